@@ -1,0 +1,186 @@
+"""The raw spool: fixed-width records of several tables in one append-only file (standard library only).
+
+Layout: one header line of JSON padded with spaces to a multiple of RECORD_BYTES, then records of RECORD_BYTES each.
+Byte 0 of a record is its table's tag. Texts are interned: the record holds an index, and a text record (tag 0)
+with that index was written before it. A torn last record (the process died) is simply ignored by readers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FORMAT = 1
+RECORD_BYTES = 72
+TEXT_TAG = 0
+TEXT_BYTES = 64
+_TEXT = struct.Struct("<BBHI64s")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One table's record: field names with their struct codes, in order, after the tag byte.
+
+    Fields in `texts` hold an index of an interned text (0: none); fields in `words` a code of a vocabulary of model.py.
+    """
+
+    table: str
+    tag: int
+    fields: tuple[tuple[str, str], ...]
+    texts: frozenset[str] = frozenset()
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def struct(self) -> struct.Struct:
+        """The packed little-endian record, padded to RECORD_BYTES."""
+        codes = "".join(code for _, code in self.fields)
+        size = struct.calcsize("<B" + codes)
+        return struct.Struct(f"<B{codes}{RECORD_BYTES - size}x")
+
+
+CALLS = Layout(
+    "calls",
+    1,
+    (
+        ("op", "B"),
+        ("outcome", "B"),
+        ("error", "B"),
+        ("status", "H"),
+        ("worker", "B"),
+        ("marked", "B"),
+        ("session", "I"),
+        ("node_id", "I"),
+        ("user", "I"),
+        ("detail", "I"),
+        ("shape", "I"),
+        ("call", "Q"),
+        ("intended_ns", "q"),
+        ("ready_ns", "q"),
+        ("start_ns", "q"),
+        ("end_ns", "q"),
+    ),
+    frozenset({"session", "node_id", "user", "detail", "shape"}),
+    {"op": "OPERATIONS", "outcome": "OUTCOMES", "error": "ERRORS"},
+)
+"""`detail`: the exception chain from the raised one to its root. `shape`: keys and types of the result."""
+
+ATTEMPTS = Layout(
+    "attempts",
+    2,
+    (
+        ("via", "B"),
+        ("result", "B"),
+        ("reused", "B"),
+        ("status", "H"),
+        ("attempt", "H"),
+        ("connection", "I"),
+        ("worker", "I"),
+        ("detail", "I"),
+        ("call", "Q"),
+        ("start_ns", "q"),
+        ("headers_ns", "q"),
+        ("end_ns", "q"),
+    ),
+    frozenset({"detail"}),
+    {"via": "HOOKS", "result": "ERRORS"},
+)
+"""`result` is '' for a whole response (then `status` counts); `headers_ns` is 0 where none came."""
+
+ARRIVALS = Layout(
+    "arrivals",
+    3,
+    (
+        ("op", "B"),
+        ("instance", "B"),
+        ("duplicate", "B"),
+        ("status", "H"),
+        ("attempt", "H"),
+        ("session", "I"),
+        ("node_id", "I"),
+        ("connection", "I"),
+        ("fault", "I"),
+        ("headers", "I"),
+        ("payload", "I"),
+        ("call", "Q"),
+        ("arrive_ns", "q"),
+        ("reply_ns", "q"),
+        ("disconnect_ns", "q"),
+        ("commit_seq", "Q"),
+    ),
+    frozenset({"session", "node_id", "fault", "headers"}),
+    {"op": "OPERATIONS"},
+)
+"""`call` 0: unknown. `reply_ns` 0: cut. `commit_seq` 0: not committed, else 1, 2, … in commit order.
+`payload`: CRC-32 of the body, for pairing without a header. `status` 0: no reply was begun."""
+
+BREAKER = Layout(
+    "breaker",
+    4,
+    (("state", "B"), ("previous", "B"), ("worker", "I"), ("breaker", "I"), ("time_ns", "q")),
+    frozenset({"breaker"}),
+    {"state": "BREAKER_STATES", "previous": "BREAKER_STATES"},
+)
+"""State changes that a listener on a reachable breaker heard."""
+
+SAMPLES = Layout(
+    "samples",
+    5,
+    (
+        ("process", "I"),
+        ("descriptors", "I"),
+        ("threads", "I"),
+        ("time_ns", "q"),
+        ("lag_ns", "q"),
+        ("rss", "q"),
+        ("cpu", "d"),
+        ("busy", "d"),
+        ("in_integration", "d"),
+    ),
+    frozenset({"process"}),
+)
+"""One a second and process: `cpu` share of one core, worst loop lag, and of the busy native samples the share
+that were inside integration code."""
+
+LAYOUTS = (CALLS, ATTEMPTS, ARRIVALS, BREAKER, SAMPLES)
+
+
+class SpoolWriter:
+    """Appends records to a buffer and the buffer to one file at each `flush`; never seeks, never rewrites."""
+
+    def __init__(self, path: Path, process: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._texts: dict[str, int] = {"": 0}
+        header = json.dumps({"format": FORMAT, "record_bytes": RECORD_BYTES, "process": process}) + "\n"
+        self._buffer = bytearray(header.encode().ljust(-(-len(header) // RECORD_BYTES) * RECORD_BYTES, b" "))
+        self.append = self._buffer.extend
+        """Take one packed record (bytes of RECORD_BYTES)."""
+
+    def text(self, value: str) -> int:
+        """The index of an interned text, writing its text records the first time it is seen."""
+        index = self._texts.get(value)
+        return index if index is not None else self._add_text(value)
+
+    def _add_text(self, value: str) -> int:
+        index = self._texts[value] = len(self._texts)
+        raw = value.encode("utf-8", "surrogatepass")
+        for part, at in enumerate(range(0, max(len(raw), 1), TEXT_BYTES)):
+            piece = raw[at : at + TEXT_BYTES]
+            self._buffer.extend(_TEXT.pack(TEXT_TAG, len(piece), part, index, piece))
+        return index
+
+    def flush(self) -> None:
+        """Write what is buffered (one plain write; raises OSError when the disk is full)."""
+        if not self._buffer:
+            return
+        view = bytes(self._buffer)
+        self._buffer.clear()
+        while view:
+            view = view[os.write(self._file, view) :]
+
+    def close(self) -> None:
+        """Flush and close; the writer is unusable afterwards."""
+        self.flush()
+        os.close(self._file)

@@ -1,0 +1,1 @@
+"""The judging side's view of a run: columns read from the run folder."""

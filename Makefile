@@ -1,0 +1,52 @@
+# Two commands are enough on a fresh machine with Python 3.11+, make and git: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SYSTEM_PACKAGES := chromium
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test scenarios lint lock system
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## the environment in .venv and Toxiproxy in the cache; a second call does nothing
+	@$(BIN)/python -m harness.stack.toxiproxy
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kato-harness needs Python 3.11 or later; name one: make setup PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements.lock > $(VENV)/installer.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/installer.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+		|| $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup  ## two clients under the same faults, their verdicts side by side (90 s)
+	@$(BIN)/python -m harness.demo
+
+test: setup  ## everything that CI holds: unit and property tests side by side, then real sockets one by one
+	@$(BIN)/pytest -n 2 -m "not sockets and not slow"
+	@$(BIN)/pytest -m "sockets and not slow"
+
+scenarios: setup  ## every shipped scenario against the reference client
+	@$(BIN)/kato-harness run scenarios/*.yaml --integration reference --profile fast --out reports/runs
+
+lint: setup  ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lock:  ## resolve requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet --upgrade --output-file requirements.lock
+
+system:  ## the Debian packages that some tests need, where this is root
+	@missing=""; for package in $(SYSTEM_PACKAGES); do command -v $$package > /dev/null || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null && exit 0; fi; \
+	echo "make system: not installed:$$missing - the tests that need it will be skipped; cure: apt-get install$$missing, as root" >&2

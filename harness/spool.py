@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,6 +154,7 @@ class SpoolWriter:
     def __init__(self, path: Path, process: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._texts: dict[str, int] = {"": 0}
+        self._adding = threading.Lock()
         header = json.dumps({"format": FORMAT, "record_bytes": RECORD_BYTES, "process": process}) + "\n"
         self._buffer = bytearray(header.encode().ljust(-(-len(header) // RECORD_BYTES) * RECORD_BYTES, b" "))
         self.append = self._buffer.extend
@@ -164,19 +166,21 @@ class SpoolWriter:
         return index if index is not None else self._add_text(value)
 
     def _add_text(self, value: str) -> int:
-        index = self._texts[value] = len(self._texts)
-        raw = value.encode("utf-8", "surrogatepass")
-        for part, at in enumerate(range(0, max(len(raw), 1), TEXT_BYTES)):
-            piece = raw[at : at + TEXT_BYTES]
-            self._buffer.extend(_TEXT.pack(TEXT_TAG, len(piece), part, index, piece))
+        raw = value.encode("utf-8", "backslashreplace")
+        with self._adding:
+            index = self._texts.get(value, len(self._texts))
+            if index == len(self._texts):
+                for part, at in enumerate(range(0, len(raw), TEXT_BYTES)):
+                    piece = raw[at : at + TEXT_BYTES]
+                    self._buffer.extend(_TEXT.pack(TEXT_TAG, len(piece), part, index, piece))
+                self._texts[value] = index
         return index
 
     def flush(self) -> None:
-        """Write what is buffered (one plain write; raises OSError when the disk is full)."""
-        if not self._buffer:
-            return
+        """Write what is buffered with plain writes; raises OSError when the disk is full."""
+        # threads append meanwhile: take what is there now and cut exactly that off, each in one step of the interpreter
         view = bytes(self._buffer)
-        self._buffer.clear()
+        del self._buffer[: len(view)]
         while view:
             view = view[os.write(self._file, view) :]
 

@@ -1,0 +1,72 @@
+"""Payload generators: what users observe, as pure functions of a random stream (standard library only).
+
+Each generator takes a `draw(i) -> float in [0, 1)` for i = 0, 1, … and gives one observation body as KATO takes it
+(contract, section 2). Names and sizes follow the guide's real-world examples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Draw = Callable[[int], float]
+Observation = Mapping[str, Any]
+
+PRODUCTS = 1000
+INTENTS = ("greeting", "question", "order_status", "complaint", "refund", "smalltalk", "thanks", "goodbye")
+PHRASES = ("where is my order", "it arrived broken", "can I change the size", "thank you so much", "what do you suggest")
+VECTOR_LENGTH = 16
+
+
+def product_views(draw: Draw) -> Observation:
+    """One product view; popularity falls like 1/rank, as in a shop's catalogue (Zipf, exponent 1)."""
+    rank = int(PRODUCTS ** draw(0))
+    return {"strings": [f"view:product-{rank}"], "vectors": [], "emotives": {}}
+
+
+def chat_turns(draw: Draw) -> Observation:
+    """One chat turn: an intent, a snippet of at most 50 characters, and a sentiment in [−1, 1]."""
+    intent = INTENTS[int(draw(0) * len(INTENTS))]
+    snippet = f"{PHRASES[int(draw(1) * len(PHRASES))]} #{int(draw(2) * 200)}"[:50]
+    return {"strings": [intent, snippet], "vectors": [], "emotives": {"sentiment": round(draw(3) * 2 - 1, 3)}}
+
+
+def numeric_vectors(draw: Draw) -> Observation:
+    """One vector of VECTOR_LENGTH numbers in [0, 1); one length only, as a node's collection wants it."""
+    return {"strings": [], "vectors": [[round(draw(i), 4) for i in range(VECTOR_LENGTH)]], "emotives": {}}
+
+
+def emotives(draw: Draw) -> Observation:
+    """One symbol with two emotives in [0, 1)."""
+    return {
+        "strings": [f"mood-{int(draw(0) * 20)}"],
+        "vectors": [],
+        "emotives": {"joy": round(draw(1), 3), "arousal": round(draw(2), 3)},
+    }
+
+
+GENERATORS: Mapping[str, Callable[[Draw], Observation]] = {
+    "product_views": product_views,
+    "chat_turns": chat_turns,
+    "numeric_vectors": numeric_vectors,
+    "emotives": emotives,
+}
+
+
+def read_feed(path: str) -> Sequence[Observation]:
+    """The observations of a JSONL feed; raises ValueError that names file and line of the first bad one."""
+    rows: list[Observation] = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"{path}:{number}: not JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}:{number}: an observation must be an object")
+            rows.append(row)
+    if not rows:
+        raise ValueError(f"{path}: the feed holds no observation")
+    return rows

@@ -1,0 +1,147 @@
+"""The recorder of a process that runs the integration: calls and attempts into the spool (standard library only).
+
+Each row is one packed record; nothing is aggregated here but the counts that progress lines and Locust's own
+statistics show. Rows reach the file at each flush (250 ms), so a process that dies loses at most that much.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+from harness.load.frame import CURRENT
+from harness.model import BREAKER_STATES, ERRORS, HOOKS, OPERATIONS, OUTCOMES
+from harness.spool import ATTEMPTS, BREAKER, CALLS, SAMPLES, SpoolWriter
+
+FLUSH_S = 0.25
+
+_call = CALLS.struct().pack
+_attempt = ATTEMPTS.struct().pack
+_breaker = BREAKER.struct().pack
+_sample = SAMPLES.struct().pack
+_OP = {word: code for code, word in enumerate(OPERATIONS)}
+_OUTCOME = {word: code for code, word in enumerate(OUTCOMES)}
+_ERROR = {word: code for code, word in enumerate(ERRORS)}
+_HOOK = {word: code for code, word in enumerate(HOOKS)}
+_STATE = {word: code for code, word in enumerate(BREAKER_STATES)}
+
+
+class Recorder:
+    """Writes what this process saw. Safe to use from several threads and greenlets."""
+
+    def __init__(self, path: Path, process: str, worker: int = 0) -> None:
+        self._spool = SpoolWriter(path, process)
+        self._append = self._spool.append
+        self._text = self._spool.text
+        self._worker = worker
+        self._process = self._spool.text(process)
+        self.attempts_seen = 0
+        """How many attempts the hooks have reported: 0 means that no hook fits this client."""
+        self.tally: Counter[tuple[str, str, int]] = Counter()
+        """(operation, outcome, response time in whole ms) → calls since it was last taken."""
+
+    def call(
+        self,
+        call: int,
+        op: str,
+        session: str,
+        node_id: str,
+        user: str,
+        intended_ns: int,
+        ready_ns: int,
+        start_ns: int,
+        end_ns: int,
+        outcome: str,
+        error: str = "",
+        status: int = 0,
+        marked: bool = False,
+        detail: str = "",
+        shape: str = "",
+    ) -> None:
+        """One finished call; times in ns, words of model.OPERATIONS, OUTCOMES and ERRORS."""
+        text = self._text
+        self._append(
+            _call(
+                CALLS.tag,
+                _OP[op],
+                _OUTCOME[outcome],
+                _ERROR[error],
+                status,
+                self._worker,
+                marked,
+                text(session),
+                text(node_id),
+                text(user),
+                text(detail),
+                text(shape),
+                call,
+                intended_ns,
+                ready_ns,
+                start_ns,
+                end_ns,
+            )
+        )
+        self.tally[op, outcome, (end_ns - intended_ns) // 1_000_000] += 1
+
+    def attempt(
+        self,
+        call: int,
+        attempt: int,
+        via: str,
+        result: str,
+        status: int,
+        start_ns: int,
+        headers_ns: int,
+        end_ns: int,
+        connection: int,
+        reused: bool,
+        detail: str = "",
+    ) -> None:
+        """One finished attempt, as a transport hook saw it (`call` 0: it worked for no call)."""
+        self.attempts_seen += 1
+        if 200 <= status < 300 and (frame := CURRENT.get()) is not None and frame.call == call:
+            frame.succeeded = True
+        self._append(
+            _attempt(
+                ATTEMPTS.tag,
+                _HOOK[via],
+                _ERROR[result],
+                reused,
+                status,
+                attempt,
+                connection,
+                self._worker,
+                self._text(detail),
+                call,
+                start_ns,
+                headers_ns,
+                end_ns,
+            )
+        )
+
+    def breaker(self, name: str, previous: str, state: str) -> None:
+        """A reachable breaker changed its state (words of model.BREAKER_STATES), now."""
+        now_ns = time.monotonic_ns()
+        self._append(_breaker(BREAKER.tag, _STATE[state], _STATE[previous], self._worker, self._text(name), now_ns))
+
+    def sample(
+        self, time_ns: int, cpu: float, rss: int, descriptors: int, threads: int, lag_ns: int, busy: float, inside: float
+    ) -> None:
+        """What the process used in the last second (see spool.SAMPLES)."""
+        self._append(
+            _sample(SAMPLES.tag, self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside)
+        )
+
+    def take_tally(self) -> Counter[tuple[str, str, int]]:
+        """The counts since the last take."""
+        taken, self.tally = self.tally, Counter()
+        return taken
+
+    def flush(self) -> None:
+        """Write buffered rows to the file."""
+        self._spool.flush()
+
+    def close(self) -> None:
+        """Write the rest and close the file."""
+        self._spool.close()

@@ -1,0 +1,194 @@
+"""Scenario and seed to Plan: which call starts when, on which session, with what payload (standard library only).
+
+A plan is lazy and pure: equal (Load, seed) gives equal calls on 1 or 8 workers, byte for byte. Arrivals are the
+inverse of the cumulative rate Λ(t): constant arrivals at Λ = 0, 1, 2, …, Poisson arrivals at the points of a unit
+Poisson process (time rescaling: Çinlar, "Introduction to Stochastic Processes", 1975, ch. 4.7).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.data import GENERATORS, Observation, read_feed
+from harness.model import Load, PlannedCall, Stage
+from harness.rng import Stream
+
+SECOND_NS = 1_000_000_000
+DRAWS_PER_CALL = 16
+MAX_EVENTS = 900
+"""KATO trims an STM at 1000 events (contract, section 3); a session ends before that, so that lost acks show."""
+
+REOPEN_BASE = 1 << 40
+"""Ids of open_session calls lie above this: REOPEN_BASE | session << 8 | try."""
+
+
+def open_call_id(session: int, attempt: int) -> int:
+    """The call id of the `attempt`-th try (0, 1, …) to open `session`."""
+    return REOPEN_BASE | session << 8 | min(attempt, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The calls of one run. `session` numbers are slot + slots × life; one slot is one user and one node."""
+
+    load: Load
+    seed: int
+    feed: tuple[Observation, ...] = field(default=())
+
+    @staticmethod
+    def of(load: Load, seed: int) -> Plan:
+        """The plan, with its feed read; raises ValueError when the feed is not usable."""
+        return Plan(load, seed, tuple(read_feed(load.feed)) if load.feed else ())
+
+    def calls(self, worker: int = 0, workers: int = 1) -> Iterator[PlannedCall]:
+        """The open model's calls of one worker in order of time; slots are dealt to workers round robin."""
+        slots = self.load.sessions
+        lives = _Lives(self)
+        for index, offset_ns in enumerate(self.offsets()):
+            slot = index % slots
+            if slot % workers == worker:
+                yield lives.call(index + 1, offset_ns, slot)
+
+    def user_calls(self, user: int) -> Iterator[tuple[PlannedCall, int]]:
+        """The closed model's endless calls of one user, each with the think time (ns) that precedes it."""
+        lives = _Lives(self)
+        thinks = Stream(self.seed, f"think/{user}")
+        turn = 0
+        while True:
+            call = turn * self.load.users + user + 1
+            yield lives.call(call, 0, user), self._think_ns(thinks.unit(turn))
+            turn += 1
+
+    def _think_ns(self, u: float) -> int:
+        mean = self.load.think_mean_ns
+        return int(-mean * math.log1p(-u)) if self.load.think_spread == "exponential" else mean
+
+    def offsets(self) -> Iterator[int]:
+        """Intended starts as offsets from the start of load (ns), ascending."""
+        points = self._poisson_points() if self.load.arrivals == "poisson" else map(float, _naturals())
+        start_ns, done = 0, 0.0
+        stages = iter(self.load.stages)
+        stage = next(stages, None)
+        for point in points:
+            while stage is not None and point - done >= _volume(stage):
+                done += _volume(stage)
+                start_ns += stage.for_ns
+                stage = next(stages, None)
+            if stage is None:
+                return
+            yield start_ns + _when_ns(stage, point - done)
+
+    def _poisson_points(self) -> Iterator[float]:
+        stream = Stream(self.seed, "arrivals")
+        at = 0.0
+        for index in _naturals():
+            at -= math.log1p(-stream.unit(index))
+            yield at
+
+    def observation(self, call: int) -> Observation:
+        """The payload of an observe call, at random access."""
+        if self.feed:
+            index = call - 1
+            if self.load.feed_order == "shuffle":
+                index = Stream(self.seed, "feed").word(index)
+            return self.feed[index % len(self.feed)]
+        stream = Stream(self.seed, "payload")
+        return GENERATORS[self.load.data](lambda i: stream.unit(call * DRAWS_PER_CALL + i))
+
+    def node_id(self, session: int) -> str:
+        """The KATO node of a session: one a slot, so that no two live sessions share a node."""
+        return f"{self.load.node_prefix}{session % max(self.load.sessions, 1)}"
+
+    def user(self, session: int) -> str:
+        """The user that owns the session; also its id towards clients that own their sessions."""
+        return f"user-{session % max(self.load.sessions, 1)}"
+
+    def digest(self) -> str:
+        """SHA-256 of every planned call with its payload (open model), as hex; walks the whole plan."""
+        whole = hashlib.sha256(json.dumps(asdict(self.load), sort_keys=True).encode())
+        for planned in self.calls():
+            row = (planned.call, planned.offset_ns, planned.session, planned.op, self.observation(planned.call))
+            whole.update(json.dumps(row, separators=(",", ":"), sort_keys=True).encode())
+        return whole.hexdigest()
+
+    def identity(self) -> str:
+        """SHA-256 of what determines the plan (load, seed, feed), as hex; quick."""
+        whole = json.dumps([asdict(self.load), self.seed, list(self.feed)], sort_keys=True)
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+    def expected_calls(self) -> float:
+        """Λ at the end of the plan: how many calls the open model offers."""
+        return sum(_volume(stage) for stage in self.load.stages)
+
+
+class _Lives:
+    """The state that a walk over the plan carries: each slot's current session and how far it has come."""
+
+    def __init__(self, plan: Plan) -> None:
+        load = plan.load
+        self._slots = max(load.users, load.sessions)
+        self._events = load.events or MAX_EVENTS
+        self._ops = Stream(plan.seed, "op")
+        total = sum(load.mix.values())
+        bounds, at = [], 0.0
+        for op, weight in load.mix.items():
+            at += weight / total
+            bounds.append((at, op))
+        self._bounds = bounds
+        self._life = [0] * self._slots
+        self._observed = [0] * self._slots
+        self._unlearned = [0] * self._slots
+        self._per_call = load.strategy == "per_call"
+        self._shared = load.strategy == "shared"
+
+    def call(self, call: int, offset_ns: int, slot: int) -> PlannedCall:
+        op = self._op(call, slot)
+        if op == "observe":
+            if self._observed[slot] >= self._events:
+                self._life[slot] += 1
+                self._observed[slot] = self._unlearned[slot] = 0
+            self._observed[slot] += 1
+            self._unlearned[slot] += 1
+        elif op == "learn":
+            self._unlearned[slot] = 0
+        session = 0 if self._shared else slot + self._slots * self._life[slot]
+        if self._per_call:
+            self._life[slot] += 1
+        return PlannedCall(call, offset_ns, session, op)
+
+    def _op(self, call: int, slot: int) -> str:
+        u = self._ops.unit(call)
+        op = next((name for bound, name in self._bounds if u < bound), self._bounds[-1][1])
+        # learning fewer than two events is KATO's 400 or a nameless pattern, never what a user meant
+        return "observe" if op == "learn" and self._unlearned[slot] < 2 else op
+
+
+def _naturals() -> Iterator[int]:
+    index = 0
+    while True:
+        yield index
+        index += 1
+
+
+def _volume(stage: Stage) -> float:
+    return (stage.start_rate + stage.end_rate) / 2 * stage.for_ns / SECOND_NS
+
+
+def _when_ns(stage: Stage, calls: float) -> int:
+    """The offset within a stage at which `calls` have been offered: the root of r₀t + (r₁−r₀)t²/2T = calls."""
+    start, end, length_s = stage.start_rate, stage.end_rate, stage.for_ns / SECOND_NS
+    slope = (end - start) / length_s
+    # this form of the root has no cancellation when the slope is small (Goldberg 1991, section 1.4)
+    root = math.sqrt(max(start * start + 2 * slope * calls, 0.0))
+    return round(2 * calls / (start + root) * SECOND_NS) if start + root > 0 else 0
+
+
+def load_from_json(raw: Mapping[str, Any]) -> Load:
+    """The inverse of `dataclasses.asdict(load)` after a trip through JSON."""
+    stages = tuple(Stage(**stage) for stage in raw["stages"])
+    return Load(**{**raw, "stages": stages, "users_are": tuple(raw.get("users_are", ()))})

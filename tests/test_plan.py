@@ -1,0 +1,115 @@
+"""The plan: equal load and seed give equal calls, on any number of workers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.model import Load, Stage
+from harness.plan import SECOND_NS, Plan, load_from_json, open_call_id
+
+STEADY = Load(stages=(Stage(40, 40, 2 * SECOND_NS),), mix={"observe": 6, "predict": 3, "learn": 1}, sessions=7)
+
+loads = st.builds(
+    Load,
+    stages=st.lists(
+        st.builds(
+            Stage,
+            st.floats(0, 200),
+            st.floats(0, 200),
+            st.integers(SECOND_NS // 100, 3 * SECOND_NS),
+        ),
+        min_size=1,
+        max_size=4,
+    ).map(tuple),
+    arrivals=st.sampled_from(["constant", "poisson"]),
+    sessions=st.integers(1, 50),
+    events=st.integers(0, 5),
+    mix=st.fixed_dictionaries({"observe": st.floats(0.1, 5), "predict": st.floats(0, 5), "learn": st.floats(0, 5)}),
+)
+
+
+def test_constant_arrivals_are_evenly_spaced() -> None:
+    """40/s for 2 s is a call each 25 ms, the first one at once."""
+    offsets = list(Plan(STEADY, 1).offsets())
+    assert offsets == [index * 25_000_000 for index in range(80)]
+
+
+def test_a_ramp_offers_the_area_under_the_rate() -> None:
+    """0/s to 40/s over 10 s is 200 calls, half of them after 1/√2 of the time."""
+    offsets = list(Plan(replace(STEADY, stages=(Stage(0, 40, 10 * SECOND_NS),)), 1).offsets())
+    assert len(offsets) == 200
+    assert offsets[100] == pytest.approx(10 * SECOND_NS / 2**0.5, rel=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(loads, st.integers(0, 2**64))
+def test_workers_together_make_the_plan_of_one(load: Load, seed: int) -> None:
+    """The calls of three workers, merged, are the calls of one worker."""
+    plan = Plan(load, seed)
+    together = sorted((c for w in range(3) for c in plan.calls(w, 3)), key=lambda planned: planned.call)
+    assert together == list(plan.calls())
+
+
+@settings(max_examples=60, deadline=None)
+@given(loads, st.integers(0, 2**64))
+def test_offsets_ascend_within_the_load(load: Load, seed: int) -> None:
+    """Intended starts never go back and never leave the stages."""
+    offsets = list(Plan(load, seed).offsets())
+    assert offsets == sorted(offsets)
+    assert all(0 <= offset <= load.for_ns for offset in offsets)
+
+
+@settings(max_examples=20, deadline=None)
+@given(loads, st.integers(0, 2**64))
+def test_equal_seed_gives_a_byte_equal_plan(load: Load, seed: int) -> None:
+    """The digest is a function of load and seed, also after the load's trip through JSON."""
+    again = load_from_json(json.loads(json.dumps(asdict(load))))
+    assert Plan(load, seed).digest() == Plan(again, seed).digest()
+
+
+def test_another_seed_gives_another_plan() -> None:
+    """Two seeds differ."""
+    assert Plan(STEADY, 1).digest() != Plan(STEADY, 2).digest()
+
+
+def test_poisson_gaps_have_the_mean_and_spread_of_the_exponential() -> None:
+    """At 100/s the mean gap is 10 ms and the coefficient of variation 1."""
+    load = Load(stages=(Stage(100, 100, 200 * SECOND_NS),), arrivals="poisson")
+    offsets = list(Plan(load, 3).offsets())
+    gaps = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
+    mean = sum(gaps) / len(gaps)
+    deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+    assert mean == pytest.approx(10_000_000, rel=0.03)
+    assert deviation / mean == pytest.approx(1, rel=0.03)
+
+
+def test_sessions_end_after_their_events() -> None:
+    """With events: 3 no session is observed more than three times."""
+    counts: dict[int, int] = {}
+    for planned in Plan(replace(STEADY, events=3, sessions=2), 1).calls():
+        if planned.op == "observe":
+            counts[planned.session] = counts.get(planned.session, 0) + 1
+    assert max(counts.values()) == 3
+
+
+def test_learn_never_comes_before_two_observes() -> None:
+    """KATO refuses to learn an empty STM, so the plan never asks for it."""
+    since: dict[int, int] = {}
+    for planned in Plan(replace(STEADY, mix={"observe": 1, "learn": 5}), 1).calls():
+        if planned.op == "learn":
+            assert since[planned.session] >= 2
+            since[planned.session] = 0
+        else:
+            since[planned.session] = since.get(planned.session, 0) + 1
+
+
+def test_open_calls_never_share_an_id_with_planned_calls() -> None:
+    """Ids of session opens lie above any plan's ids and differ by session and try."""
+    ids = {open_call_id(session, attempt) for session in range(50) for attempt in range(4)}
+    assert len(ids) == 200
+    assert min(ids) > 10**12

@@ -1,0 +1,176 @@
+"""Performs one planned call on the integration and records it, in a `def` and an `async def` form.
+
+Only the line that calls the integration differs between the two; what comes before and after is shared here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.clock import Clock
+from harness.load.book import Book, Job
+from harness.load.frame import CURRENT, Frame
+from harness.load.outcomes import classify, shape
+from harness.load.recorder import Recorder
+from harness.model import PlannedCall
+from harness.plan import Plan, open_call_id
+
+
+@dataclass(slots=True)
+class _Session:
+    id: str = ""
+    opens: int = 0
+
+
+class Caller:
+    """Calls one integration for all sessions of this process."""
+
+    def __init__(self, integration: Any, plan: Plan, recorder: Recorder, clock: Clock, book: Book) -> None:
+        self._integration = integration
+        self._plan = plan
+        self._recorder = recorder
+        self._clock = clock
+        self._book = book
+        self._sessions: dict[int, _Session] = {}
+        self._opens = hasattr(integration, "open_session")
+        self._degraded: Callable[[Any], bool] | None = getattr(integration, "degraded", None)
+
+    def perform(self, job: Job) -> int:
+        """Run one job to its end and record it; the end time (ns)."""
+        session = self._session(job.planned)
+        if not session.id:
+            opening = self._opening(job, session)
+            frame = self._begin(opening)
+            try:
+                session.id = _checked(invoke(self._integration.open_session, (self._node(job.planned),)))
+            except BaseException as error:
+                self._failed(opening, frame, error)
+                return self._unopened(job, error)
+            self._ended(opening, frame, None, session.id)
+            job.ready_ns = max(job.ready_ns, self._clock.now_ns())
+        frame = self._begin(job)
+        try:
+            result = invoke(*self._request(job.planned, session.id))
+        except BaseException as error:
+            return self._failed(job, frame, error)
+        return self._ended(job, frame, result, session.id)
+
+    async def perform_async(self, job: Job) -> int:
+        """`perform` for an integration of `async def` methods."""
+        session = self._session(job.planned)
+        if not session.id:
+            opening = self._opening(job, session)
+            frame = self._begin(opening)
+            try:
+                session.id = _checked(await self._integration.open_session(self._node(job.planned)))
+            except BaseException as error:
+                self._failed(opening, frame, error)
+                return self._unopened(job, error)
+            self._ended(opening, frame, None, session.id)
+            job.ready_ns = max(job.ready_ns, self._clock.now_ns())
+        frame = self._begin(job)
+        method, arguments = self._request(job.planned, session.id)
+        try:
+            result = await method(*arguments)
+        except BaseException as error:
+            return self._failed(job, frame, error)
+        return self._ended(job, frame, result, session.id)
+
+    def _node(self, planned: PlannedCall) -> str:
+        return self._plan.node_id(planned.session)
+
+    def _session(self, planned: PlannedCall) -> _Session:
+        session = self._sessions.get(planned.session)
+        if session is None:
+            session = self._sessions[planned.session] = _Session("" if self._opens else self._plan.user(planned.session))
+        return session
+
+    def _opening(self, job: Job, session: _Session) -> Job:
+        number = job.planned.session
+        planned = PlannedCall(open_call_id(number, session.opens), job.planned.offset_ns, number, "open_session")
+        session.opens += 1
+        self._book.issued += 1
+        return Job(planned, job.intended_ns, job.ready_ns)
+
+    def _request(self, planned: PlannedCall, session_id: str) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        method = getattr(self._integration, planned.op)
+        if planned.op == "observe":
+            return method, (session_id, self._plan.observation(planned.call))
+        return method, (session_id,)
+
+    def _begin(self, job: Job) -> Frame:
+        frame = Frame(job.planned.call)
+        CURRENT.set(frame)
+        job.start_ns = self._clock.now_ns()
+        return frame
+
+    def _ended(self, job: Job, frame: Frame, result: Any, session_id: str) -> int:
+        end_ns = self._clock.now_ns()
+        CURRENT.set(None)
+        try:
+            marked = self._degraded is not None and result is not None and bool(self._degraded(result))
+        except Exception as error:  # noqa: BLE001 - the client's own code; its error is the call's outcome
+            return self._failed(job, frame, error)
+        unserved = self._recorder.attempts_seen > 0 and not frame.succeeded
+        outcome = "degraded" if marked or unserved else "ok"
+        self._record(job, end_ns, outcome, session_id=session_id, marked=marked, shape=shape(result))
+        return end_ns
+
+    def _failed(self, job: Job, frame: Frame, error: BaseException) -> int:
+        end_ns = self._clock.now_ns()
+        CURRENT.set(None)
+        failure = classify(error)
+        session_id = self._sessions[job.planned.session].id
+        self._record(
+            job, end_ns, failure.outcome, failure.error, failure.status, session_id=session_id, detail=failure.detail
+        )
+        return end_ns
+
+    def _unopened(self, job: Job, error: BaseException) -> int:
+        end_ns = job.start_ns = self._clock.now_ns()
+        self._record(job, end_ns, "cancelled", "cancelled", detail=f"no session: {type(error).__name__}")
+        return end_ns
+
+    def cancel(self, job: Job, end_ns: int) -> None:
+        """Record a call that the drain gave up."""
+        job.start_ns = job.start_ns or end_ns
+        self._write(job, end_ns, "cancelled", "cancelled", detail="given up at the end of the drain")
+
+    def overflow(self, planned: PlannedCall, intended_ns: int, now_ns: int) -> None:
+        """Record a call that went over the bound on calls in flight."""
+        self._write(Job(planned, intended_ns, now_ns, now_ns), now_ns, "overflow")
+
+    def _record(self, job: Job, end_ns: int, outcome: str, *args: Any, **more: Any) -> None:
+        # opens aren't in the book: they belong to the job that needed them
+        if job.planned.op == "open_session" or self._book.alive(job):
+            self._write(job, end_ns, outcome, *args, **more)
+
+    def _write(self, job: Job, end_ns: int, outcome: str, *args: Any, session_id: str = "", **more: Any) -> None:
+        planned = job.planned
+        self._recorder.call(
+            planned.call,
+            planned.op,
+            session_id,
+            self._node(planned),
+            self._plan.user(planned.session),
+            job.intended_ns,
+            job.ready_ns,
+            job.start_ns,
+            end_ns,
+            outcome,
+            *args,
+            **more,
+        )
+
+
+def invoke(method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """The one frame under which integration code runs; the sampler knows it by its code object."""
+    return method(*arguments)
+
+
+def _checked(session_id: Any) -> str:
+    if not isinstance(session_id, str) or not session_id:
+        raise TypeError(f"open_session returned {type(session_id).__name__}, not a session id")
+    return session_id

@@ -1,0 +1,105 @@
+"""The arrival clock over threads; under gevent's patch the threads are greenlets (standard library only).
+
+Open model: calls start at absolute times on the monotonic clock, whatever became of earlier ones. Closed model: each
+user calls, thinks and calls again.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+from harness.clock import Clock
+from harness.load.book import Book, Job
+from harness.load.caller import Caller
+from harness.plan import Plan
+
+MAX_THREADS = 512
+"""Calls running at once in one process of real threads; more wait for a free slot (queueing, not dispatch delay)."""
+POLL_NS = 5_000_000
+
+
+class Driver:
+    """Drives one plan's share through one caller. `stop` ends the offering of load at once."""
+
+    def __init__(self, plan: Plan, caller: Caller, book: Book, clock: Clock, max_threads: int = MAX_THREADS) -> None:
+        self._plan = plan
+        self._caller = caller
+        self._book = book
+        self._clock = clock
+        self._max = max_threads
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._threads = 0
+        self._queued = 0
+        self.stop = threading.Event()
+
+    def drive(self, start_ns: int, drain_for_ns: int, worker: int = 0, workers: int = 1) -> None:
+        """Offer the plan from `start_ns` on, wait at most `drain_for_ns` for what is in flight, cancel the rest."""
+        end_ns = start_ns + self._plan.load.for_ns
+        if self._plan.load.users:
+            self._closed(start_ns, end_ns, worker, workers)
+        else:
+            self._open(start_ns, worker, workers)
+            if not self.stop.is_set():
+                self._wait_until(end_ns)
+        give_up_ns = self._clock.now_ns() + drain_for_ns
+        while self._book.in_flight and self._clock.now_ns() < give_up_ns:
+            self._clock.sleep_until_ns(self._clock.now_ns() + POLL_NS)
+        now_ns = self._clock.now_ns()
+        for job in self._book.give_up():
+            self._caller.cancel(job, now_ns)
+
+    def _wait_until(self, due_ns: int) -> None:
+        while (now_ns := self._clock.now_ns()) < due_ns and not self.stop.is_set():
+            self._clock.sleep_until_ns(min(due_ns, now_ns + 50 * POLL_NS))
+
+    def _open(self, start_ns: int, worker: int, workers: int) -> None:
+        for planned in self._plan.calls(worker, workers):
+            due_ns = start_ns + planned.offset_ns
+            self._wait_until(due_ns)
+            if self.stop.is_set():
+                return
+            job, overflow = self._book.offer(planned, due_ns)
+            if overflow:
+                self._caller.overflow(planned, due_ns, self._clock.now_ns())
+            elif job is not None:
+                self._submit(job)
+
+    def _submit(self, job: Job) -> None:
+        if not self._idle.acquire(blocking=False) and self._threads < self._max:
+            self._threads += 1
+            threading.Thread(target=self._work, daemon=True).start()
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while True:
+            job: Job | None = self._jobs.get()
+            waited = self._threads >= self._max
+            while job is not None:
+                if waited:
+                    job.ready_ns = max(job.ready_ns, self._clock.now_ns())
+                job = self._book.done(job, self._caller.perform(job))
+            self._idle.release()
+
+    def _closed(self, start_ns: int, end_ns: int, worker: int, workers: int) -> None:
+        users = [
+            threading.Thread(target=self._user, args=(user, start_ns, end_ns), daemon=True)
+            for user in range(worker, self._plan.load.users, workers)
+        ]
+        for thread in users:
+            thread.start()
+        self._wait_until(end_ns)
+
+    def _user(self, user: int, start_ns: int, end_ns: int) -> None:
+        due_ns = start_ns
+        for planned, think_ns in self._plan.user_calls(user):
+            due_ns += think_ns
+            self._wait_until(due_ns)
+            if due_ns >= end_ns or self.stop.is_set():
+                return
+            job, _ = self._book.offer(planned, due_ns)
+            if job is None:
+                raise AssertionError("a closed user has one call at a time")
+            due_ns = self._caller.perform(job)
+            self._book.done(job, due_ns)

@@ -1,0 +1,138 @@
+"""One process's part of a run: it makes the integration, says what it promises, drives the plan, reports progress.
+
+Spoken over the control channel: prepare → ready (policy, methods, hooks) → start → progress … → done.
+The same for the Locust process and for a host process outside it (standard library only).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.clock import MonotonicClock
+from harness.integrations import build, resolve
+from harness.load import hooks
+from harness.load.book import Book
+from harness.load.caller import Caller
+from harness.load.driver import Driver
+from harness.load.driver_async import AsyncDriver
+from harness.load.recorder import FLUSH_S, Recorder
+from harness.load.sampler import Sampler
+from harness.plan import Plan, load_from_json
+from harness.policy.read import read_policy
+
+LAG_PROBE_S = 0.01
+PROGRESS_S = 1.0
+
+Send = Callable[[Mapping[str, Any]], None]
+
+
+class Session:
+    """The part of one process. `prepare`, then `start`, then `close`."""
+
+    def __init__(self, order: Mapping[str, Any], send: Send) -> None:
+        """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}."""
+        self._send = send
+        self._worker = int(order["worker"])
+        self.recorder = Recorder(Path(order["spool"]), str(order["process"]), self._worker)
+        self.entry = resolve(str(order["use"]))
+        context = dict(order["context"]) | {"recorder": self.recorder}
+        self.integration = build(self.entry, str(order["base_url"]), context)
+        self.hooks = hooks.install(self.recorder)
+        self._inspect = tuple(order.get("inspect", ()))
+        self.asynchronous = inspect.iscoroutinefunction(self.integration.observe)
+        self._outcomes: Counter[str] = Counter()
+        self._book: Book | None = None
+        self._driver: Driver | AsyncDriver | None = None
+        self._finished = threading.Event()
+
+    def ready(self) -> dict[str, Any]:
+        """What the parent needs to plan: the declared and read policy, the methods, the hooks."""
+        return {
+            "event": "ready",
+            "declared": dict(getattr(self.integration, "policy", None) or self.entry.policy),
+            "read": read_policy(self.integration, self._inspect),
+            "methods": [m for m in ("open_session", "observe", "predict", "learn") if hasattr(self.integration, m)],
+            "asynchronous": self.asynchronous,
+            "hooks": list(self.hooks),
+        }
+
+    def run(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Drive the load of `order` ({"load", "seed", "start_ns", "drain_for_ns", "workers"}); the closing report."""
+        plan = Plan.of(load_from_json(order["load"]), int(order["seed"]))
+        chains = 0 if plan.load.strategy == "shared" else plan.load.sessions
+        clock = MonotonicClock()
+        self._book = Book(chains)
+        caller = Caller(self.integration, plan, self.recorder, clock, self._book)
+        sampler = Sampler()
+        sampler.start()
+        for loop in (self._flush, lambda: self._probe(sampler), lambda: self._progress(sampler)):
+            threading.Thread(target=loop, daemon=True).start()
+        share = (int(order["start_ns"]), int(order["drain_for_ns"]), self._worker, int(order["workers"]))
+        if self.asynchronous:
+            asyncio.run(self._drive_async(plan, caller, share))
+        else:
+            self._driver = Driver(plan, caller, self._book, clock)
+            self._driver.drive(*share)
+            self._close_integration()
+        self._finished.set()
+        return self._report(sampler)
+
+    async def _drive_async(self, plan: Plan, caller: Caller, share: tuple[int, int, int, int]) -> None:
+        assert self._book is not None
+        loop = asyncio.get_running_loop()
+        driver = AsyncDriver(plan, caller, self._book, MonotonicClock())
+        self.stop = lambda: loop.call_soon_threadsafe(driver.stop.set)  # type: ignore[method-assign]
+        await driver.drive(*share)
+        closing = getattr(self.integration, "close", lambda: None)()
+        if inspect.isawaitable(closing):
+            await closing
+
+    def _close_integration(self) -> None:
+        close = getattr(self.integration, "close", None)
+        if close is not None:
+            close()
+
+    def stop(self) -> None:
+        """Offer no more load; what is in flight is drained."""
+        if self._driver is not None:
+            self._driver.stop.set()
+
+    def _report(self, sampler: Sampler) -> dict[str, Any]:
+        sampler.row(self.recorder)
+        self.recorder.close()
+        return self._counted("done")
+
+    def _flush(self) -> None:
+        while not self._finished.wait(FLUSH_S):
+            self.recorder.flush()
+
+    def _probe(self, sampler: Sampler) -> None:
+        while not self._finished.is_set():
+            due_ns = time.monotonic_ns() + int(LAG_PROBE_S * 1e9)
+            time.sleep(LAG_PROBE_S)
+            sampler.lag_ns = max(sampler.lag_ns, time.monotonic_ns() - due_ns)
+
+    def _progress(self, sampler: Sampler) -> None:
+        while not self._finished.wait(PROGRESS_S):
+            cpu = sampler.row(self.recorder)
+            self._send(self._counted("progress") | {"cpu": round(cpu, 3)})
+
+    def _counted(self, event: str) -> dict[str, Any]:
+        assert self._book is not None
+        taken = self.recorder.take_tally()
+        for (_, outcome, _), count in taken.items():
+            self._outcomes[outcome] += count
+        return {
+            "event": event,
+            "issued": self._book.issued,
+            "in_flight": self._book.in_flight,
+            "outcomes": dict(self._outcomes),
+            "tally": [[*key, count] for key, count in taken.items()],
+        }

@@ -84,7 +84,9 @@ class Caller:
     def _session(self, planned: PlannedCall) -> _Session:
         session = self._sessions.get(planned.session)
         if session is None:
-            session = self._sessions[planned.session] = _Session("" if self._opens else self._plan.user(planned.session))
+            session = self._sessions[planned.session] = _Session(
+                "" if self._opens else self._plan.user(planned.session)
+            )
         return session
 
     def _opening(self, job: Job, session: _Session) -> Job:

@@ -7,8 +7,6 @@ interface, the evidence is the spool.
 
 from __future__ import annotations
 
-import locust  # noqa: I001 - first of all imports: it patches the standard library for gevent
-
 import socket
 import subprocess
 import sys
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import locust
 from locust.env import Environment
 
 from harness.channel import Channel, inherited, pair
@@ -106,9 +105,7 @@ def serve(channel: Channel) -> int:
         channel.send({key: value for key, value in message.items() if key != "tally"})
 
     try:
-        part: Session | HostProcess = (
-            Session(order, send) if order["runtime"] == "gevent" else HostProcess(order, send)
-        )
+        part: Session | HostProcess = Session(order, send) if order["runtime"] == "gevent" else HostProcess(order, send)
     except HarnessError as error:
         channel.send({"event": "failed", "what": error.what, "cure": error.cure, "exit_code": error.exit_code})
         return error.exit_code

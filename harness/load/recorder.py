@@ -126,12 +126,18 @@ class Recorder:
         self._append(_breaker(BREAKER.tag, _STATE[state], _STATE[previous], self._worker, self._text(name), now_ns))
 
     def sample(
-        self, time_ns: int, cpu: float, rss: int, descriptors: int, threads: int, lag_ns: int, busy: float, inside: float
+        self,
+        time_ns: int,
+        cpu: float,
+        rss: int,
+        descriptors: int,
+        threads: int,
+        lag_ns: int,
+        busy: float,
+        inside: float,
     ) -> None:
         """What the process used in the last second (see spool.SAMPLES)."""
-        self._append(
-            _sample(SAMPLES.tag, self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside)
-        )
+        self._append(_sample(SAMPLES.tag, self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside))
 
     def take_tally(self) -> Counter[tuple[str, str, int]]:
         """The counts since the last take."""

@@ -19,7 +19,9 @@ from harness.load.recorder import Recorder
 
 PERIOD_S = 0.02
 _INTEGRATION: frozenset[CodeType] = frozenset({invoke.__code__, Caller.perform_async.__code__})
-_WAITING = frozenset({"select", "poll", "wait", "acquire", "sleep", "get", "recv_into", "recv", "accept", "run", "join"})
+_WAITING = frozenset(
+    {"select", "poll", "wait", "acquire", "sleep", "get", "recv_into", "recv", "accept", "run", "join"}
+)
 _WAIT_FILES = ("selectors.py", "threading.py", "queue.py", "gevent/hub.py", "socket.py", "ssl.py", "clock.py")
 
 

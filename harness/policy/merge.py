@@ -63,7 +63,9 @@ def _part(path: str, flat: Mapping[str, Any]) -> Any:
         if key in _PARTS:
             values[item.name] = _part(key, flat)
         elif key in flat:
-            values[item.name] = float(flat[key]) if "float" in str(hints[item.name]) and _number(flat[key]) else flat[key]
+            values[item.name] = (
+                float(flat[key]) if "float" in str(hints[item.name]) and _number(flat[key]) else flat[key]
+            )
     return kind(**values)
 
 
@@ -84,7 +86,9 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def merge(declared: Mapping[str, Any], read: Mapping[str, Any], default: Mapping[str, Any], scale: float = 1.0) -> Promise:
+def merge(
+    declared: Mapping[str, Any], read: Mapping[str, Any], default: Mapping[str, Any], scale: float = 1.0
+) -> Promise:
     """Declared beats read beats default, key by key; each key's source is kept."""
     layers = {"default": flatten(default), "read": flatten(read), "declared": flatten(declared)}
     values: dict[str, Any] = {}

@@ -1,0 +1,128 @@
+"""The finaliser: raw spools to Parquet tables, in a plain process after the run (design, "Spool").
+
+It also completes what no single process knew: the phase of each call, and which call an arrival without a header
+belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import model
+from harness.evidence.history import SCHEMA, History, empty, table
+from harness.evidence.pairing import pair_arrivals
+from harness.evidence.parquet import write_table
+from harness.evidence.phases import phases_of_calls
+from harness.evidence.spools import Spool, read_spool
+from harness.evidence.table import Table, Words
+from harness.model import Span
+from harness.spool import LAYOUTS, Layout
+
+RAW_NAMES = {layout.table for layout in LAYOUTS}
+
+
+def finalise(folder: Path, manifest: Mapping[str, Any]) -> History:
+    """Write `tables/*.parquet` from `spool/`, and give the History that they hold."""
+    history = from_spools(folder / "spool", manifest)
+    target = folder / "tables"
+    target.mkdir(exist_ok=True)
+    for name in SCHEMA:
+        write_table(target / f"{name}.parquet", getattr(history, name))
+    return history
+
+
+def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
+    """The History of a spool folder; torn last records and unknown tables are left out."""
+    spools = [read_spool(path) for path in sorted(folder.glob("*.raw"))]
+    raw = {layout.table: _joined(layout, spools) for layout in LAYOUTS}
+    phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
+    calls = raw["calls"].sorted_by("intended_ns", "call")
+    calls = Table({**calls.columns, "phase": phases_of_calls(calls["intended_ns"], phases)})
+    attempts = raw["attempts"].sorted_by("start_ns")
+    return History(
+        calls=calls,
+        attempts=attempts,
+        arrivals=pair_arrivals(raw["arrivals"].sorted_by("arrive_ns"), calls),
+        faults=table("faults", _json_rows("faults", folder / "faults.jsonl")),
+        canary=table("canary", _json_rows("canary", folder / "canary.jsonl")),
+        breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),
+        samples=raw["samples"].sorted_by("time_ns"),
+        phases=phases,
+        facts=manifest.get("facts", {}),
+    )
+
+
+def _joined(layout: Layout, spools: Iterable[Spool]) -> Table:
+    """One table over all spools, with texts and vocabulary codes turned into category columns."""
+    parts = [(spool, spool.tables[layout.table]) for spool in spools if layout.table in spool.tables]
+    if not parts:
+        return Table({**empty(layout.table).columns} if layout.table != "breaker" else _no_changes())
+    columns: dict[str, Any] = {}
+    for field, _ in layout.fields:
+        arrays = [records[field] for _, records in parts]
+        if field in layout.texts:
+            columns[field] = _texts(arrays, [spool.texts for spool, _ in parts])
+        elif field in layout.words:
+            columns[field] = Words(np.concatenate(arrays), getattr(model, layout.words[field]))
+        else:
+            dtype = np.float64 if arrays[0].dtype.kind == "f" else np.int64
+            columns[field] = np.concatenate(arrays).astype(dtype)
+    if "op" in columns:
+        columns["op"] = _renamed(columns["op"])
+    if "outcome" in columns:
+        columns["outcome"] = _renamed(columns["outcome"])
+    return Table(columns)
+
+
+def _renamed(words: Words) -> Words:
+    return Words(words.codes, tuple("" if name == "none" else name for name in words.names))
+
+
+def _texts(arrays: list[np.ndarray[Any, Any]], texts: list[list[str]]) -> Words:
+    """Each spool's own text indices as codes into one list of names."""
+    names: dict[str, int] = {"": 0}
+    coded = []
+    for array, own in zip(arrays, texts, strict=True):
+        mapping = np.array([names.setdefault(text, len(names)) for text in own], dtype=np.int32)
+        coded.append(mapping[np.minimum(array, len(own) - 1)])
+    return Words(np.concatenate(coded), tuple(names))
+
+
+def _no_changes() -> dict[str, Any]:
+    nothing = np.zeros(0, np.int64)
+    words = Words(nothing.astype(np.int32), model.BREAKER_STATES)
+    blank = Words(nothing.astype(np.int32), ("",))
+    return {"state": words, "previous": words, "worker": nothing, "breaker": blank, "time_ns": nothing}
+
+
+def _breaker_spans(changes: Table, end_ns: int) -> Table:
+    """Listener's state changes as spans, one list a worker and breaker; the last one ends with the run."""
+    rows: dict[str, list[Any]] = {"source": [], "state": [], "from_ns": [], "to_ns": [], "worker": []}
+    open_spans: dict[tuple[int, str], int] = {}
+    for change in changes.rows():
+        key = (change["worker"], change["breaker"])
+        if key in open_spans:
+            rows["to_ns"][open_spans[key]] = change["time_ns"]
+        open_spans[key] = len(rows["state"])
+        for name, value in zip(rows, ("listener", change["state"], change["time_ns"], end_ns, key[0]), strict=True):
+            rows[name].append(value)
+    return table("breaker", rows)
+
+
+def _json_rows(name: str, path: Path) -> dict[str, list[Any]]:
+    """Columns of a JSONL file that the parent wrote; the last state of each named row wins for faults."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if name == "faults":
+        rows = list({row["name"]: row for row in rows}.values())
+    return {key: [_plain(row.get(key), kind) for row in rows] for key, kind in SCHEMA[name].items()}
+
+
+def _plain(value: Any, kind: str) -> Any:
+    if value is None:
+        return "" if kind == "word" else 0
+    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value

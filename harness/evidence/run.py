@@ -1,0 +1,59 @@
+"""A run folder, read: its manifest and its History. An unfinished folder is finalised first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InvalidRun, UsageError
+from harness.evidence.finalise import finalise
+from harness.evidence.history import SCHEMA, History
+from harness.evidence.parquet import read_table
+from harness.model import Span
+
+RUN_FORMAT = 1
+READABLE = (1,)
+"""Run folder formats that this version reads: the current one and the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: where it lies, what its manifest says, and its evidence."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    history: History
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run folder; raises UsageError when it is none, InvalidRun for a format that can't be read."""
+    path = folder / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder} is not a run folder: it has no manifest.json", "give a folder that `kato-harness run` wrote"
+        ) from None
+    except ValueError as error:
+        raise InvalidRun(f"{path} is not JSON ({error})", "the run folder is damaged; run again") from None
+    if manifest.get("format") not in READABLE:
+        writer = manifest.get("run", {}).get("harness", "another version")
+        raise InvalidRun(
+            f"{folder} has run format {manifest.get('format')}, this version reads {READABLE}",
+            f"use kato-harness {writer}",
+        )
+    return manifest
+
+
+def read_run(folder: Path) -> Run:
+    """The run in `folder`, finalised first where it ended before that."""
+    manifest = read_manifest(folder)
+    tables = folder / "tables"
+    if not all((tables / f"{name}.parquet").exists() for name in SCHEMA):
+        return Run(folder, manifest, finalise(folder, manifest))
+    columns = {name: read_table(tables / f"{name}.parquet", name) for name in SCHEMA}
+    phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
+    return Run(folder, manifest, History(**columns, phases=phases, facts=manifest.get("facts", {})))

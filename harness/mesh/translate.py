@@ -1,0 +1,191 @@
+"""From Istio's YAML to the routes and clusters that Istio's control plane would give a client's sidecar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import Problem
+from harness.mesh.clusters import envoy_clusters
+from harness.mesh.destination_rule import DestinationRule
+from harness.mesh.inventory import SERVICE_PORT, Inventory, Replica, Rule, Service, Source, destinations, matches, read
+from harness.mesh.nodes import ManifestError, Node, load_file
+from harness.mesh.registry import Registry, cluster_name
+from harness.mesh.routes import default_route, envoy_routes
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """The routes for requests to one host and port."""
+
+    host: str
+    port: int
+    routes: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """What a client's sidecar is told: routes a host, clusters by name, in Envoy's v3 JSON (protobuf's own field names,
+    zero values left out).
+
+    `members` gives, for each cluster, the labels that an endpoint must carry (the subset's); `selectors` those of the
+    service, which only workloads from manifests carry. `replicas` are the endpoints that are known.
+    """
+
+    virtual_hosts: tuple[VirtualHost, ...]
+    clusters: Mapping[str, Json]
+    members: Mapping[str, Mapping[str, str]]
+    replicas: tuple[Replica, ...] = ()
+    selectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def routes(self) -> tuple[Json, ...]:
+        """All routes, host by host."""
+        return tuple(route for host in self.virtual_hosts for route in host.routes)
+
+    def size(self, cluster: str) -> int:
+        """How many of the known replicas are endpoints of a cluster."""
+        labels = {**self.members.get(cluster, {}), **self.selectors.get(cluster, {})}
+        return sum(labels.items() <= replica.labels.items() for replica in self.replicas)
+
+    def as_json(self) -> Json:
+        """`routes` and `clusters`; with more than one host also `virtual_hosts`, which says whose routes are whose."""
+        out: Json = {"routes": list(self.routes), "clusters": dict(self.clusters)}
+        if len(self.virtual_hosts) > 1:
+            out["virtual_hosts"] = {f"{host.host}:{host.port}": list(host.routes) for host in self.virtual_hosts}
+        return out
+
+
+def translate(
+    documents: Sequence[Node],
+    replicas: Sequence[Mapping[str, str]] | None = None,
+    *,
+    source: Source | None = None,
+    port: int = SERVICE_PORT,
+) -> Translation:
+    """What Istio makes of the documents for the sidecar of a client in `source`.
+
+    `replicas`: the labels of each endpoint; by default the documents' workloads give them. `port` is the service port
+    where no document names one. Raises ManifestError naming everything that isn't understood.
+    """
+    client = source or Source()
+    inventory = read(documents, client, port)
+    registry = Registry(inventory.services, _rules(inventory, client))
+    hosts = tuple(_virtual_hosts(inventory, registry, client))
+    clusters: dict[str, Json] = {}
+    members: dict[str, Mapping[str, str]] = {}
+    selectors: dict[str, Mapping[str, str]] = {}
+    for service in _used(inventory, registry):
+        rule = registry.rule(service.host)
+        clusters |= envoy_clusters(service, rule)
+        members |= _members(service, rule)
+        if replicas is None:
+            selectors |= dict.fromkeys(_members(service, rule), service.selector)
+    given = inventory.replicas if replicas is None else tuple(Replica(labels) for labels in replicas)
+    return Translation(hosts, clusters, members, given, selectors)
+
+
+def translate_command(files: Sequence[str | Path], port: int = SERVICE_PORT) -> str:
+    """The translation of YAML files as JSON text. Raises ManifestError."""
+    return json.dumps(translate(documents_of(files), port=port).as_json(), indent=1, sort_keys=True) + "\n"
+
+
+def documents_of(files: Sequence[str | Path]) -> list[Node]:
+    """All documents of all files; every unreadable file is named, not only the first. Raises ManifestError."""
+    documents: list[Node] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            documents += load_file(Path(file))
+        except ManifestError as error:
+            problems += error.problems
+    if problems:
+        raise ManifestError(problems)
+    return documents
+
+
+def _rules(inventory: Inventory, client: Source) -> dict[str, DestinationRule]:
+    """One rule a host: subsets of several are joined, and a rule that selects the client goes first."""
+    chosen: dict[str, Rule] = {}
+    problems: list[Problem] = []
+    for rule in sorted(inventory.rules, key=lambda rule: rule.spec.workload_selector is None):
+        first = chosen.get(rule.spec.host)
+        if first is None:
+            chosen[rule.spec.host] = rule
+        elif first.spec.workload_selector is None:
+            problems += _conflicts(first, rule)
+            chosen[rule.spec.host] = replace(first, spec=_joined(first.spec, rule.spec))
+    if problems:
+        raise ManifestError(problems)
+    return {host: rule.spec for host, rule in chosen.items()}
+
+
+def _conflicts(first: Rule, second: Rule) -> Iterable[Problem]:
+    """What only the age of two rules decides; files don't know it."""
+    twice = {own.name for own in first.spec.subsets} & {own.name for own in second.spec.subsets}
+    both = first.spec.traffic_policy is not None and second.spec.traffic_policy is not None
+    if twice or both:
+        what = f"subset `{min(twice)}`" if twice else "`trafficPolicy`"
+        text = f"{what} of {second.spec.host} also stands in DestinationRule `{first.name}`: only the older one counts"
+        yield second.node.problem(text, "merge the two rules")
+
+
+def _joined(first: DestinationRule, second: DestinationRule) -> DestinationRule:
+    policy = first.traffic_policy if first.traffic_policy is not None else second.traffic_policy
+    return replace(first, traffic_policy=policy, subsets=(*first.subsets, *second.subsets))
+
+
+def _virtual_hosts(inventory: Inventory, registry: Registry, client: Source) -> Iterable[VirtualHost]:
+    routed: set[str] = set()
+    for routing in inventory.routings:
+        hosts = [
+            service
+            for pattern in routing.spec.hosts
+            for service in inventory.services.values()
+            if matches(pattern, service.host) and service.host not in routed
+        ]
+        if not hosts:
+            what = f"VirtualService `{routing.name}` is for {', '.join(routing.spec.hosts)}: no known service"
+            raise ManifestError([routing.node.problem(what, "give the Service documents too; use full host names")])
+        for service in hosts:
+            routed.add(service.host)
+            for port in service.ports:
+                routes = tuple(envoy_routes(routing.spec.http, port.number, client, registry))
+                if port.protocol != "tcp" and routes:
+                    yield VirtualHost(service.host, port.number, routes)
+    for service in _used(inventory, registry):
+        if service.host not in routed:
+            for port in service.ports:
+                if port.protocol != "tcp":
+                    yield VirtualHost(service.host, port.number, (default_route(service.host, port.number, registry),))
+
+
+def _used(inventory: Inventory, registry: Registry) -> list[Service]:
+    """The services that the policies speak of; all when there are no policies."""
+    if not inventory.routings and not inventory.rules:
+        return [service for service in inventory.services.values() if not service.headless]
+    named = _named(inventory)
+    return [
+        service
+        for service in inventory.services.values()
+        if registry.rule(service.host) is not None or any(matches(pattern, service.host) for pattern in named)
+    ]
+
+
+def _named(inventory: Inventory) -> set[str]:
+    hosts = {host for routing in inventory.routings for host in routing.spec.hosts}
+    return hosts | {to.host for routing in inventory.routings for to in destinations(routing.spec.http)}
+
+
+def _members(service: Service, rule: DestinationRule | None) -> dict[str, Mapping[str, str]]:
+    out: dict[str, Mapping[str, str]] = {}
+    for port in service.ports:
+        out[cluster_name(service.host, port.number)] = {}
+        for subset in rule.subsets if rule is not None else ():
+            out[cluster_name(service.host, port.number, subset.name)] = subset.labels or {}
+    return out

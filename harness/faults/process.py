@@ -1,0 +1,28 @@
+"""Process faults of the embedded KATO: frozen, or killed and started again."""
+
+from __future__ import annotations
+
+from harness.faults.felt import by_any_arrival, by_failed_attempt
+from harness.faults.kind import Ask, FaultKind
+from harness.faults.proof import CUT, outcome_in
+
+PAUSE = FaultKind(
+    name="pause",
+    plane="process",
+    doc="KATO accepts requests and handles none until the end of the fault, as a stopped process does",
+    params=(),
+    reveals=("T1", "T6", "B1", "B8", "P5"),
+    effective=outcome_in("read_timeout"),
+    felt=by_any_arrival,
+    ask=lambda params: Ask(wait_s=0.3),
+)
+
+KILL = FaultKind(
+    name="kill",
+    plane="process",
+    doc="KATO dies: connections are reset, uncommitted work is lost; it is started again at the end of the fault",
+    params=(),
+    reveals=("R1", "R8", "B1", "B7", "D1", "D2", "D6", "M1"),
+    effective=outcome_in("connect_error", *CUT),
+    felt=by_failed_attempt,
+)

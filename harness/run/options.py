@@ -1,0 +1,30 @@
+"""What the command line adds to a scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FAST_SCALE = 0.1
+"""`--profile fast`: built-in clients run with a tenth of the guide's 10, 30 and 60 s (design, "Time in proportion")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Command line over scenario over integration; None: not given. `profile` is fast or true."""
+
+    integration: str | None = None
+    target: str | None = None
+    profile: str = "fast"
+    seed: int | None = None
+    workers: int = 1
+    out: Path | None = None
+    environment: str | None = None
+    allow_targets: tuple[str, ...] = ()
+    allow_writes: bool = False
+    allow_destructive: bool = False
+
+    @property
+    def scale(self) -> float:
+        """The factor on durations of clients that are made from a policy."""
+        return FAST_SCALE if self.profile == "fast" else 1.0

@@ -1,0 +1,156 @@
+"""The arrival clock: when calls start, what they wait for, and that each one is accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from harness.clock import ManualClock, MonotonicClock
+from harness.evidence.finalise import from_spools
+from harness.evidence.table import Table
+from harness.load.book import Book
+from harness.load.caller import Caller
+from harness.load.driver import Driver
+from harness.load.driver_async import AsyncDriver
+from harness.load.recorder import Recorder
+from harness.model import Load, PlannedCall, Stage
+from harness.plan import SECOND_NS, Plan
+
+MS = 1_000_000
+
+
+def _call(number: int, session: int) -> PlannedCall:
+    return PlannedCall(number, 0, session, "observe")
+
+
+def test_a_call_waits_for_its_sessions_previous_call() -> None:
+    """The second call of a session is ready when the first one ends, not when it was intended."""
+    book = Book(chains=2)
+    first, _ = book.offer(_call(1, 0), 10)
+    assert first is not None
+    assert book.offer(_call(2, 0), 20) == (None, False)
+    second = book.done(first, 500)
+    assert second is not None
+    assert (second.planned.call, second.intended_ns, second.ready_ns) == (2, 20, 500)
+
+
+def test_sessions_do_not_wait_for_each_other() -> None:
+    """A call of another session starts at once."""
+    book = Book(chains=2)
+    book.offer(_call(1, 0), 10)
+    other, _ = book.offer(_call(2, 1), 20)
+    assert other is not None
+    assert other.ready_ns == 20
+
+
+def test_a_call_over_the_bound_overflows() -> None:
+    """With two calls in flight and a bound of two, the third is overflow and stays out of the book."""
+    book = Book(chains=0, limit=2)
+    book.offer(_call(1, 0), 10)
+    book.offer(_call(2, 0), 10)
+    assert book.offer(_call(3, 0), 10) == (None, True)
+    assert (book.in_flight, book.issued) == (2, 3)
+
+
+class Client:
+    """A client whose calls take no time, but for a gate that can be shut."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def open_session(self, node_id: str) -> str:
+        return f"session-{node_id}"
+
+    def observe(self, session_id: str, observation: Any) -> dict[str, str]:
+        self.gate.wait()
+        return {"status": "okay"}
+
+    def predict(self, session_id: str) -> None:
+        raise ConnectionRefusedError(111, "refused")
+
+
+class AsyncClient:
+    """The same, async."""
+
+    async def observe(self, session_id: str, observation: Any) -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {"status": "okay"}
+
+    async def predict(self, session_id: str) -> None:
+        raise TimeoutError
+
+
+LOAD = Load(stages=(Stage(200, 200, SECOND_NS // 2),), sessions=5, mix={"observe": 3, "predict": 1})
+
+
+def _rows(folder: Path) -> Table:
+    return from_spools(folder, {"phases": []}).calls
+
+
+def test_each_issued_call_has_one_outcome(tmp_path: Path) -> None:
+    """100 planned calls and 5 session opens give 105 rows: ok, or error where the client raised."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    plan, clock, book = Plan(LOAD, 1), MonotonicClock(), Book(5)
+    driver = Driver(plan, Caller(Client(), plan, recorder, clock, book), book, clock)
+    driver.drive(clock.now_ns(), SECOND_NS)
+    recorder.close()
+    calls = _rows(tmp_path)
+    assert len(calls) == book.issued == 105
+    assert set(calls.where(calls["op"].among("predict"))["error"].tolist()) == {"connect_error"}
+    assert set(calls.where(calls["op"].among("observe", "open_session"))["outcome"].tolist()) == {"ok"}
+    assert (calls["start_ns"] >= calls["ready_ns"]).all()
+    assert (calls["ready_ns"] >= calls["intended_ns"]).all()
+
+
+def test_what_the_drain_gives_up_is_cancelled_once(tmp_path: Path) -> None:
+    """A call that never ends is counted cancelled, and stays so when it ends after all."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    load = Load(stages=(Stage(100, 100, SECOND_NS // 20),), sessions=5)
+    plan, clock, book, client = Plan(load, 1), MonotonicClock(), Book(5), Client()
+    client.gate.clear()
+    driver = Driver(plan, Caller(client, plan, recorder, clock, book), book, clock)
+    driver.drive(clock.now_ns(), 20 * MS)
+    client.gate.set()
+    recorder.close()
+    calls = _rows(tmp_path)
+    observes = calls.where(calls["op"].among("observe"))
+    assert observes["outcome"].tolist() == ["cancelled"] * 5
+
+
+def test_async_clients_run_the_same_plan(tmp_path: Path) -> None:
+    """A client of async methods without sessions gets the users' ids and the same 100 calls."""
+    recorder = Recorder(tmp_path / "h.raw", "h")
+    plan, clock, book = Plan(LOAD, 1), MonotonicClock(), Book(5)
+
+    async def drive() -> None:
+        driver = AsyncDriver(plan, Caller(AsyncClient(), plan, recorder, clock, book), book, clock)
+        await driver.drive(clock.now_ns(), SECOND_NS)
+
+    asyncio.run(drive())
+    recorder.close()
+    calls = _rows(tmp_path)
+    assert len(calls) == 100
+    assert set(calls["session"].tolist()) == {f"user-{slot}" for slot in range(5)}
+    assert set(calls.where(calls["op"].among("predict"))["outcome"].tolist()) == {"timeout"}
+
+
+def test_a_closed_user_thinks_between_its_calls(tmp_path: Path) -> None:
+    """With 50 ms of thinking each call is intended 50 ms after the end of the user's last one."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    load = Load(stages=(Stage(0, 0, SECOND_NS // 2),), users=1, sessions=1, think_mean_ns=50 * MS)
+    plan, clock, book = Plan(load, 1), ManualClock(), Book(1)
+    Driver(plan, Caller(Client(), plan, recorder, clock, book), book, clock).drive(0, 0)
+    recorder.close()
+    calls = _rows(tmp_path)
+    assert calls.where(calls["op"].among("observe"))["intended_ns"].tolist() == [n * 50 * MS for n in range(1, 10)]
+
+
+def test_the_plan_travels_as_json() -> None:
+    """What the parent sends over the control channel is plain JSON."""
+    from dataclasses import asdict
+
+    assert json.loads(json.dumps(asdict(LOAD)))["sessions"] == 5

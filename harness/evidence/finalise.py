@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from harness.evidence.parquet import write_table
 from harness.evidence.phases import phases_of_calls
 from harness.evidence.spools import Spool, read_spool
 from harness.evidence.table import Table, Words
+from harness.faults import KINDS
 from harness.model import Span
 from harness.spool import LAYOUTS, Layout
 
@@ -44,17 +46,24 @@ def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
     calls = raw["calls"].sorted_by("intended_ns", "call")
     calls = Table({**calls.columns, "phase": phases_of_calls(calls["intended_ns"], phases)})
     attempts = raw["attempts"].sorted_by("start_ns")
-    return History(
+    history = History(
         calls=calls,
         attempts=attempts,
         arrivals=pair_arrivals(raw["arrivals"].sorted_by("arrive_ns"), calls),
-        faults=table("faults", _json_rows("faults", folder / "faults.jsonl")),
         canary=table("canary", _json_rows("canary", folder / "canary.jsonl")),
         breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),
         samples=raw["samples"].sorted_by("time_ns"),
         phases=phases,
         facts=manifest.get("facts", {}),
     )
+    return replace(history, faults=_faults(_json_rows("faults", folder / "faults.jsonl"), history))
+
+
+def _faults(columns: dict[str, list[Any]], history: History) -> Table:
+    """The faults with the time at which the client first felt each (harness/faults)."""
+    rows = list(table("faults", columns).rows())
+    felt = [KINDS[row["kind"]].felt(history, row) for row in rows]
+    return table("faults", {**columns, "felt_ns": felt})
 
 
 def _joined(layout: Layout, spools: Iterable[Spool]) -> Table:

@@ -1,0 +1,59 @@
+"""The command line: verbs over scenarios and run folders. Data on stdout, words on stderr.
+
+Each verb lives in a module of its own that is imported when it is called, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness import __version__
+from harness.cli.lazy import LazyGroup
+from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, HarnessError
+
+VERBS = {
+    "run": ("harness.cli.run:run", "Put an integration under load and faults, and judge it."),
+    "plan": ("harness.cli.scenarios:plan", "What would happen, and what it can prove."),
+    "lint": ("harness.cli.scenarios:lint", "All that is wrong in scenario files."),
+    "schema": ("harness.cli.scenarios:schema", "JSON Schema of the scenario format, for editors."),
+    "check": ("harness.cli.judge:check", "Judge a run again, without load."),
+    "report": ("harness.cli.judge:report", "Draw a run's report again, without load."),
+    "explain": ("harness.cli.laws:explain", "A law's rule, trap, cure and example."),
+    "list": ("harness.cli.laws:list_", "The faults, laws, integrations and formats there are."),
+    "accept": ("harness.cli.laws:accept", "Accept a known failure for a time."),
+    "init": ("harness.cli.init:init", "An adapter and a scenario for a client of your own."),
+    "twin": ("harness.cli.servers:twin", "The embedded KATO alone, for anybody's tests."),
+    "conform": ("harness.cli.servers:conform", "Is this server a KATO?"),
+    "audit": ("harness.cli.static:audit", "Static findings in manifests, mesh policy and client code."),
+    "translate": ("harness.cli.static:translate", "The Envoy routes and clusters that Istio's YAML means."),
+    "doctor": ("harness.cli.doctor:doctor", "What is installed, and what a dead run left over."),
+}
+
+
+@click.group(cls=LazyGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kato-harness")
+def kato_harness() -> None:
+    """Load and faults for KATO integrations, judged with evidence.
+
+    Exit codes: 0 every required law held · 1 one failed · 2 interrupted · 3 internal error · 4 scenario or usage
+    wrong · 5 nothing required was proven · 6 run invalid · 7 environment not ready.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; no user's mistake ends in a traceback."""
+    try:
+        code = kato_harness.main(arguments, standalone_mode=False)
+    except HarnessError as error:
+        click.echo(f"kato-harness: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(4)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(EXIT_INTERNAL)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,107 @@
+"""`python -m harness.twin`: the witness as a process of its own, and the public verb `twin`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import EXIT_ENVIRONMENT, EXIT_OK, HarnessError
+from harness.twin.control import obey
+from harness.twin.process import Options, Process
+from harness.twin.profiles import load_profile
+
+_PR_SET_PDEATHSIG = 1
+_MAX_COMMAND_BYTES = 1 << 20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until a signal, a `stop`, or the end of the control channel; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        options = Options(
+            profile=load_profile(arguments.profile),
+            spool=arguments.spool,
+            target=arguments.target,
+            host=arguments.host,
+            port=arguments.port,
+            seed=arguments.seed,
+        )
+        _prepare(child=arguments.control_fd is not None)
+        asyncio.run(_run(options, arguments.control_fd))
+    except HarnessError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except OSError as error:
+        where = f"{arguments.host}:{arguments.port}"
+        sys.stderr.write(f"cannot listen on {where}: {error.strerror}\n  cure: name a free port of this host\n")
+        return EXIT_ENVIRONMENT
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kato-harness twin", description="The embedded KATO and its witness.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    parser.add_argument("--profile", default="instant", help="instant, kato-1w, kato-4w or a JSON file")
+    parser.add_argument("--seed", type=int, default=0, help="seed of service times and fault rules")
+    parser.add_argument("--spool", type=Path, help="file that gets one record for each arrival")
+    parser.add_argument("--target", default="", help="forward to this KATO instead of answering")
+    parser.add_argument("--control-fd", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _prepare(child: bool) -> None:
+    if child:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    gc.freeze()
+
+
+async def _run(options: Options, control_fd: int | None) -> None:
+    process = Process(options)
+    await process.listener.open()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop)
+    if control_fd is None:
+        sys.stdout.write(f"{process.url}\n")
+        sys.stdout.flush()
+        await process.until_stopped()
+        return
+    controlled = asyncio.create_task(_obey_channel(process, control_fd))
+    await process.until_stopped()
+    controlled.cancel()
+
+
+async def _obey_channel(process: Process, control_fd: int) -> None:
+    sock = socket.socket(fileno=control_fd)
+    reader, writer = await asyncio.open_unix_connection(sock=sock, limit=_MAX_COMMAND_BYTES)
+
+    def send(message: dict[str, object]) -> None:
+        writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    process.on_error = lambda what: send({"event": "error", "what": what})
+    send({"event": "ready", "port": process.listener.port, "pid": os.getpid()})
+    try:
+        while line := await reader.readline():
+            send(await obey(process, json.loads(line)))
+    except ConnectionError:
+        pass  # the parent is gone, which the end of file says too
+    finally:
+        process.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

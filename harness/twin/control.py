@@ -1,0 +1,79 @@
+"""The commands that a parent sends on the control channel, and their replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.errors import HarnessError, UsageError
+from harness.twin.process import Process
+
+Fields = dict[str, Any]
+
+
+async def obey(process: Process, command: Mapping[str, Any]) -> Fields:
+    """Carry out one command; the reply has its `id`, `ok`, and either what it asked for or `error`."""
+    identity = {"id": command["id"]} if "id" in command else {}
+    try:
+        do = _COMMANDS.get(str(command.get("do")))
+        if do is None:
+            raise UsageError(f"unknown command {command.get('do')!r}", f"one of {', '.join(_COMMANDS)}")
+        return {**identity, "ok": True, **(await do(process, command))}
+    except (HarnessError, KeyError, TypeError, ValueError) as error:
+        words = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        return {**identity, "ok": False, "error": words}
+
+
+async def _add_rule(process: Process, command: Mapping[str, Any]) -> Fields:
+    rule = command["rule"]
+    process.witness.rules.add(
+        rule["name"], rule["kind"], rule.get("params") or {}, rule.get("only") or {}, rule.get("seed", 0)
+    )
+    return {}
+
+
+async def _remove_rule(process: Process, command: Mapping[str, Any]) -> Fields:
+    process.witness.rules.remove(command["name"])
+    return {}
+
+
+async def _pause(process: Process, command: Mapping[str, Any]) -> Fields:
+    process.witness.pause()
+    return {}
+
+
+async def _resume(process: Process, command: Mapping[str, Any]) -> Fields:
+    process.witness.resume()
+    return {}
+
+
+async def _kill(process: Process, command: Mapping[str, Any]) -> Fields:
+    process.listener.close()
+    process.witness.kill()
+    return {}
+
+
+async def _restart(process: Process, command: Mapping[str, Any]) -> Fields:
+    await process.listener.open()
+    return {}
+
+
+async def _stats(process: Process, command: Mapping[str, Any]) -> Fields:
+    return process.stats()
+
+
+async def _stop(process: Process, command: Mapping[str, Any]) -> Fields:
+    process.stop()
+    return {}
+
+
+_COMMANDS: Mapping[str, Callable[[Process, Mapping[str, Any]], Any]] = {
+    "add_rule": _add_rule,
+    "remove_rule": _remove_rule,
+    "pause": _pause,
+    "resume": _resume,
+    "kill": _kill,
+    "restart": _restart,
+    "stats": _stats,
+    "stop": _stop,
+}

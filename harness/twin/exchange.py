@@ -1,0 +1,127 @@
+"""One request at the witness, from its arrival to its record in the spool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from harness.model import ATTEMPT_HEADER, OPERATIONS
+from harness.spool import ARRIVALS, SpoolWriter
+from harness.twin.http import Request
+
+if TYPE_CHECKING:
+    from harness.twin.connection import Connection
+    from harness.twin.rules import Verdict
+
+ALLOWED_HEADERS = ("x-user-id", "traceparent", "idempotency-key", "x-envoy-attempt-count")
+"""Request headers that laws may ask for; no other value ever reaches the evidence."""
+
+_OP = {word: code for code, word in enumerate(OPERATIONS)}
+_SESSION_OPS = {
+    ("POST", "observe"): _OP["observe"],
+    ("GET", "predictions"): _OP["predict"],
+    ("POST", "learn"): _OP["learn"],
+}
+_pack = ARRIVALS.struct().pack
+
+
+class Exchange:
+    """A request and what became of it; times in ns, 0 where it didn't happen. `op` is a code of OPERATIONS."""
+
+    __slots__ = (
+        "arrive_ns",
+        "attempt",
+        "call",
+        "commit_seq",
+        "connection",
+        "disconnect_ns",
+        "fault",
+        "node_id",
+        "op",
+        "reply_ns",
+        "request",
+        "session",
+        "status",
+        "verdict",
+    )
+
+    def __init__(self, connection: Connection, request: Request, arrive_ns: int) -> None:
+        self.connection = connection
+        self.request = request
+        self.arrive_ns = arrive_ns
+        self.op, self.session = classify(request.method, request.path)
+        self.call, self.attempt = parse_attempt(request.headers.get(ATTEMPT_HEADER))
+        self.node_id = ""
+        self.fault = ""
+        self.verdict: Verdict | None = None
+        self.status = 0
+        self.commit_seq = 0
+        self.reply_ns = 0
+        self.disconnect_ns = 0
+
+
+def classify(method: str, path: str) -> tuple[int, str]:
+    """The operation (code of OPERATIONS) and the session that a request names; ("other", "") where none."""
+    parts = path.split("/")
+    if len(parts) < 2 or parts[1] != "sessions":
+        return 0, ""
+    if len(parts) == 2:
+        return (_OP["open_session"] if method == "POST" else 0), ""
+    session = "" if parts[2] == "count" else parts[2]
+    return (_SESSION_OPS.get((method, parts[3]), 0) if len(parts) == 4 else 0), session
+
+
+def parse_attempt(value: str | None) -> tuple[int, int]:
+    """`<call>.<attempt>` of the attempt header; (0, 0) where it is absent or not ours."""
+    if value is None:
+        return 0, 0
+    call, _, attempt = value.partition(".")
+    if not (call.isdecimal() and attempt.isdecimal() and len(call) < 19):
+        return 0, 0
+    return int(call), min(int(attempt), 0xFFFF)
+
+
+class Arrivals:
+    """Writes one record of the table `arrivals` for each exchange, when its fate is known."""
+
+    __slots__ = ("_instance", "_spool", "recorded")
+
+    def __init__(self, spool: SpoolWriter | None, instance: int = 0) -> None:
+        self._spool = spool
+        self._instance = instance
+        self.recorded = 0
+
+    def record(self, exchange: Exchange) -> None:
+        """Append the exchange as it is now; only counted where there is no spool."""
+        self.recorded += 1
+        spool = self._spool
+        if spool is None:
+            return
+        text = spool.text
+        request = exchange.request
+        spool.append(
+            _pack(
+                ARRIVALS.tag,
+                exchange.op,
+                self._instance,
+                0,
+                exchange.status,
+                exchange.attempt,
+                text(exchange.session),
+                text(exchange.node_id),
+                exchange.connection.number,
+                text(exchange.fault),
+                text(_allowed(request)),
+                crc32(request.body),
+                exchange.call,
+                exchange.arrive_ns,
+                exchange.reply_ns,
+                exchange.disconnect_ns,
+                exchange.commit_seq,
+            )
+        )
+
+
+def _allowed(request: Request) -> str:
+    headers = request.headers
+    return "\n".join([f"{name}: {headers[name]}" for name in ALLOWED_HEADERS if name in headers])

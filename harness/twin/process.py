@@ -1,0 +1,162 @@
+"""A witness with everything that makes it run: spool, backend, listener, and the ticks that flush and measure."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.spool import SAMPLES, SpoolWriter
+from harness.twin.drivers import Listener, LoopTimers
+from harness.twin.exchange import Arrivals
+from harness.twin.profiles import INSTANT, Profile
+from harness.twin.witness import Backend, Witness
+
+if TYPE_CHECKING:
+    from harness.twin.embedded import Handler
+
+FLUSH_S = 0.25
+SAMPLE_EVERY = 4
+PROCESS = "witness"
+_sample = SAMPLES.struct().pack
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line gives. Without `spool` nothing is recorded; `target` is a real KATO to forward to."""
+
+    profile: Profile = INSTANT
+    spool: Path | None = None
+    target: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 0
+    kato: Handler | None = None
+    """What answers instead of the embedded KATO."""
+
+
+class Process:
+    """Runs in one event loop, from `start` to the end of `until_stopped`."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._spool = SpoolWriter(options.spool, PROCESS) if options.spool else None
+        self._stopped = asyncio.Event()
+        self._meter = Meter()
+        self.errors = 0
+        self.on_error: Callable[[str], None] = lambda what: None
+        """Told in words of every failure of our own code; the evidence is then not to be trusted."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._failed)
+        self.witness = Witness(LoopTimers(loop), Arrivals(self._spool))
+        self.witness.backend = make_backend(self.witness, options)
+        self.listener = Listener(self.witness, options.host, options.port)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host = f"[{self.listener.host}]" if ":" in self.listener.host else self.listener.host
+        return f"http://{host}:{self.listener.port}"
+
+    def stop(self) -> None:
+        """Let `until_stopped` end."""
+        self._stopped.set()
+
+    async def until_stopped(self) -> None:
+        """Flush and measure until `stop`; then end all connections, record what was in progress, and close."""
+        loop = asyncio.get_running_loop()
+        due, ticks = loop.time(), 0
+        while not self._stopped.is_set():
+            due += FLUSH_S
+            ticks += 1
+            await self._sleep_until(due)
+            self._meter.late(loop.time() - due)
+            self._write(sample=ticks % SAMPLE_EVERY == 0)
+        self.listener.release()
+        self.witness.kill()
+        if self._spool is not None:
+            self._spool.close()
+
+    def stats(self) -> dict[str, Any]:
+        """Counts since the start, for `stats` and for tests."""
+        witness = self.witness
+        return {
+            "arrived": witness.arrived,
+            "committed": witness.commits,
+            "accepted": witness.accepted,
+            "connections": len(witness.connections),
+            "gated": witness.gated,
+            "errors": self.errors,
+            "rules": witness.rules.counters(),
+            "rss": resident_bytes(),
+        }
+
+    async def _sleep_until(self, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(due, waiter.set_result, None) if (waiter := loop.create_future()) else None
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        await asyncio.wait((waiter, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if timer is not None:
+            timer.cancel()
+        stopped.cancel()
+
+    def _write(self, sample: bool) -> None:
+        if self._spool is None:
+            return
+        if sample:
+            self._spool.append(self._meter.row(self._spool.text(PROCESS)))
+        self._spool.flush()
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.errors += 1
+        error = context.get("exception")
+        if error is not None:
+            traceback.print_exception(error, file=sys.stderr)
+        self.on_error(f"{context['message']}: {error!r}")
+
+
+class Meter:
+    """CPU share, memory and worst loop lag of this process between two samples."""
+
+    def __init__(self) -> None:
+        self._cpu = time.process_time()
+        self._at_ns = time.monotonic_ns()
+        self._lag_s = 0.0
+
+    def late(self, by_s: float) -> None:
+        """A tick came `by_s` seconds after it was due."""
+        self._lag_s = max(self._lag_s, by_s)
+
+    def row(self, process: int) -> bytes:
+        """One packed row of `samples` for the interned name `process`; starts the next span."""
+        now_ns, cpu = time.monotonic_ns(), time.process_time()
+        share = (cpu - self._cpu) / max((now_ns - self._at_ns) / 1e9, 1e-9)
+        lag_ns = round(self._lag_s * 1e9)
+        self._cpu, self._at_ns, self._lag_s = cpu, now_ns, 0.0
+        descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
+        threads = threading.active_count()
+        return _sample(SAMPLES.tag, process, descriptors, threads, now_ns, lag_ns, resident_bytes(), share, 0.0, 0.0)
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+
+
+def make_backend(witness: Witness, options: Options) -> Backend:
+    """What answers; imported here because a forwarding witness needs no embedded KATO."""
+    from harness.twin.embedded import Embedded
+
+    if options.kato is not None:
+        return Embedded(witness, options.kato, options.profile)
+    from harness.twin.kato import Kato
+
+    return Embedded(witness, Kato(), options.profile)

@@ -1,0 +1,167 @@
+"""The witness: sees every request that arrives, decides its fate, and writes down what became of it.
+
+It does no I/O: drivers give it connections (`connect`) and timers; a backend (embedded KATO, or a real one behind
+`--target`) gives it answers. One thread calls it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from harness.model import CANARY_HEADER, OPERATIONS
+from harness.twin.connection import Connection
+from harness.twin.effects import After, Before, PlainReply, Reply, plain
+from harness.twin.exchange import Arrivals, Exchange
+from harness.twin.http import BodyBudget
+from harness.twin.rules import Rules, Verdict
+from harness.twin.steps import Close, Fate, Timers, Wait, Wire
+
+CANARY_TYPE = {"content-type": "application/json"}
+MAX_CANARY_BYTES = 1 << 20
+
+
+class Backend(Protocol):
+    """Where answers come from."""
+
+    def opened(self, connection: Connection) -> None:
+        """A client connected."""
+        ...
+
+    def closed(self, connection: Connection) -> None:
+        """Its connection is gone."""
+        ...
+
+    def submit(self, exchange: Exchange) -> None:
+        """Have the request handled, now or later, and call `Witness.answered` at the moment it was."""
+        ...
+
+    def drop(self) -> None:
+        """Forget everything that is not handled yet."""
+        ...
+
+
+class Witness:
+    """One listener's state. `backend` is set right after construction, because each needs the other."""
+
+    backend: Backend
+
+    def __init__(self, timers: Timers, arrivals: Arrivals, keep_alive_ns: int = 0) -> None:
+        self.timers = timers
+        self.budget = BodyBudget()
+        self.keep_alive_ns = keep_alive_ns
+        self.rules = Rules()
+        self.connections: set[Connection] = set()
+        self.commits = 0
+        self.accepted = 0
+        self._arrivals = arrivals
+        self._gate: deque[Exchange] | None = None
+
+    @property
+    def arrived(self) -> int:
+        """Requests recorded so far, canaries excepted."""
+        return self._arrivals.recorded
+
+    @property
+    def gated(self) -> int:
+        """Requests that wait at the gate of a paused KATO."""
+        return len(self._gate or ())
+
+    def connect(self, wire: Wire) -> Connection:
+        """A client connected through `wire`."""
+        self.accepted += 1
+        connection = Connection(self.accepted, wire, self)
+        self.connections.add(connection)
+        self.backend.opened(connection)
+        return connection
+
+    def closed(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        self.backend.closed(connection)
+
+    def serve(self, exchange: Exchange) -> None:
+        if self._gate is None:
+            self._admit(exchange)
+        else:
+            self._gate.append(exchange)
+
+    def ended(self, exchange: Exchange) -> None:
+        if CANARY_HEADER not in exchange.request.headers:
+            self._arrivals.record(exchange)
+
+    def pause(self) -> None:
+        """Freeze the handlers: requests are accepted, and neither handled nor answered until `resume`."""
+        if self._gate is None:
+            self._gate = deque()
+
+    def resume(self) -> None:
+        """Handle what waited, in order of arrival; also what its client gave up, as a thawed process does."""
+        gate, self._gate = self._gate, None
+        for exchange in gate or ():
+            self._admit(exchange)
+
+    def kill(self) -> None:
+        """Drop what is not handled and reset all connections; sessions and commits live on."""
+        if self._gate is not None:
+            self._gate.clear()
+        self.backend.drop()
+        for connection in tuple(self.connections):
+            connection.kill()
+
+    def answered(
+        self, exchange: Exchange, reply: Reply, committed: bool = False, wait: float = 0.0, hang_up: bool = False
+    ) -> None:
+        """KATO has handled the request just now; its reply is due in `wait` seconds, then maybe hangs up."""
+        if committed:
+            self.commits += 1
+            exchange.commit_seq = self.commits
+        verdict = exchange.verdict
+        if verdict is None:
+            fate = plain(exchange.request, reply)
+        else:
+            fate = _after(verdict, exchange, reply)
+            wait += verdict.delay
+        if hang_up and not isinstance(fate.steps[-1], Close):
+            fate = Fate(fate.status, (*fate.steps, Close()), fate.whole)
+        exchange.connection.finish(exchange, _delayed(fate, wait))
+
+    def _admit(self, exchange: Exchange) -> None:
+        request = exchange.request
+        if CANARY_HEADER in request.headers:
+            self._answer_canary(exchange)
+            return
+        if self.rules:
+            verdict = self.rules.decide(request, OPERATIONS[exchange.op], self.timers.now_ns())
+            if verdict.fault:
+                exchange.fault = verdict.fault
+                exchange.verdict = verdict
+            if isinstance(verdict.effect, Before):
+                exchange.connection.finish(exchange, _delayed(verdict.effect.fate(request), verdict.delay))
+                return
+        self.backend.submit(exchange)
+
+    def _answer_canary(self, exchange: Exchange) -> None:
+        request = exchange.request
+        verdict = self.rules.for_canary(request.headers[CANARY_HEADER])
+        if isinstance(verdict.effect, Before):
+            fate = verdict.effect.fate(request)
+        else:
+            fate = _after(verdict, exchange, PlainReply(200, CANARY_TYPE, canary_body(request.query)))
+        exchange.connection.finish(exchange, _delayed(fate, verdict.delay))
+
+
+def canary_body(query: str) -> bytes:
+    """`{}` with white space between, as many bytes as `bytes=N` of the query asks for (2 to 1 MiB)."""
+    name, _, value = query.partition("=")
+    size = int(value) if name == "bytes" and value.isdecimal() and len(value) < 9 else 2
+    return b"{" + b" " * (min(max(size, 2), MAX_CANARY_BYTES) - 2) + b"}"
+
+
+def _after(verdict: Verdict, exchange: Exchange, reply: Reply) -> Fate:
+    if isinstance(verdict.effect, After):
+        return verdict.effect.fate(exchange.request, reply)
+    return plain(exchange.request, reply)
+
+
+def _delayed(fate: Fate, seconds: float) -> Fate:
+    return Fate(fate.status, (Wait(seconds), *fate.steps), fate.whole) if seconds > 0 else fate

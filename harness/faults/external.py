@@ -68,7 +68,7 @@ def ask(params: Mapping[str, Any]) -> Ask:
     proof = parse_proof(params["proof"])
     if proof is None:
         return Ask()
-    return Ask(wait_s=2 * proof.bound + 0.5 if proof.what == "time" else 1.0, path=proof.path)
+    return Ask(wait_s=2 * proof.bound + 0.5 if proof.what == "time" else 1.0, path=proof.path, marked=False)
 
 
 EXTERNAL = FaultKind(

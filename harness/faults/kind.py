@@ -68,7 +68,7 @@ class Ask:
     """How a canary proves a kind: what it asks for on a fresh connection and how long it listens.
 
     `down_bytes` is the size of the reply asked for, `up_bytes` that of the request's body. `until_close`: wait for
-    the peer to close after the whole reply.
+    the peer to close after the whole reply. `marked`: with the canary header, so that KATO never hears of it.
     """
 
     wait_s: float = 0.5
@@ -76,6 +76,7 @@ class Ask:
     down_bytes: int = 2
     up_bytes: int = 0
     until_close: bool = False
+    marked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from harness.faults.felt import by_any_arrival, by_failed_attempt
 from harness.faults.kind import Ask, FaultKind
-from harness.faults.proof import CUT, outcome_in
+from harness.faults.proof import CUT, outcome_in, took_at_least
+
+SILENCE_S = 0.15
+"""A canary that waits so long for its reply has met a frozen process."""
 
 PAUSE = FaultKind(
     name="pause",
@@ -12,7 +15,7 @@ PAUSE = FaultKind(
     doc="KATO accepts requests and handles none until the end of the fault, as a stopped process does",
     params=(),
     reveals=("T1", "T6", "B1", "B8", "P5"),
-    effective=outcome_in("read_timeout"),
+    effective=took_at_least(lambda params: SILENCE_S),
     felt=by_any_arrival,
     ask=lambda params: Ask(wait_s=0.3),
 )

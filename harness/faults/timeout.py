@@ -9,15 +9,19 @@ from harness.faults.felt import by_failed_attempt
 from harness.faults.kind import Ask, FaultKind, Param, Probe, direction, ms, toxics_of
 from harness.faults.proof import CUT, TIMER_SHARE
 
-SILENCE_S = 0.3
-"""A canary that hears nothing for this long is in the hole."""
+WAIT_S = 0.3
+"""How long a canary waits for a sign of life."""
+
+SILENCE_S = 0.15
+"""So long without a byte is the hole, also where the end of a short fault then cuts the connection."""
 
 
 def effective(params: Mapping[str, Any], probes: Sequence[Probe]) -> bool:
-    """Silence; with `timeout` also an end of the connection, after at least that time."""
-    least_s = params["timeout"] * TIMER_SHARE
-    ended = (*CUT, "read_timeout") if params["timeout"] else ("read_timeout",)
-    return any(probe.outcome in ended and not probe.headers_ns and probe.took_s >= least_s for probe in probes)
+    """Silence, and with `timeout` an end of the connection after that time."""
+    least_s = params["timeout"] * TIMER_SHARE or SILENCE_S
+    return any(
+        probe.outcome in (*CUT, "read_timeout") and not probe.headers_ns and probe.took_s >= least_s for probe in probes
+    )
 
 
 TIMEOUT = FaultKind(
@@ -32,5 +36,5 @@ TIMEOUT = FaultKind(
     effective=effective,
     felt=by_failed_attempt,
     toxics=lambda params: toxics_of("timeout", params, timeout=ms(params["timeout"])),
-    ask=lambda params: Ask(wait_s=2 * params["timeout"] + SILENCE_S),
+    ask=lambda params: Ask(wait_s=2 * params["timeout"] + WAIT_S),
 )

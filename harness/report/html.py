@@ -1,0 +1,107 @@
+"""The HTML report: one file that opens anywhere offline, equal bytes for equal evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.model import Verdict
+from harness.report import details, palette, panels, summary, tables, words
+from harness.report.frames import traffic, validity
+from harness.report.frames.phases import LEVELS, phase_table
+from harness.report.frames.timeline import timeline
+from harness.report.inputs import Judgement, Run
+from harness.report.witnesses import Witness, unfold
+
+_PAGE = Path(__file__).parent / "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict with what the page says beside it."""
+
+    verdict: Verdict
+    place: summary.Place | None
+    standing: str
+    decisive: bool
+    witnesses: tuple[Witness, ...]
+
+
+def render(run: Run, judgement: Judgement) -> bytes:
+    """The page as UTF-8: verdicts first, then what happened, the policy, the faults, and whether to believe it."""
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals |= {"sign": words.STATUS_SIGNS, "label": words.status_label}
+    style = palette.css() + (_PAGE / "report.css").read_text("utf-8")
+    page = environment.get_template("report.html.j2")
+    return page.render(style=Markup(style), **_verdicts(run, judgement), **_evidence(run)).encode()
+
+
+def _verdicts(run: Run, judgement: Judgement) -> dict[str, Any]:
+    manifest = run.manifest
+    witnesses = unfold(run.history, judgement.verdicts, int(manifest.get("start_ns", 0)))
+    judged = [
+        _judged(run, verdict, witnesses.get(verdict.law, ())) for verdict in summary.worst_first(judgement.verdicts)
+    ]
+    return {
+        "run": manifest.get("run", {}),
+        "subject": summary.subject_line(manifest),
+        "headline": summary.headline(judgement),
+        "exit_code": judgement.exit_code,
+        "meaning": summary.EXIT_MEANINGS[judgement.exit_code],
+        "tally": summary.tally(judgement),
+        "open_verdicts": [each for each in judged if each.verdict.status not in ("pass", "not_applicable")],
+        "kept": [each for each in judged if each.verdict.status == "pass"],
+        "not_applicable": [each for each in judged if each.verdict.status == "not_applicable"],
+        "slos": judgement.slos,
+        "findings": judgement.findings,
+    }
+
+
+def _judged(run: Run, verdict: Verdict, witnesses: tuple[Witness, ...]) -> Judged:
+    decisive = verdict.status in ("fail", "invalid") and summary.moves_exit(verdict)
+    return Judged(verdict, summary.place_of(verdict, run.manifest), summary.standing(verdict), decisive, witnesses)
+
+
+def _evidence(run: Run) -> dict[str, Any]:
+    manifest, history = run.manifest, run.history
+    axis = timeline(history, int(manifest.get("start_ns", 0)), int(manifest.get("end_ns", 0)))
+    seen = panels.view(history, axis)
+    return {
+        "accounting": summary.accounting_line(manifest),
+        "fault_names": panels.fault_names(seen.bands),
+        "story": panels.story(seen),
+        "spectrum": panels.percentiles(seen),
+        "phases": _phases(seen),
+        "attempts": tables.from_frame(traffic.attempts_by_phase(history, seen.attempts)),
+        "times": tables.from_frame(validity.times_of_a_call(history)),
+        "faults": details.faults(history, axis.start_ns),
+        "policy": details.policy(manifest),
+        "health": details.health(run),
+        "health_panels": panels.health(seen),
+        "processes": tables.from_frame(validity.processes(history)),
+        "run_facts": details.run_facts(manifest),
+        "scenario": details.scenario(manifest),
+    }
+
+
+def _phases(seen: panels.View) -> tables.Grid:
+    frame = phase_table(seen.history, seen.by_phase, seen.axis)
+    bounds = [f"p{level * 100:g} {side}" for level in LEVELS for side in ("low", "high")]
+    notes = {
+        f"p{level * 100:g} ms": [_bounds(row, f"p{level * 100:g}") for row in frame.to_dict("records")]
+        for level in LEVELS
+    }
+    return tables.from_frame(frame, [name for name in bounds if name in frame], notes)
+
+
+def _bounds(row: dict[Any, Any], label: str) -> str:
+    low, high = row[f"{label} low"], row[f"{label} high"]
+    if not row["goodput/s"]:
+        return ""
+    return f"{words.digits(low)} to {words.digits(high)}" if low == low and high == high else "too few calls to bound"

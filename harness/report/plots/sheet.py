@@ -1,0 +1,145 @@
+"""The sheet that every plot is drawn on: its size, the one style, the time axis with its fault bands, and its SVG."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.report.frames.timeline import Timeline
+from harness.report.palette import light, with_variables
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LEFT, RIGHT, BOTTOM, TOP = 62, 12, 40, 24
+"""Margins in CSS pixels, equal for all sheets so that the time axes of stacked plots line up."""
+
+_CHARACTER = 6.2
+"""Width of a character of a band's label (CSS pixels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Width and height in CSS pixels; `narrow` is the drawing for a phone."""
+
+    width: int
+    height: int
+    narrow: bool = False
+
+    @property
+    def plot_width(self) -> int:
+        """Width between the margins (CSS pixels)."""
+        return self.width - LEFT - RIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The window of one fault in the time axis' unit, with its letter and name."""
+
+    letter: str
+    name: str
+    start: float
+    end: float
+
+
+Shape = Literal["box", "dot", "line", "dashed", "dotted", "dashdot"]
+DASHES: Mapping[str, str] = {"line": "-", "dashed": "--", "dashdot": "-.", "dotted": ":"}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One entry of a plot's legend, which the page sets as text: a colour of the palette and the shape of its sign."""
+
+    label: str
+    colour: str
+    shape: Shape = "box"
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot ready to be drawn on any sheet, and its legend."""
+
+    draw: Callable[[Sheet], Figure]
+    keys: tuple[Key, ...] = ()
+
+
+def style(salt: str) -> dict[Any, Any]:
+    """matplotlib settings of all plots: real text in SVG, thin grey axes, ids that depend on the plot alone."""
+    ink, muted, rule = light("ink"), light("muted"), light("rule")
+    return {
+        "svg.fonttype": "none", "svg.hashsalt": salt, "path.simplify": False, "figure.dpi": 72,
+        "font.family": "DejaVu Sans", "font.size": 11, "text.color": ink, "text.parse_math": False,
+        "axes.labelsize": 11, "axes.labelcolor": muted, "axes.edgecolor": rule, "axes.linewidth": 1,
+        "axes.grid": True, "axes.grid.axis": "y", "axes.axisbelow": True,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
+        "grid.color": rule, "grid.linewidth": 0.8, "lines.linewidth": 1.6,
+        "xtick.color": rule, "xtick.labelcolor": muted, "xtick.labelsize": 11, "xtick.minor.size": 0,
+        "ytick.color": rule, "ytick.labelcolor": muted, "ytick.labelsize": 11,
+        "ytick.major.size": 0, "ytick.minor.size": 0,
+        "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    }  # fmt: skip
+
+
+def blank(sheet: Sheet, *, left: int = LEFT, top: int = TOP) -> tuple[Figure, Axes]:
+    """A figure of the sheet's size with one axes inside the margins."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(sheet.width / 72, sheet.height / 72))
+    box = (left / sheet.width, BOTTOM / sheet.height)
+    size = ((sheet.width - left - RIGHT) / sheet.width, (sheet.height - BOTTOM - top) / sheet.height)
+    return figure, figure.add_axes((*box, *size))
+
+
+def over_time(sheet: Sheet, axis: Timeline, bands: Sequence[Band]) -> tuple[Figure, Axes]:
+    """A sheet whose x axis is the run, with its fault bands shaded and named above."""
+    figure, axes = blank(sheet)
+    axes.set_xlim(0, axis.span)
+    axes.set_xlabel(f"time since start, {axis.unit}")
+    for band in bands:
+        _shade(axes, band, sheet.plot_width / axis.span)
+    return figure, axes
+
+
+def _shade(axes: Axes, band: Band, pixels: float) -> None:
+    axes.axvspan(band.start, band.end, color=light("band"), alpha=0.16, linewidth=0, zorder=0)
+    roomy = (band.end - band.start) * pixels >= _CHARACTER * (len(band.name) + 3)
+    label = f"{band.letter} {band.name}" if roomy else band.letter
+    axes.annotate(
+        label, ((band.start + band.end) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, 5),
+        textcoords="offset points", ha="center", va="bottom", color=light("band"), fontsize=11, annotation_clip=False,
+    )  # fmt: skip
+
+
+def svg(plot: Plot, sheet: Sheet, salt: str, alt: str) -> str:
+    """The drawing as inline SVG: equal bytes for equal data, colours as CSS variables, `alt` for who can't see it."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(style(salt))
+        out = io.StringIO()
+        plot.draw(sheet).savefig(
+            out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    return _inline(out.getvalue(), sheet, alt)
+
+
+def _inline(text: str, sheet: Sheet, alt: str) -> str:
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    used = set(re.findall(r"#([\w-]+)(?=[\")])", body))
+    body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
+    body = re.sub(r"-?\d+\.\d{2,}", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), body)
+    body = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", body)
+    body = re.sub(r"\s*\n\s*", "\n", body)
+    kind = "narrow" if sheet.narrow else "wide"
+    head = f'<svg class="{kind}" viewBox="0 0 {sheet.width} {sheet.height}" role="img" aria-label="{_attribute(alt)}">'
+    return head + with_variables(body)
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

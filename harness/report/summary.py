@@ -1,0 +1,155 @@
+"""What every format says alike: the headline, the worst verdict first, the place in the client, one line a verdict."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness import errors
+from harness.laws.registry import LAWS
+from harness.model import SloResult, Verdict
+from harness.report.inputs import Judgement
+from harness.report.words import STATUS_SIGNS, count, status_label
+
+_PLACE = re.compile(r"(?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
+_RANK = {status: rank for rank, status in enumerate(STATUS_SIGNS)}
+
+EXIT_MEANINGS: Mapping[int, str] = {
+    errors.EXIT_OK: "every required law and gate SLO held",
+    errors.EXIT_FAILED: "a required law or gate SLO failed",
+    errors.EXIT_INTERRUPTED: "interrupted, faults undone",
+    errors.EXIT_INTERNAL: "the harness itself failed",
+    errors.EXIT_USAGE: "scenario or usage wrong",
+    errors.EXIT_UNPROVEN: "nothing required was proven",
+    errors.EXIT_INVALID: "run invalid",
+    errors.EXIT_ENVIRONMENT: "environment not ready",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the client's own code (1-based)."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def moves_exit(verdict: Verdict | SloResult) -> bool:
+    """True where a failure decides the exit code: required, of severity gate and not accepted."""
+    required = getattr(verdict, "required", True) and not getattr(verdict, "accepted", None)
+    return bool(required) and verdict.severity == "gate"
+
+
+def worst_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Failures that decide the exit code, then the others by status and law id (B2 before B10)."""
+    return tuple(sorted(verdicts, key=_order))
+
+
+def applicable(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """The verdicts that say something about this client, worst first."""
+    return tuple(verdict for verdict in worst_first(verdicts) if verdict.status != "not_applicable")
+
+
+def not_applicable_line(verdicts: Sequence[Verdict]) -> str:
+    """The laws that have nothing to judge in this client, as one line."""
+    laws = [verdict.law for verdict in worst_first(verdicts) if verdict.status == "not_applicable"]
+    return f"not applicable: {', '.join(laws)}" if laws else "every law applies"
+
+
+def _order(verdict: Verdict) -> tuple[bool, int, str, int]:
+    decisive = verdict.status in ("fail", "invalid") and moves_exit(verdict)
+    family, number = re.fullmatch(r"(\D*)(\d*).*", verdict.law).groups()  # type: ignore[union-attr]
+    return (not decisive, _RANK[verdict.status], family, int(number or 0))
+
+
+def tally(judgement: Judgement) -> dict[str, int]:
+    """How many verdicts have each status, worst first, absent ones left out."""
+    found = Counter[str](verdict.status for verdict in judgement.verdicts)
+    return {status: found[status] for status in STATUS_SIGNS if found[status]}
+
+
+def headline(judgement: Judgement) -> str:
+    """The answer in one sentence."""
+    if judgement.exit_code == errors.EXIT_FAILED:
+        return _broken(judgement)
+    if judgement.exit_code == errors.EXIT_INVALID:
+        return "The run is invalid: its evidence can't carry verdicts"
+    if judgement.exit_code == errors.EXIT_OK:
+        held = sum(1 for verdict in judgement.verdicts if verdict.required and verdict.status == "pass")
+        return f"Kept: {count(held, 'required law')} proven, none broken"
+    meaning = EXIT_MEANINGS[judgement.exit_code]
+    return meaning[0].upper() + meaning[1:]
+
+
+def _broken(judgement: Judgement) -> str:
+    laws = [v.law for v in worst_first(judgement.verdicts) if v.status == "fail" and moves_exit(v)]
+    slos = [slo.name for slo in judgement.slos if slo.status == "fail" and moves_exit(slo)]
+    parts = [
+        f"{count(len(names), noun)} ({', '.join(names)})" for noun, names in (("law", laws), ("SLO", slos)) if names
+    ]
+    return f"Broken: {' and '.join(parts)}"
+
+
+def standing(verdict: Verdict) -> str:
+    """What softens or qualifies a verdict: accepted, watched only, severity, scaled; empty for most."""
+    notes = [
+        f"accepted: {verdict.accepted}" if verdict.accepted else "",
+        "" if verdict.required else "watched, doesn't count",
+        "" if verdict.severity == "gate" else f"severity {verdict.severity}",
+        "scaled" if verdict.scaled else "",
+    ]
+    return " · ".join(note for note in notes if note)
+
+
+def place_of(verdict: Verdict, manifest: Mapping[str, Any]) -> Place | None:
+    """Where in the client the cause lies: a witness's `where` ("file:line"), else where the promise was read from."""
+    told = [str(witness.get("where", "")) for witness in verdict.witnesses]
+    keys = LAWS[verdict.law].promise if verdict.law in LAWS else ()
+    sources = dict(manifest.get("policy", {}).get("sources", {}))
+    read = [str(text) for key, text in sorted(sources.items()) if key.startswith(tuple(keys))] if keys else []
+    found = next((match for text in told + read if (match := _PLACE.search(text))), None)
+    return Place(found["file"], int(found["line"])) if found else None
+
+
+def verdict_line(verdict: Verdict, manifest: Mapping[str, Any]) -> str:
+    """One line for logs: `FAIL B8 app/kato.py:41 reason; cure`."""
+    place = place_of(verdict, manifest)
+    subject = str(place) if place else f"{verdict.name}:"
+    cure = f"; {verdict.cure}" if verdict.cure and verdict.status in ("fail", "warn", "invalid") else ""
+    notes = f" [{note}]" if (note := standing(verdict)) else ""
+    return one_line(f"{status_label(verdict.status).upper()} {verdict.law} {subject} {verdict.reason}{cure}{notes}")
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space as one blank, so that a log line stays a line."""
+    return " ".join(text.split())
+
+
+def subject_line(manifest: Mapping[str, Any]) -> str:
+    """Who was tested and how: integration, profile with its scale, target, seed."""
+    run = manifest.get("run", {})
+    scale = float(run.get("scale") or 1.0)
+    parts = [
+        str(run.get("integration", "")),
+        f"profile {run['profile']}" + (f" (scaled × {scale:g})" if scale != 1.0 else "") if run.get("profile") else "",
+        f"target {run['target']}" if run.get("target") else "",
+        f"seed {run['seed']}" if "seed" in run else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def accounting_line(manifest: Mapping[str, Any]) -> str:
+    """`issued 800 = 700 ok + 60 error + …`, with the difference named where the sum doesn't hold."""
+    accounts = dict(manifest.get("accounting", {}))
+    issued = int(accounts.pop("issued", 0))
+    parts = " + ".join(f"{value:,} {name}" for name, value in accounts.items())
+    missing = issued - sum(int(value) for value in accounts.values())
+    return f"issued {issued:,} = {parts or '0'}" + (
+        f" (difference {missing:,}: calls are unaccounted for)" if missing else ""
+    )

@@ -111,7 +111,8 @@ class RequestParser:
         self._body = []
 
     def _bound_head(self, received: int) -> None:
-        if not self._in_head:
+        # Where a request ended in these bytes, how many of them belong to the next one is unknown and at most a read.
+        if self.ready or not (self.started and self._in_head):
             return
         self._head_bytes += received
         if self._head_bytes > MAX_HEAD_BYTES:

@@ -57,8 +57,8 @@ class Process:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
         self.witness = Witness(LoopTimers(loop), Arrivals(self._spool))
-        self.witness.backend = make_backend(self.witness, options)
         self.listener = Listener(self.witness, options.host, options.port)
+        self.witness.backend = make_backend(self.witness, options)
 
     @property
     def url(self) -> str:

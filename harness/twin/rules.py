@@ -250,7 +250,7 @@ def _sequence_step(text: str) -> list[Effect | None]:
     return [effect] * int(times or 1)
 
 
-def _quota(rate: float, burst: int) -> Kind:
+def _quota(rate: float, burst: int = 1) -> Kind:
     """Token bucket: `burst` requests at once, `rate` a second after that; the others get 429 with Retry-After."""
     tokens, filled_ns = float(burst), -1
 

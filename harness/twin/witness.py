@@ -15,7 +15,7 @@ from harness.twin.effects import After, Before, PlainReply, Reply, plain
 from harness.twin.exchange import Arrivals, Exchange
 from harness.twin.http import BodyBudget
 from harness.twin.rules import Rules, Verdict
-from harness.twin.steps import Close, Fate, Timers, Wait, Wire
+from harness.twin.steps import Close, Fate, Reset, Timers, Wait, Wire
 
 CANARY_TYPE = {"content-type": "application/json"}
 MAX_CANARY_BYTES = 1 << 20
@@ -121,7 +121,7 @@ class Witness:
         else:
             fate = _after(verdict, exchange, reply)
             wait += verdict.delay
-        if hang_up and not isinstance(fate.steps[-1], Close):
+        if (hang_up or not exchange.request.keep_alive) and not isinstance(fate.steps[-1], (Close, Reset)):
             fate = Fate(fate.status, (*fate.steps, Close()), fate.whole)
         exchange.connection.finish(exchange, _delayed(fate, wait))
 

@@ -45,6 +45,11 @@ class Channel:
         message: dict[str, Any] = json.loads(line)
         return message
 
+    @property
+    def buffered(self) -> bool:
+        """Whether a whole message has been read already, so that select would not tell of it."""
+        return b"\n" in self._pending
+
     def close(self) -> None:
         """Close this end; the other side sees end of file."""
         self._socket.close()

@@ -124,10 +124,9 @@ def _breaker_spans(changes: Table, end_ns: int) -> Table:
 
 
 def _json_rows(name: str, path: Path) -> dict[str, list[Any]]:
-    """Columns of a JSONL file that the parent wrote; the last state of each named row wins for faults."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    if name == "faults":
-        rows = list({row["name"]: row for row in rows}.values())
+    """Columns of a JSONL file that the parent wrote; a torn last line is left out."""
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    rows = [json.loads(line) for line in lines]
     return {key: [_plain(row.get(key), kind) for row in rows] for key, kind in SCHEMA[name].items()}
 
 

@@ -39,24 +39,26 @@ class Session:
     def __init__(self, order: Mapping[str, Any], send: Send) -> None:
         """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}."""
         self._send = send
+        self._clock = MonotonicClock()
         self._worker = int(order["worker"])
         self.recorder = Recorder(Path(order["spool"]), str(order["process"]), self._worker)
         self.entry = resolve(str(order["use"]))
         context = dict(order["context"]) | {"recorder": self.recorder}
         self.integration = build(self.entry, str(order["base_url"]), context)
         self.hooks = hooks.install(self.recorder)
+        self._declared = getattr(self.integration, "policy", None) or order["context"]["policy"] or {}
         self._inspect = tuple(order.get("inspect", ()))
         self.asynchronous = inspect.iscoroutinefunction(self.integration.observe)
         self._outcomes: Counter[str] = Counter()
         self._book: Book | None = None
-        self._driver: Driver | AsyncDriver | None = None
+        self._driver: Driver | None = None
         self._finished = threading.Event()
 
     def ready(self) -> dict[str, Any]:
         """What the parent needs to plan: the declared and read policy, the methods, the hooks."""
         return {
             "event": "ready",
-            "declared": dict(getattr(self.integration, "policy", None) or self.entry.policy),
+            "declared": dict(self._declared),
             "read": read_policy(self.integration, self._inspect),
             "methods": [m for m in ("open_session", "observe", "predict", "learn") if hasattr(self.integration, m)],
             "asynchronous": self.asynchronous,
@@ -64,50 +66,56 @@ class Session:
         }
 
     def run(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Drive the load of `order` ({"load", "seed", "start_ns", "drain_for_ns", "workers"}); the closing report."""
-        plan = Plan.of(load_from_json(order["load"]), int(order["seed"]))
-        chains = 0 if plan.load.strategy == "shared" else plan.load.sessions
-        clock = MonotonicClock()
-        self._book = Book(chains)
-        caller = Caller(self.integration, plan, self.recorder, clock, self._book)
+        """`drive` with what a process in real time does beside it: flush, measure its lag, report progress."""
         sampler = Sampler()
         sampler.start()
         for loop in (self._flush, lambda: self._probe(sampler), lambda: self._progress(sampler)):
             threading.Thread(target=loop, daemon=True).start()
-        share = (int(order["start_ns"]), int(order["drain_for_ns"]), self._worker, int(order["workers"]))
-        if self.asynchronous:
-            asyncio.run(self._drive_async(plan, caller, share))
-        else:
-            self._driver = Driver(plan, caller, self._book, clock)
-            self._driver.drive(*share)
-            self._close_integration()
+        self.drive(order)
         self._finished.set()
-        return self._report(sampler)
+        sampler.row(self.recorder)
+        return self.report()
 
-    async def _drive_async(self, plan: Plan, caller: Caller, share: tuple[int, int, int, int]) -> None:
-        assert self._book is not None
+    def drive(self, order: Mapping[str, Any]) -> None:
+        """Drive the load of `order` ({"load", "seed", "start_ns", "drain_for_ns", "workers"}) to its end."""
+        if self.asynchronous:
+            asyncio.run(self.drive_in_loop(order))
+            return
+        plan, caller, book = self._parts(order)
+        self._driver = Driver(plan, caller, book, self._clock)
+        self._driver.drive(*self._share(order))
+        close = getattr(self.integration, "close", None)
+        if close is not None:
+            close()
+
+    async def drive_in_loop(self, order: Mapping[str, Any]) -> None:
+        """`drive` for an async client, in the running loop."""
+        plan, caller, book = self._parts(order)
         loop = asyncio.get_running_loop()
-        driver = AsyncDriver(plan, caller, self._book, MonotonicClock())
+        driver = AsyncDriver(plan, caller, book, self._clock)
         self.stop = lambda: loop.call_soon_threadsafe(driver.stop.set)  # type: ignore[method-assign]
-        await driver.drive(*share)
+        await driver.drive(*self._share(order))
         closing = getattr(self.integration, "close", lambda: None)()
         if inspect.isawaitable(closing):
             await closing
 
-    def _close_integration(self) -> None:
-        close = getattr(self.integration, "close", None)
-        if close is not None:
-            close()
+    def _parts(self, order: Mapping[str, Any]) -> tuple[Plan, Caller, Book]:
+        plan = Plan.of(load_from_json(order["load"]), int(order["seed"]))
+        book = self._book = Book(0 if plan.load.strategy == "shared" else plan.load.sessions)
+        return plan, Caller(self.integration, plan, self.recorder, self._clock, book), book
+
+    def _share(self, order: Mapping[str, Any]) -> tuple[int, int, int, int]:
+        return int(order["start_ns"]), int(order["drain_for_ns"]), self._worker, int(order["workers"])
+
+    def report(self) -> dict[str, Any]:
+        """Close the spool; the last message to the parent."""
+        self.recorder.close()
+        return self._counted("done")
 
     def stop(self) -> None:
         """Offer no more load; what is in flight is drained."""
         if self._driver is not None:
             self._driver.stop.set()
-
-    def _report(self, sampler: Sampler) -> dict[str, Any]:
-        sampler.row(self.recorder)
-        self.recorder.close()
-        return self._counted("done")
 
     def _flush(self) -> None:
         while not self._finished.wait(FLUSH_S):

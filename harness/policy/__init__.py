@@ -6,7 +6,7 @@ numbers"). All durations are float seconds here, as in the clients' own settings
 
 from __future__ import annotations
 
-from harness.policy.merge import from_mapping, merge, scaled, to_mapping
+from harness.policy.merge import from_mapping, merge, overlay, scaled, to_mapping
 from harness.policy.types import Backoff, Breaker, Budget, Fallback, Policy, Promise, Retry, Timeout
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Timeout",
     "from_mapping",
     "merge",
+    "overlay",
     "scaled",
     "to_mapping",
 ]

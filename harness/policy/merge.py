@@ -22,6 +22,10 @@ _DURATIONS = frozenset(
 )
 
 
+OBLIGATIONS = frozenset({"breaker.counts"})
+"""What code does here is no promise: a read value never lowers an obligation, only a declared one does (design)."""
+
+
 def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mapping to dotted keys; lists become tuples, empty mappings keep their own key."""
     flat: dict[str, Any] = {}
@@ -95,9 +99,15 @@ def merge(
     sources: dict[str, str] = {}
     for source, layer in layers.items():
         for key, value in layer.items():
-            values[key] = value
-            sources[key] = source
+            if source != "read" or key not in OBLIGATIONS:
+                values[key] = value
+                sources[key] = source
     return Promise(from_mapping(unflatten(values)), sources, layers["declared"], layers["read"], scale)
+
+
+def overlay(over: Mapping[str, Any], under: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested mapping of both, key by key; `over` wins."""
+    return unflatten(flatten(under) | flatten(over))
 
 
 def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:

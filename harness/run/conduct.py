@@ -1,0 +1,111 @@
+"""Conducts one run: starts load and fault timeline together, watches both, and ends them in order."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.model import Load
+from harness.run.parts import Part, failure
+from harness.run.stage import Stage
+
+START_IN_NS = 300_000_000
+"""From the word `start` to the first call: the children have read their orders by then."""
+MIN_DRAIN_NS = 5_000_000_000
+GRACE_S = 20.0
+POLL_S = 0.25
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(slots=True)
+class Conducted:
+    """What the generators said: when load began and ended, and how each issued call ended."""
+
+    start_ns: int
+    end_ns: int = 0
+    issued: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    aborted: str = ""
+
+
+def start_load(stage: Stage, load: Load, seed: int, drain_for_ns: int) -> int:
+    """Tell every generator to start at the same moment; that moment (ns)."""
+    start_ns = time.monotonic_ns() + START_IN_NS
+    for part in stage.generators:
+        part.channel.send(
+            {
+                "do": "start",
+                "load": asdict(load),
+                "seed": seed,
+                "start_ns": start_ns,
+                "drain_for_ns": drain_for_ns,
+                "workers": len(stage.generators),
+            }
+        )
+    return start_ns
+
+
+def follow(
+    stage: Stage,
+    conducted: Conducted,
+    load: Load,
+    drain_for_ns: int,
+    stop: threading.Event,
+    progress: Progress,
+    watch: Callable[[], str],
+) -> None:
+    """Follow the generators to their end and fill `conducted`. A set `stop`, or words from `watch`, end it early."""
+    deadline = time.monotonic() + (load.for_ns + drain_for_ns) / 1e9 + GRACE_S
+    running = list(stage.generators)
+    latest: dict[int, Mapping[str, Any]] = {}
+    told = False
+    while running:
+        for part in _talking(running):
+            message = part.channel.receive()
+            if message is None or message["event"] == "failed":
+                raise failure(message or _ended(part.child.name, part.child.last_words()))
+            latest[id(part)] = message
+            if message["event"] == "done":
+                running.remove(part)
+        total = _sum(latest.values())
+        conducted.issued, conducted.outcomes = total["issued"], total["outcomes"]
+        progress(total)
+        conducted.aborted = conducted.aborted or watch()
+        if (stop.is_set() or conducted.aborted) and not told:
+            told = True
+            for part in running:
+                part.channel.send({"do": "stop"})
+        if time.monotonic() > deadline:
+            raise failure(_ended("the generator", "it did not end in time; it is wedged"))
+    conducted.end_ns = time.monotonic_ns()
+
+
+def _talking(running: Sequence[Part]) -> list[Part]:
+    """The parts that have something to say now or within POLL_S."""
+    buffered = [part for part in running if part.channel.buffered]
+    readable, _, _ = select.select([part.channel for part in running], [], [], 0 if buffered else POLL_S)
+    return [part for part in running if part.channel.buffered or part.channel in readable]
+
+
+def _sum(messages: Any) -> dict[str, Any]:
+    outcomes: dict[str, int] = {}
+    issued = in_flight = 0
+    for message in messages:
+        issued += message["issued"]
+        in_flight += message["in_flight"]
+        for outcome, count in message["outcomes"].items():
+            outcomes[outcome] = outcomes.get(outcome, 0) + count
+    return {"issued": issued, "in_flight": in_flight, "outcomes": outcomes}
+
+
+def _ended(name: str, words: str) -> dict[str, Any]:
+    return {
+        "what": f"{name} ended in the middle of the run; its last words:\n{words}",
+        "cure": "the run folder's logs have the rest",
+        "exit_code": 3,
+    }

@@ -1,0 +1,128 @@
+"""One run from scenario to run folder: prepare it, set the stage, conduct it, write down what it was."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.clock import MonotonicClock
+from harness.errors import HarnessError, Interrupted
+from harness.inject.canary import Canary
+from harness.inject.external import ExternalPlane
+from harness.inject.timeline import Plane, run_timeline
+from harness.model import Load
+from harness.policy import Promise
+from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start_load
+from harness.run.folder import make_folder, write_json
+from harness.run.manifest import finished, unfinished
+from harness.run.prepare import Prepared, promise_of
+from harness.run.signals import stopping
+from harness.run.stage import LISTENER, Stage, set_stage
+from harness.scenario import Timeline, resolve
+
+HEALTHY_WITHIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A run that ended: its folder, and the error that ended it early (None: it went through)."""
+
+    folder: Path
+    error: HarnessError | None = None
+
+
+def execute(prepared: Prepared, progress: Progress) -> Executed:
+    """Run it. Raises what goes wrong before load starts; afterwards the error is kept beside the evidence."""
+    folder = make_folder(prepared.options.out, prepared.scenario.name)
+    manifest = folder / "manifest.json"
+    with stopping() as stop, ExitStack() as undo:
+        stage = set_stage(
+            folder,
+            undo,
+            profile=prepared.profile(folder),
+            target=prepared.target,
+            seed=prepared.scenario.seed,
+            orders=prepared.orders(folder),
+        )
+        promise = promise_of(prepared, stage.ready[0])
+        timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
+        write_json(manifest, unfinished(prepared, promise, timeline, stage.ready))
+        error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
+        left = stage.plane.close()
+    write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, left, error))
+    return Executed(folder, error)
+
+
+def drain_for_ns(timeline: Timeline, promise: Promise) -> int:
+    """How long calls in flight may still take at the end (design: the longest promised duration, at least 5 s)."""
+    from harness.laws.timeouts import call_bound_s
+
+    longest = max((call_bound_s(promise.policy.of(op)) or 0.0 for op in timeline.load.mix), default=0.0)
+    return max(MIN_DRAIN_NS, round(longest * 1e9))
+
+
+def _conduct(
+    prepared: Prepared,
+    stage: Stage,
+    timeline: Timeline,
+    promise: Promise,
+    folder: Path,
+    stop: threading.Event,
+    progress: Progress,
+) -> tuple[HarnessError | None, Conducted]:
+    """Load and timeline side by side. An error in either ends both, and the faults are undone first."""
+    clock = MonotonicClock()
+    planes: Mapping[str, Plane] = {
+        "toxiproxy": stage.plane,
+        "witness": stage.witness_plane,
+        "process": stage.witness_plane,
+        "store": stage.witness_plane,
+        "external": ExternalPlane(stage.leases),
+    }
+    canary = Canary(LISTENER, stage.listener, folder / "spool" / "canary.jsonl", clock)
+    canary.start()
+    drain_ns = drain_for_ns(timeline, promise)
+    start_ns = start_load(stage, timeline.load, prepared.scenario.seed, drain_ns)
+    failures: list[BaseException] = []
+    end_faults = threading.Event()
+
+    def carry_out() -> None:
+        try:
+            rows = folder / "spool" / "faults.jsonl"
+            run_timeline(timeline.faults, start_ns, planes, canary, rows, clock, end_faults)
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that can end the run
+            failures.append(error)
+
+    faults = threading.Thread(target=carry_out, name="timeline")
+    faults.start()
+    conducted = Conducted(start_ns)
+
+    def watch() -> str:
+        return str(failures[0]) if failures else ""
+
+    error: HarnessError | None = None
+    try:
+        follow(stage, conducted, timeline.load, drain_ns, stop, progress, watch)
+    except HarnessError as caught:
+        error = caught
+    finally:
+        end_faults.set()
+        faults.join()
+        canary.close()
+        conducted.end_ns = conducted.end_ns or time.monotonic_ns()
+    if stop.is_set():
+        error = Interrupted("the run was interrupted; its faults are undone", f"kato-harness check {folder}")
+    if failures and error is None:
+        error = _as_harness_error(failures[0])
+    return error, conducted
+
+
+def _as_harness_error(error: BaseException) -> HarnessError:
+    if isinstance(error, HarnessError):
+        return error
+    return HarnessError(f"the fault timeline failed: {type(error).__name__}: {error}", "report this as a bug")

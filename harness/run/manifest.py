@@ -1,0 +1,103 @@
+"""The manifest of a run: what was asked, what was promised, what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness import __version__
+from harness.errors import HarnessError
+from harness.evidence.run import RUN_FORMAT
+from harness.model import OUTCOMES
+from harness.plan import Plan
+from harness.policy import Promise, to_mapping
+from harness.run.conduct import Conducted
+from harness.run.folder import machine
+from harness.run.prepare import Prepared
+from harness.scenario import Timeline, given
+
+
+def unfinished(
+    prepared: Prepared, promise: Promise, timeline: Timeline, ready: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The manifest before load starts: a run that dies leaves this one."""
+    scenario = prepared.scenario
+    return {
+        "format": RUN_FORMAT,
+        "run": {
+            "id": f"{scenario.name}-{time.time_ns():x}",
+            "name": scenario.name,
+            "question": scenario.question,
+            "integration": scenario.integration.use,
+            "profile": prepared.options.profile,
+            "scale": prepared.scale,
+            "seed": scenario.seed,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "harness": __version__,
+            "target": scenario.target.url,
+            "plan_sha256": Plan.of(timeline.load, scenario.seed).identity(),
+            "cell": dict(scenario.cell),
+        },
+        "policy": {
+            "declared": dict(promise.declared),
+            "read": dict(promise.read),
+            "default": {},
+            "effective": to_mapping(promise.policy),
+            "sources": dict(promise.sources),
+        },
+        "scenario": given(scenario),
+        "load": asdict(timeline.load),
+        "faults": [asdict(fault) for fault in timeline.faults],
+        "slos": [
+            {"name": name, "expr": slo.expr, "severity": slo.severity} for name, slo in scenario.slos.items()
+        ],
+        "steady_state": list(scenario.steady_state),
+        "laws": {
+            "require": scenario.laws.require if isinstance(scenario.laws.require, str) else list(scenario.laws.require),
+            "watch": list(scenario.laws.watch),
+            "skip": dict(scenario.laws.skip),
+        },
+        "known": [_known(entry) for entry in scenario.known],
+        "machine": machine(),
+        "facts": {
+            "oracle": "witness" if prepared.target else "twin",
+            "hooks": sorted({hook for part in ready for hook in part["hooks"]}),
+            "methods": list(ready[0]["methods"]),
+            "leftovers": [],
+        },
+        "finished": False,
+    }
+
+
+def _known(entry: Any) -> dict[str, Any]:
+    row = asdict(entry)
+    return row | {"where": dict(row.pop("where_")), "until": entry.until.isoformat() if entry.until else None}
+
+
+def finished(
+    prepared: Prepared,
+    promise: Promise,
+    timeline: Timeline,
+    ready: Sequence[Mapping[str, Any]],
+    conducted: Conducted,
+    leftovers: Sequence[str],
+    error: HarnessError | None,
+) -> dict[str, Any]:
+    """The manifest of a run that ended, in order or not."""
+    manifest = unfinished(prepared, promise, timeline, ready)
+    start_ns, end_ns = conducted.start_ns, conducted.end_ns
+    manifest["start_ns"], manifest["end_ns"] = start_ns, end_ns
+    manifest["wall_offset_ns"] = time.time_ns() - time.monotonic_ns()
+    manifest["phases"] = [
+        {"name": span.name, "start_ns": start_ns + span.start_ns, "end_ns": start_ns + span.end_ns}
+        for span in timeline.phases
+    ]
+    manifest["accounting"] = {"issued": conducted.issued} | {
+        outcome: conducted.outcomes.get(outcome, 0) for outcome in OUTCOMES[1:]
+    }
+    manifest["facts"]["leftovers"] = list(leftovers)
+    manifest["error"] = None if error is None else {"what": error.what, "exit_code": error.exit_code}
+    manifest["finished"] = error is None
+    return manifest

@@ -1,0 +1,87 @@
+"""A scenario with the command line applied: which client, which KATO, what it is told, what it promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.integrations import Entry, resolve
+from harness.policy import Promise, merge, overlay, scaled
+from harness.run.options import Options
+from harness.scenario import Scenario
+
+DEFAULTS: Mapping[str, Any] = {}
+"""Promises that nobody has to declare have no numbers: the laws carry them (design, "The laws carry …")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One run to be made."""
+
+    scenario: Scenario
+    options: Options
+    entry: Entry
+    scale: float
+
+    @property
+    def target(self) -> str:
+        """The URL of a KATO that we didn't start; empty for the embedded one."""
+        return "" if self.scenario.target.embedded else self.scenario.target.url
+
+    def profile(self, folder: Path) -> str:
+        """The embedded KATO's profile: a name, or the file that a custom one is written to."""
+        twin = self.scenario.target.twin
+        if twin is None:
+            return self.scenario.target.profile
+        workers = twin.workers if twin.workers == "parallel" else int(twin.workers)
+        path = folder / "twin.json"
+        path.write_text(json.dumps({"service": f"{twin.service}s", "workers": workers}))
+        return str(path)
+
+    def orders(self, folder: Path) -> list[dict[str, Any]]:
+        """What each generator is told to prepare."""
+        use = self.scenario.integration
+        count = max(self.options.workers, self.scenario.workers)
+        policy = scaled(self.entry.policy, self.scale) if self.entry.policy else None
+        return [
+            {
+                "do": "prepare",
+                "use": use.use,
+                "runtime": use.runtime or self.entry.runtime,
+                "python": use.python,
+                "inspect": list(use.inspect),
+                "context": {
+                    "headers": dict(self.scenario.target.headers),
+                    "policy": policy,
+                    "scale": self.scale,
+                    "seed": self.scenario.seed,
+                },
+                "spool": str(folder / "spool" / f"generator-{worker}.raw"),
+                "process": f"generator-{worker}",
+                "worker": worker,
+            }
+            for worker in range(count)
+        ]
+
+
+def prepare(scenario: Scenario, options: Options) -> Prepared:
+    """Apply the command line; raises UsageError for an integration that doesn't exist."""
+    use, target = scenario.integration, scenario.target
+    if options.integration:
+        use = replace(use, use=options.integration)
+    if options.target:
+        target = replace(target, url=options.target)
+    seed = scenario.seed if options.seed is None else options.seed
+    entry = resolve(use.use)
+    built_in = bool(entry.policy)
+    scale = use.scale if use.scale is not None else options.scale if built_in else 1.0
+    return Prepared(replace(scenario, integration=use, target=target, seed=seed), options, entry, scale)
+
+
+def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:
+    """What the client promises: scenario over client's own declaration over what was read from its objects."""
+    declared = overlay(prepared.scenario.policy, ready["declared"])
+    return merge(declared, ready["read"], DEFAULTS, prepared.scale)

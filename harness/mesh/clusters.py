@@ -39,7 +39,8 @@ def envoy_clusters(service: Service, rule: DestinationRule | None) -> dict[str, 
         for subset in told.subsets:
             merged = _overridden(general, subset.traffic_policy, port.number)
             name = cluster_name(service.host, port.number, subset.name)
-            out[name] = _cluster(name, port, merged, passthrough or _passes_through(merged))
+            own = subset.traffic_policy is not None and _passes_through(subset.traffic_policy)
+            out[name] = _cluster(name, port, merged, passthrough or own or _passes_through(merged))
     return out
 
 

@@ -77,12 +77,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Everything that decides how a client's requests are sent."""
+    """Everything that decides how a client's requests are sent. `hosts`: all that policies name, also for others."""
 
     routings: tuple[Routing, ...]
     rules: tuple[Rule, ...]
     services: Mapping[str, Service]
     replicas: tuple[Replica, ...]
+    hosts: frozenset[str]
 
 
 def read(documents: Sequence[Node], source: Source, port: int = SERVICE_PORT) -> Inventory:
@@ -93,8 +94,9 @@ def read(documents: Sequence[Node], source: Source, port: int = SERVICE_PORT) ->
     reader.refuse_twice()
     if reader.decoder.problems:
         raise ManifestError(reader.decoder.problems)
-    services = reader.services or _assumed(reader.routings, reader.rules, port)
-    return Inventory(tuple(reader.routings), tuple(reader.rules), services, tuple(reader.replicas))
+    services = reader.services or _assumed(reader.hosts, port)
+    routings, rules = tuple(reader.routings), tuple(reader.rules)
+    return Inventory(routings, rules, services, tuple(reader.replicas), frozenset(reader.hosts))
 
 
 def kind_of(document: Node) -> tuple[str, str]:
@@ -149,6 +151,7 @@ class _Reader:
         self.rules: list[Rule] = []
         self.services: dict[str, Service] = {}
         self.replicas: list[Replica] = []
+        self.hosts: dict[str, set[int]] = {}
 
     def take(self, document: Node) -> None:
         group, kind = kind_of(document)
@@ -169,25 +172,32 @@ class _Reader:
     def _virtual_service(self, document: Node) -> None:
         spec = self._spec(document, VirtualService)
         namespace = namespace_of(document)
-        if spec is None or not _visible(spec.export_to, namespace, self.source.namespace):
-            return
-        if spec.gateways and "mesh" not in spec.gateways:
+        if spec is None:
             return
         hosts = tuple(resolve(host.lower(), namespace) for host in spec.hosts)
         http = tuple(_resolved(route, namespace) for route in spec.http)
         spec = replace(spec, hosts=hosts, http=http)
-        self.routings.append(Routing(str(document.get("metadata", "name") or ""), namespace, spec, document))
+        for host in hosts:
+            self.hosts.setdefault(host, set())
+        for to in destinations(http):
+            self.hosts.setdefault(to.host, set()).update({to.port.number} if to.port and to.port.number else ())
+        if spec.gateways and "mesh" not in spec.gateways:
+            return
+        if _visible(spec.export_to, namespace, self.source.namespace):
+            self.routings.append(Routing(str(document.get("metadata", "name") or ""), namespace, spec, document))
 
     def _destination_rule(self, document: Node) -> None:
         spec = self._spec(document, DestinationRule)
         namespace = namespace_of(document)
-        if spec is None or not _visible(spec.export_to, namespace, self.source.namespace):
+        if spec is None:
             return
+        spec = replace(spec, host=resolve(spec.host, namespace))
+        self.hosts.setdefault(spec.host, set())
         selector = spec.workload_selector
         if selector is not None and not (selector.match_labels or {}).items() <= self.source.labels.items():
             return
-        spec = replace(spec, host=resolve(spec.host, namespace))
-        self.rules.append(Rule(str(document.get("metadata", "name") or ""), namespace, spec, document))
+        if _visible(spec.export_to, namespace, self.source.namespace):
+            self.rules.append(Rule(str(document.get("metadata", "name") or ""), namespace, spec, document))
 
     def _spec(self, document: Node, kind: type[T]) -> T | None:
         spec = document["spec"]
@@ -255,16 +265,8 @@ def _protocol(port: Node) -> str:
     return "tcp" if name in ("tcp", "tls", "https", "mongo", "redis", "mysql") else "auto"
 
 
-def _assumed(routings: Sequence[Routing], rules: Sequence[Rule], port: int) -> dict[str, Service]:
+def _assumed(hosts: Mapping[str, set[int]], port: int) -> dict[str, Service]:
     """Without Service documents each host that the policies name is taken for a service, on the ports they name."""
-    hosts: dict[str, set[int]] = {}
-    for routing in routings:
-        for host in routing.spec.hosts:
-            hosts.setdefault(host, set())
-        for to in destinations(routing.spec.http):
-            hosts.setdefault(to.host, set()).update({to.port.number} if to.port and to.port.number else ())
-    for rule in rules:
-        hosts.setdefault(rule.spec.host, set())
     return {
         host: Service(host, tuple(Port(number) for number in sorted(ports or {port})))
         for host, ports in hosts.items()

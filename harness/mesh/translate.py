@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import Problem
 from harness.mesh.clusters import envoy_clusters
 from harness.mesh.destination_rule import DestinationRule
-from harness.mesh.inventory import SERVICE_PORT, Inventory, Replica, Rule, Service, Source, destinations, matches, read
+from harness.mesh.inventory import SERVICE_PORT, Inventory, Replica, Rule, Service, Source, matches, read
 from harness.mesh.nodes import ManifestError, Node, load_file
 from harness.mesh.registry import Registry, cluster_name
 from harness.mesh.routes import default_route, envoy_routes
@@ -155,9 +155,10 @@ def _virtual_hosts(inventory: Inventory, registry: Registry, client: Source) -> 
         for service in hosts:
             routed.add(service.host)
             for port in service.ports:
-                routes = tuple(envoy_routes(routing.spec.http, port.number, client, registry))
-                if port.protocol != "tcp" and routes:
-                    yield VirtualHost(service.host, port.number, routes)
+                if port.protocol != "tcp":
+                    routes = envoy_routes(routing.spec.http, port.number, client, registry)
+                    routes = routes or [default_route(service.host, port.number, registry)]
+                    yield VirtualHost(service.host, port.number, tuple(routes))
     for service in _used(inventory, registry):
         if service.host not in routed:
             for port in service.ports:
@@ -167,19 +168,13 @@ def _virtual_hosts(inventory: Inventory, registry: Registry, client: Source) -> 
 
 def _used(inventory: Inventory, registry: Registry) -> list[Service]:
     """The services that the policies speak of; all when there are no policies."""
-    if not inventory.routings and not inventory.rules:
+    if not inventory.hosts:
         return [service for service in inventory.services.values() if not service.headless]
-    named = _named(inventory)
     return [
         service
         for service in inventory.services.values()
-        if registry.rule(service.host) is not None or any(matches(pattern, service.host) for pattern in named)
+        if registry.rule(service.host) is not None or any(matches(host, service.host) for host in inventory.hosts)
     ]
-
-
-def _named(inventory: Inventory) -> set[str]:
-    hosts = {host for routing in inventory.routings for host in routing.spec.hosts}
-    return hosts | {to.host for routing in inventory.routings for to in destinations(routing.spec.http)}
 
 
 def _members(service: Service, rule: DestinationRule | None) -> dict[str, Mapping[str, str]]:

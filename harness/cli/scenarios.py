@@ -1,0 +1,57 @@
+"""`plan`, `lint` and `schema`: what a scenario means, what is wrong with it, and its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+
+@click.command()
+@click.argument("scenario")
+@click.option("--integration", metavar="NAME|FILE:FACTORY", help="The client under test.")
+@click.option("--profile", type=click.Choice(["fast", "true"]), default="fast", show_default=True)
+@click.option("--seed", type=int, help="Equal seed, equal plan.")
+@click.option("--head", type=int, default=10, show_default=True, help="How many calls to print.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(scenario: str, integration: str | None, profile: str, seed: int | None, head: int, as_json: bool) -> int:
+    """Print SCENARIO's timeline, expected calls, and for each law whether it is provable here and what it needs."""
+    from harness.run import Options, shipped_scenario
+    from harness.run.preview import preview
+    from harness.scenario import cells, load_scenario
+
+    options = Options(integration=integration, profile=profile, seed=seed)
+    shown = [preview(cell, options, head) for cell in cells(load_scenario(shipped_scenario(scenario)))]
+    if as_json:
+        sys.stdout.write(json.dumps([each.as_json() for each in shown], indent=1) + "\n")
+    else:
+        sys.stdout.write("\n".join(each.text() for each in shown))
+    return 0
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, required=True)
+def lint(scenarios: tuple[str, ...]) -> int:
+    """Print every problem of SCENARIOS with file, line, column and cure; 4 when there is one."""
+    from harness.errors import EXIT_OK, EXIT_USAGE, ScenarioError
+    from harness.run import shipped_scenario
+    from harness.scenario import load_scenario
+
+    problems = []
+    for name in scenarios:
+        try:
+            load_scenario(shipped_scenario(name))
+        except ScenarioError as error:
+            problems += error.problems
+    sys.stdout.writelines(f"{problem}\n" for problem in problems)
+    return EXIT_USAGE if problems else EXIT_OK
+
+
+@click.command()
+def schema() -> int:
+    """Print the JSON Schema of scenario files."""
+    from harness.scenario.schema import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(), indent=1) + "\n")
+    return 0

@@ -1,0 +1,36 @@
+"""`twin` and `conform`: the embedded KATO for anybody's tests, and the question whether a server is a KATO."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--port", type=int, default=0, help="Port to listen on; default: a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--profile", default="instant", show_default=True, help="instant, kato-1w, kato-4w or a JSON file.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of service times.")
+@click.option("--spool", type=click.Path(path_type=Path), help="File that gets a record of each arrival.")
+def twin(port: int, host: str, profile: str, seed: int, spool: Path | None) -> int:
+    """Run the embedded KATO until a signal; its URL is the first line on stdout."""
+    from harness.twin.__main__ import main
+
+    arguments = ["--host", host, "--port", str(port), "--profile", profile, "--seed", str(seed)]
+    return main([*arguments, "--spool", str(spool)] if spool else arguments)
+
+
+@click.command()
+@click.argument("url")
+@click.option("--cases", type=click.Path(exists=True, path_type=Path), help="Other cases than the shipped ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def conform(url: str, cases: Path | None, as_json: bool) -> int:
+    """Run KATO's contract cases against URL; 0 when every case answers as recorded."""
+    from harness.conform import conform as run_cases
+
+    report = run_cases(url, cases)
+    sys.stdout.write(json.dumps(report.as_json(), indent=1) + "\n" if as_json else report.render())
+    return 0 if report.passed else 1

@@ -10,7 +10,8 @@ from harness.scenario.faultkeys import FaultSpec
 from harness.scenario.leaves import Sink, suggest
 from harness.scenario.nodes import Where, find
 from harness.scenario.types import Scenario
-from harness.scenario.units import TextError
+from harness.slo.grammar import parse as parse_slo
+from harness.units import TextError
 
 PHASES = ("warmup", "baseline", "recovery", "cooldown")
 EDGES = ("start", "end")
@@ -23,6 +24,7 @@ def check(scenario: Scenario, sink: Sink) -> None:
     _fault_names(scenario, sink)
     _repeats(scenario, sink)
     _expressions(scenario, sink)
+    _slos(scenario, sink)
     _laws(scenario, sink)
 
 
@@ -62,7 +64,8 @@ def _target(scenario: Scenario, sink: Sink) -> None:
     if target.twin is not None and find(scenario.tree, "target.profile"):
         sink.note(at(scenario, "target.twin"), "target has both profile and twin", "twin is a custom profile: keep one")
     if not target.embedded and sessions is not None and sessions > target.footprint.max_nodes:
-        what = f"{sessions} sessions use more than footprint.max_nodes {target.footprint.max_nodes} on a KATO that isn't ours"
+        most = target.footprint.max_nodes
+        what = f"{sessions} sessions use more than footprint.max_nodes {most} on a KATO that isn't ours"
         sink.note(
             at(scenario, "load.sessions.concurrent"), what, f"at most {target.footprint.max_nodes} concurrent sessions"
         )
@@ -88,7 +91,7 @@ def _fault_names(scenario: Scenario, sink: Sink) -> None:
 
 def _repeats(scenario: Scenario, sink: Sink) -> None:
     for fault in scenario.faults:
-        if fault.repeat > 1 and fault.every is None:
+        if fault.repeat > 1 and fault.every is None and "every" not in fault.params:
             sink.note(
                 fault.where, f"{fault.name} repeats without every", "add every: the time from one start to the next"
             )
@@ -203,6 +206,46 @@ def needs(scenario: Scenario, path: str) -> tuple[str, ...]:
 def fault_named(scenario: Scenario, name: str) -> FaultSpec | None:
     """The fault of that name."""
     return next((fault for fault in scenario.faults if fault.name == name), None)
+
+
+def _slos(scenario: Scenario, sink: Sink) -> None:
+    """SLOs speak of phases that exist; the steady state is judged before the first fault."""
+    names = [fault.name for fault in scenario.faults]
+    for name, spec in scenario.slos.items():
+        slo = parse_slo(spec.expr)
+        where = at(scenario, f"slos.{name}.expr") if find(scenario.tree, f"slos.{name}.expr") else spec.where
+        index = max(spec.expr.find("fault:"), 0)
+        parts = slo.phase.removeprefix("fault:").split("+") if slo.phase.startswith("fault:") else []
+        unknown = [part for part in parts if part not in names]
+        if unknown:
+            sink.note(
+                where,
+                f"{name}: there is no fault {unknown[0]!r}",
+                suggest(unknown[0], names) if names else "name another phase",
+                index,
+            )
+        elif parts != sorted(parts, key=names.index):
+            ordered = "+".join(sorted(parts, key=names.index))
+            sink.note(
+                where,
+                f"{name}: {slo.phase} is not how the phase is called",
+                f"faults stand in the file's order: fault:{ordered}",
+                index,
+            )
+    for index, name in enumerate(scenario.steady_state):
+        where = at(scenario, f"steady_state.{index}")
+        if name not in scenario.slos:
+            sink.note(
+                where,
+                f"there is no SLO {name!r}",
+                suggest(name, scenario.slos) if scenario.slos else "add it under slos",
+            )
+        elif parse_slo(scenario.slos[name].expr).phase != "baseline":
+            sink.note(
+                where,
+                f"{name} does not speak of baseline",
+                f"write it as `{scenario.slos[name].expr} in baseline`, or leave it out here",
+            )
 
 
 def _laws(scenario: Scenario, sink: Sink) -> None:

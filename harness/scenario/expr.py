@@ -1,4 +1,4 @@
-"""Expressions of `at`, `for` and `phases`: numbers, durations, + − *, `policy.…`, `<phase>.start|end`, `<fault>.start|end`.
+"""Expressions of `at`, `for` and `phases`: numbers, durations, + − *, `policy.…`, `<phase or fault>.start|end`.
 
     sum   = term (("+" | "-") term)*          term = item ("*" item)*
     item  = number | duration | name | "(" sum ")"
@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from harness.scenario.nodes import Where
-from harness.scenario.units import DURATION_PATTERN, NUMBER, TextError, duration_s, format_duration, format_number
+from harness.units import DURATION_PATTERN, NUMBER, TextError, duration_s, format_duration, format_number
 
 MAX_DEPTH = 40
+NOWHERE = Where()
 _TOKEN = re.compile(rf"\s*(?:({DURATION_PATTERN}(?![\w.]))|({NUMBER}(?![\w.]))|([A-Za-z_][\w.]*)|(.))", re.DOTALL)
 
 
@@ -63,7 +64,7 @@ class Expr:
         yield from _names(self.tree)
 
 
-def parse(text: str, where: Where = Where()) -> Expr:
+def parse(text: str, where: Where = NOWHERE) -> Expr:
     """The expression in `text`; raises TextError with the index of the character where it goes wrong."""
     tokens = _tokens(text)
     tree, at = _sum(tokens, 0, 0)

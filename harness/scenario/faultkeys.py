@@ -16,14 +16,16 @@ from harness.scenario.expr import parse as parse_expression
 from harness.scenario.kinds import Either, Key, ListOf, MapOf, Record, key, keys_of, read_keys
 from harness.scenario.leaves import BAD, Kind, Sink, choice, integer
 from harness.scenario.nodes import Node, Where
-from harness.scenario.units import TextError
+from harness.units import TextError
 
 _STEP = re.compile(r"(ok|cut|drop|status:[1-5]\d\d)(\*[1-9]\d{0,5})?")
 
 
 def _step(text: str) -> str:
     if not _STEP.fullmatch(text):
-        raise TextError(f"{text!r} is not a step", "a step is ok, cut, drop or status:N, with *times if repeated: cut*4")
+        raise TextError(
+            f"{text!r} is not a step", "a step is ok, cut, drop or status:N, with *times if repeated: cut*4"
+        )
     return text
 
 

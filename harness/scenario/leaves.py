@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from harness import units
 from harness.errors import Problem
-from harness.scenario import expr, units
+from harness.scenario import expr
 from harness.scenario.nodes import Node, Where
-from harness.scenario.units import TextError
+from harness.units import TextError
 
 BAD: Final = object()
 """What `read` returns when a problem was noted instead of a value."""
@@ -185,7 +186,9 @@ class Text:
             return sink.note(node.where, f"{name}: a reference that can't be read", "write ${env:NAME} or ${file:PATH}")
         if self.pattern and not REFERENCE.search(node.text) and not re.fullmatch(self.pattern, node.text):
             return sink.note(node.where, f"{name} can't be {shown(node)}", f"write a {self.meaning}")
-        return beside(node) if self.path and left == node.text else node.text
+        if left == node.text:
+            return beside(node) if self.path else node.text
+        return REFERENCE.sub(lambda match: _placed(match[1], match[2], node), node.text)
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string"}
@@ -196,9 +199,18 @@ PATH = Text(path=True, meaning="path")
 COMMAND = Text(command=True, meaning="command")
 
 
+def _placed(kind: str, name: str, node: Node) -> str:
+    """A reference with its file's path made independent of where the harness runs."""
+    return f"${{{kind}:{name if kind == 'env' else _path(node, name)}}}"
+
+
 def beside(node: Node) -> str:
     """The path that a node's text means: relative to the folder of the file in which it stands."""
-    return str(Path(node.where.file).parent / Path(node.text).expanduser()) if node.where.file else node.text
+    return _path(node, node.text)
+
+
+def _path(node: Node, name: str) -> str:
+    return str(Path(node.where.file).parent / Path(name).expanduser())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from harness.scenario.check import check
 from harness.scenario.kinds import Key, keys_of, read_keys
 from harness.scenario.leaves import Sink, shown, suggest
 from harness.scenario.nodes import Node, Where, merge, of, parse, plain, put, without
+from harness.scenario.secrets import redacted
 from harness.scenario.types import Scenario
 
 MAX_CELLS = 256
@@ -61,8 +62,9 @@ def override(scenario: Scenario, values: Mapping[str, Any], source: str = "comma
 
 
 def given(scenario: Scenario) -> dict[str, Any]:
-    """The scenario as written, merged, as plain values for the manifest; references stay references."""
-    values = plain(scenario.tree)
+    """The scenario as written, merged, as plain values for the manifest: references stay references, and what may
+    be a secret is masked."""
+    values = redacted(plain(scenario.tree))
     return values if isinstance(values, dict) else {}
 
 

@@ -27,7 +27,7 @@ from harness.scenario.leaves import (
     suggest,
 )  # fmt: skip
 from harness.scenario.nodes import Node, parse
-from harness.scenario.units import TextError
+from harness.units import TextError
 
 ERROR_WORDS = (*(word for word in ERRORS if word), "timeout")
 
@@ -64,7 +64,8 @@ class Part:
 
 _TIMEOUT = Part(dict.fromkeys(("connect", "read", "write", "pool", "total"), POSITIVE_DURATION))
 _BACKOFF = Part({
-    "initial": DURATION, "multiplier": number(1), "max": DURATION, "jitter": choice("none", "full", "equal", "decorrelated"),
+    "initial": DURATION, "multiplier": number(1), "max": DURATION,
+    "jitter": choice("none", "full", "equal", "decorrelated"),
 })  # fmt: skip
 _RETRY = Part({
     "max_attempts": integer(1, 1000), "on": _ERRORS, "calls": _OPS, "backoff": _BACKOFF,

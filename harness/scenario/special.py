@@ -13,7 +13,9 @@ from harness.scenario.expr import parse as parse_expression
 from harness.scenario.kinds import Key, read_keys
 from harness.scenario.leaves import BAD, EXPRESSION, POSITIVE_RATE, RATE, REFERENCE, Leaf, Sink, beside, choice, shown
 from harness.scenario.nodes import Node, Where
-from harness.scenario.units import NUMBER, TextError, rate_per_s
+from harness.slo.grammar import GRAMMAR
+from harness.slo.grammar import parse as parse_slo
+from harness.units import NUMBER, TextError, rate_per_s
 
 FORMAT_NAME = "kato-harness/1"
 
@@ -34,6 +36,32 @@ def _law(text: str) -> str:
             "an id is a letter and a number, such as B3: see `kato-harness list laws`",
         )
     return text
+
+
+def _slo(text: str) -> str:
+    parse_slo(text)
+    return text.strip()
+
+
+SLO = Leaf(_slo, {"type": "string", "description": GRAMMAR})
+
+
+def _abort(text: str) -> str:
+    slo = parse_slo(text)
+    if not slo.window:
+        raise TextError("a guard looks at a window", f"add one: {text.strip()} over 10s", len(text.rstrip()))
+    if slo.phase or slo.of_baseline:
+        raise TextError(
+            "a guard knows no phases: it looks at the last seconds", "leave `in PHASE` and `of baseline` out"
+        )
+    if slo.metric in ("duplicates", "lost", "amplification"):
+        raise TextError(
+            f"{slo.metric} isn't known while the run goes on", "use p(N), mean, max, error_rate, goodput, rate or count"
+        )
+    return text.strip()
+
+
+ABORT = Leaf(_abort, {"type": "string", "description": "an SLO's line with over, for or within"})
 
 
 LAW = Leaf(_law, {"type": "string", "pattern": r"^[A-Z]\d{1,2}$"})

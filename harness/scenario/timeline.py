@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from harness.errors import ScenarioError
@@ -18,7 +19,7 @@ from harness.scenario.expr import parse as parse_expression
 from harness.scenario.faultkeys import FaultSpec
 from harness.scenario.leaves import Sink
 from harness.scenario.types import Length, Scenario
-from harness.scenario.units import format_duration, format_rate
+from harness.units import format_duration, format_rate
 
 SECOND_NS = 1_000_000_000
 DEFAULT_RATE = 20.0
@@ -195,7 +196,7 @@ def _phases(scenario: Scenario, times: _Times, faults: tuple[Fault, ...], end_ns
     spans = [Span("warmup", 0, warm_ns), Span("baseline", warm_ns, first_ns)]
     edges = sorted({edge for fault in faults for edge in (fault.at_ns, fault.until_ns)} | {last_ns})
     order = [spec.name for spec in scenario.faults]
-    for start_ns, stop_ns in zip(edges, edges[1:], strict=False):
+    for start_ns, stop_ns in pairwise(edges):
         active = {fault.name for fault in faults if fault.at_ns < stop_ns and fault.until_ns > start_ns}
         name = f"fault:{'+'.join(name for name in order if name in active)}" if active else "recovery"
         if spans[-1].name == name:
@@ -277,7 +278,8 @@ def _ceilings(scenario: Scenario, load: Load, sink: Sink) -> None:
             "shorten the run or raise the ceiling",
         )
     if load.for_ns > _ns(guards.max_duration):
-        what = f"the run lasts {load.for_ns / SECOND_NS:g}s, above guards.max_duration {format_duration(guards.max_duration)}"
+        most = format_duration(guards.max_duration)
+        what = f"the run lasts {load.for_ns / SECOND_NS:g}s, above guards.max_duration {most}"
         sink.note(where, what, "shorten it, bound an expression by max_for, or raise the ceiling")
     if not scenario.load.users and calls <= 0:
         sink.note(where, "no call would be offered", "give at least one stage a rate above 0")

@@ -34,7 +34,7 @@ from harness.scenario.leaves import (
 )  # fmt: skip
 from harness.scenario.nodes import Node, Where
 from harness.scenario.policykeys import POLICY
-from harness.scenario.special import FORMAT, LAW, PROFILE, STAGES, TARGET_URL, USE, StageSpec
+from harness.scenario.special import ABORT, FORMAT, LAW, PROFILE, SLO, STAGES, TARGET_URL, USE, StageSpec
 
 NODE_PREFIX = "kh-"
 MAX_NODES = 80
@@ -206,12 +206,7 @@ class Phases:
 class SloSpec:
     """One objective: an expression of slo grammar and what its failure moves."""
 
-    expr: str = key(
-        TEXT,
-        "METRIC [of SERIES] [where KEY=VALUE …] OP VALUE [of baseline] [in PHASE] [over|for|within TIME]",
-        default="",
-        required=True,
-    )
+    expr: str = key(SLO, "METRIC … OP VALUE … [in PHASE] [over|for|within DURATION]", default="", required=True)
     severity: str = key(choice("gate", "warn", "info"), "gate moves the exit code", default="gate")
     where: Where = field(default=Where(), compare=False)
 
@@ -252,9 +247,7 @@ class Guards:
     max_rate: float = key(POSITIVE_RATE, "highest rate (calls/s)", default=2000.0)
     max_calls: int = key(integer(1), "most calls", default=1_000_000)
     max_duration: float = key(POSITIVE_DURATION, "longest run (s)", default=3600.0)
-    abort_if: tuple[str, ...] = key(
-        ListOf(TEXT), "stop early when one becomes true: an SLO's grammar with over, for or within", default=()
-    )
+    abort_if: tuple[str, ...] = key(ListOf(ABORT), "stop early when one of these SLO lines is true", default=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ _LARGEST = 1e15
 
 
 class TextError(ValueError):
-    """A text that can't be read: `what` is wrong with it, the `cure`, and `index`, the character where it goes wrong."""
+    """A text that can't be read: `what` is wrong, the `cure`, and `index`, the character where it goes wrong."""
 
     def __init__(self, what: str, cure: str, index: int = 0) -> None:
         super().__init__(what)

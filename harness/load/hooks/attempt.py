@@ -1,0 +1,127 @@
+"""One try to reach KATO, from the moment the transport is asked to the end of the answer's body."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from harness.load.frame import CURRENT, Frame
+from harness.load.outcomes import classify
+
+
+class AttemptRecorder(Protocol):
+    """What hooks need of a recorder; words of `model.HOOKS` and `model.ERRORS`, times in ns."""
+
+    def attempt(
+        self,
+        call: int,
+        attempt: int,
+        via: str,
+        result: str,
+        status: int,
+        start_ns: int,
+        headers_ns: int,
+        end_ns: int,
+        connection: int,
+        reused: bool,
+        detail: str = "",
+    ) -> None:
+        """One finished attempt."""
+        ...
+
+
+class Watch:
+    """Where attempts go: one for the process, so that hooks installed once serve one run after another."""
+
+    def __init__(self) -> None:
+        self.recorder: AttemptRecorder | None = None
+        self.clock_ns: Callable[[], int] = time.monotonic_ns
+        self.open: set[Attempt] = set()
+
+
+WATCH = Watch()
+
+
+class Attempt:
+    """An attempt in progress. `end` or `fail` records it once; later ones say nothing.
+
+    `connection` is the local port (0: unknown); `header` the value of the attempt header, empty outside a call.
+    """
+
+    __slots__ = ("connection", "done", "frame", "headers_ns", "number", "reused", "start_ns", "status", "via")
+
+    def __init__(self, via: str) -> None:
+        self.via = via
+        self.frame: Frame | None = CURRENT.get()
+        self.number = self._next_number()
+        self.status = 0
+        self.headers_ns = 0
+        self.connection = 0
+        self.reused = False
+        self.done = False
+        WATCH.open.add(self)
+        self.start_ns = WATCH.clock_ns()
+
+    def _next_number(self) -> int:
+        if self.frame is None:
+            return 0
+        self.frame.attempts += 1
+        return self.frame.attempts
+
+    @property
+    def header(self) -> str:
+        """`<call>.<attempt>`, or empty for a request that works for no call."""
+        return "" if self.frame is None else f"{self.frame.call}.{self.number}"
+
+    def answered(self, status: int) -> None:
+        """The status line and headers are here."""
+        self.status = status
+        self.headers_ns = WATCH.clock_ns()
+
+    def end(self) -> None:
+        """The body has been read, or nobody wants the rest of it."""
+        if not self.done and self.frame is not None and 200 <= self.status < 300:
+            self.frame.succeeded = True
+        self._finish("", "")
+
+    def fail(self, error: BaseException, instead: str = "") -> None:
+        """The attempt ended in an exception; `instead` overrules the word that the taxonomy has for it."""
+        if not self.done:
+            failure = classify(error)
+            self._finish(instead or failure.error, failure.detail)
+
+    def cancel(self) -> None:
+        """The run gave the attempt up."""
+        self._finish("cancelled", "given up at the end of the drain")
+
+    def _finish(self, result: str, detail: str) -> None:
+        if not self.done:
+            self.done = True
+            WATCH.open.discard(self)
+            self._record(self.number, result, detail)
+
+    def again(self, error: BaseException) -> None:
+        """The transport failed to connect and tries once more by itself: the failed try is an attempt of its own.
+
+        It takes the next number, since this attempt's is in the request that is still to be sent.
+        """
+        failure = classify(error)
+        self._record(self._next_number(), failure.error, failure.detail)
+        self.start_ns = WATCH.clock_ns()
+
+    def _record(self, number: int, result: str, detail: str) -> None:
+        if WATCH.recorder is not None:
+            WATCH.recorder.attempt(
+                0 if self.frame is None else self.frame.call,
+                number,
+                self.via,
+                result,
+                self.status,
+                self.start_ns,
+                self.headers_ns,
+                WATCH.clock_ns(),
+                self.connection,
+                self.reused,
+                detail,
+            )

@@ -1,0 +1,112 @@
+"""urllib3 2 (and so requests): one attempt a `_make_request`, urllib3's own re-sends and redirects included.
+
+The attempt ends when the response gives its connection back, is closed, or fails while its body is read. Where
+urllib3 reads the body itself (`preload_content`; requests doesn't), the headers' time is that of the body's end.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType, TracebackType
+from typing import Any
+
+from harness.load.hooks.attempt import Attempt
+from harness.load.hooks.patch import replace
+from harness.model import ATTEMPT_HEADER
+
+_ATTEMPT = "_kato_harness_attempt"
+
+
+def install(urllib3: ModuleType) -> tuple[str, ...]:
+    """Hook the loaded urllib3; version 1 has other seams and stays unhooked."""
+    if not hasattr(urllib3.response, "BaseHTTPResponse"):
+        return ()
+    response = urllib3.response.HTTPResponse
+    replace(urllib3.connectionpool.HTTPConnectionPool, "_make_request", _make_request)
+    replace(response, "_error_catcher", _error_catcher)
+    replace(response, "release_conn", _then_end)
+    replace(response, "close", _then_end)
+    return ("urllib3",)
+
+
+def _make_request(original: Any) -> Any:
+    def hooked(self: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        attempt = Attempt("urllib3")
+        if attempt.header:
+            kwargs["headers"] = _with_header(kwargs.get("headers"), attempt.header)
+        attempt.reused = conn.sock is not None
+        try:
+            response = original(self, conn, method, url, *args, **kwargs)
+        except BaseException as error:
+            attempt.connection = _port(conn.sock)
+            attempt.fail(error)
+            raise
+        attempt.connection = _port(conn.sock)
+        attempt.answered(response.status)
+        if _is_read(response):
+            attempt.end()
+        else:
+            setattr(response, _ATTEMPT, attempt)
+        return response
+
+    return hooked
+
+
+def _with_header(headers: Any, value: str) -> Any:
+    """A copy of the same make: requests and urllib3 have mappings of their own that keep case or repeated fields."""
+    copied = {} if headers is None else headers.copy()
+    copied[ATTEMPT_HEADER] = value
+    return copied
+
+
+def _port(sock: Any) -> int:
+    try:
+        return int(sock.getsockname()[1]) if sock is not None else 0
+    except (OSError, IndexError, TypeError):
+        return 0
+
+
+def _is_read(response: Any) -> bool:
+    inner = response._original_response
+    return inner is None or bool(inner.isclosed())
+
+
+class _Reading:
+    """urllib3's own guard around each read, and what it tells of the attempt."""
+
+    def __init__(self, guard: Any, response: Any, attempt: Attempt) -> None:
+        self._guard = guard
+        self._response = response
+        self._attempt = attempt
+
+    def __enter__(self) -> None:
+        self._guard.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:
+        # before urllib3's guard, which gives the connection back while the error is on its way
+        if error is not None and not isinstance(error, GeneratorExit):
+            self._attempt.fail(error)
+        handled = self._guard.__exit__(kind, error, trace)
+        if _is_read(self._response):
+            self._attempt.end()
+        return handled
+
+
+def _error_catcher(original: Any) -> Any:
+    def hooked(self: Any) -> Any:
+        attempt = getattr(self, _ATTEMPT, None)
+        guard = original(self)
+        return guard if attempt is None else _Reading(guard, self, attempt)
+
+    return hooked
+
+
+def _then_end(original: Any) -> Any:
+    def hooked(self: Any) -> None:
+        original(self)
+        attempt = getattr(self, _ATTEMPT, None)
+        if attempt is not None:
+            attempt.end()
+
+    return hooked

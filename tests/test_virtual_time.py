@@ -1,0 +1,106 @@
+"""Virtual time: clocks jump when nobody has work, sockets stay real. Each case runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+GEVENT = "from harness.simulate.gevent_loop import install; loop = install()\n"
+ASYNCIO = "from harness.simulate.asyncio_loop import install; loop = install()\n"
+
+
+def _run(source: str) -> Any:
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_hour_of_sleep_takes_no_time_on_gevent() -> None:
+    """time.sleep, Event.wait and Timer all advance the one virtual clock exactly."""
+    source = """
+import json, threading, time
+begin = time.monotonic()
+time.sleep(3600)
+fired = threading.Event()
+threading.Timer(50, fired.set).start()
+fired.wait()
+fired.clear()
+came = fired.wait(3.5)
+print(json.dumps([time.monotonic() - begin, came]))
+"""
+    assert _run(GEVENT + source) == [3653.5, False]
+
+
+def test_an_hour_of_sleep_takes_no_time_on_asyncio() -> None:
+    """asyncio.sleep, wait_for and executors run on the one virtual clock."""
+    source = """
+import asyncio, json, time
+async def main():
+    begin = time.monotonic()
+    await asyncio.sleep(3600)
+    try:
+        await asyncio.wait_for(asyncio.Event().wait(), 2.5)
+    except TimeoutError:
+        pass
+    answer = await asyncio.get_running_loop().run_in_executor(None, lambda: 42)
+    print(json.dumps([time.monotonic() - begin, answer]))
+loop.run_until_complete(main())
+"""
+    assert _run(ASYNCIO + source) == [3602.5, 42]
+
+
+@pytest.mark.parametrize("install", [GEVENT, ASYNCIO], ids=["gevent", "asyncio"])
+def test_every_clock_of_python_agrees(install: str) -> None:
+    """monotonic, time, perf_counter, their ns forms and datetime show the same virtual moment, also by old names."""
+    source = """
+import json, queue, threading, time
+from datetime import datetime, timezone
+wall = datetime.now(timezone.utc).timestamp()
+same = [time.monotonic() == time.perf_counter(), time.monotonic_ns() == round(time.monotonic() * 1e9),
+        time.time_ns() == round(time.time() * 1e9), abs(wall - time.time()) < 1e-3,
+        isinstance(datetime.now(), datetime), threading._time is time.monotonic]
+print(json.dumps(same))
+"""
+    assert _run("import threading\n" + install + source) == [True] * 6
+
+
+def test_a_socket_that_is_ready_comes_before_a_timer() -> None:
+    """Bytes on a loopback socket are served before the clock moves on."""
+    source = """
+import gevent, json, time
+from gevent import socket
+server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen()
+def serve():
+    sock, _ = server.accept()
+    while data := sock.recv(100):
+        gevent.sleep(0.018)
+        sock.sendall(data)
+gevent.spawn(serve)
+client = socket.create_connection(server.getsockname())
+begin = time.monotonic()
+for _ in range(200):
+    client.sendall(b"x"); client.recv(1)
+print(json.dumps(round(time.monotonic() - begin, 6)))
+"""
+    assert _run(GEVENT + source) == 3.6
+
+
+def test_a_package_with_a_clock_of_its_own_is_refused() -> None:
+    """A loaded package whose loop virtual time can't reach is named, with the way out."""
+    source = """
+import json, sys, types
+from harness.errors import UsageError
+from harness.simulate.time_patch import refuse_foreign_clocks
+sys.modules["uvloop"] = types.ModuleType("uvloop")
+try:
+    refuse_foreign_clocks()
+except UsageError as error:
+    print(json.dumps([error.what, error.cure]))
+"""
+    what, cure = _run(source)
+    assert "uvloop keeps a clock of its own" in what
+    assert "real time" in cure

@@ -15,10 +15,10 @@ STEP = re.compile(r"(?P<fate>ok|cut|drop|status:(?P<status>[1-5]\d\d))(?:\*(?P<t
 
 def check(params: Mapping[str, Any]) -> tuple[str, ...]:
     """What is wrong with each step."""
-    if not params["steps"]:
-        return ("steps is empty",)
     words = "it is one of ok, cut, drop, status:N, perhaps with *TIMES"
-    return tuple(f"step {step!r} is unknown; {words}" for step in params["steps"] if not STEP.fullmatch(str(step)))
+    unknown = tuple(f"step {step!r} is unknown; {words}" for step in params["steps"] if not STEP.fullmatch(str(step)))
+    fates = {str(step).partition("*")[0] for step in params["steps"]}
+    return unknown or (() if fates - {"ok"} else ("no step of the cycle is a fault; add cut, drop or status:N",))
 
 
 def effective(params: Mapping[str, Any], probes: Sequence[Probe]) -> bool:

@@ -74,7 +74,8 @@ def run_timeline(
     """Carry out `faults`, whose times are offsets from `start_ns`; returns when all are cleared.
 
     `planes` by the plane of a fault's kind. `rows` always holds one JSON line for each fault that was begun. When
-    `stop` is set, and at any error, what is active is cleared at once, last applied first; the error is raised then.
+    `stop` is set, and at any error, what is active is cleared at once, last applied first; the first error is raised
+    then, with a note of each that followed.
     """
     timeline = _Timeline(start_ns, planes, prover, rows, clock)
     try:
@@ -82,8 +83,12 @@ def run_timeline(
             if not _sleep(clock, due_ns, stop):
                 break
             (timeline.begin if begins else timeline.end)(fault)
-    finally:
-        timeline.end_all()
+    except BaseException as error:
+        for later in timeline.end_all():
+            error.add_note(f"and while the other faults were cleared: {later}")
+        raise
+    for failure in timeline.end_all():
+        raise failure
     return timeline.records()
 
 
@@ -139,17 +144,16 @@ class _Timeline:
             self._prover.settle(fault)
         self._write()
 
-    def end_all(self) -> None:
-        """Clear what is active, each whatever happens to the others; raises the first error at the end."""
+    def end_all(self) -> list[Exception]:
+        """Clear what is active, each whatever happens to the others; what went wrong."""
         errors: list[Exception] = []
         for fault, _ in reversed(list(self._active)):
             try:
                 self.end(fault)
-            except Exception as error:  # noqa: BLE001 - the other faults must be cleared first; raised below
+            except Exception as error:  # noqa: BLE001 - returned, so that the other faults are cleared too
                 errors.append(error)
         self._write()
-        if errors:
-            raise errors[0]
+        return errors
 
     def records(self) -> tuple[Record, ...]:
         """One a fault that was begun, in order."""

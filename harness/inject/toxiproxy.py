@@ -1,10 +1,14 @@
-"""The plane of TCP faults: our own proxies on a Toxiproxy, and the only file that imports toxiproxy-python.
+"""One Toxiproxy server, spoken to through toxiproxy-python; the only file that imports it.
 
 The library gives the calls and their errors; it has no time-outs, no updates, one host for all of a process, and
 takes the server's errors for proxies. Those gaps are filled here. Facts of Toxiproxy 2.12 relied on, each with a
 test in tests/test_toxiproxy.py:
 
 - a misspelt attribute is accepted and does nothing: names are checked and values read back;
+- deleting a toxic writes on what it holds, and waits 5 s a piece where the client has gone and the reply came in
+  several pieces; new connections are locked out until then. So a toxic is *calmed* by an update where that works;
+- raising the rate of a `bandwidth` toxic that holds data ends the whole server (slice out of range), so that one is
+  deleted all the same: a reply of one piece, as the witness sends them, never makes it wait;
 - deleting a sleeping `reset_peer` blocks as long as it sleeps, deleting its proxy does not;
 - a disabled proxy keeps its toxics and its port's number, but not its listener.
 """
@@ -14,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -24,9 +27,7 @@ from toxiproxy.api import APIConsumer  # type: ignore[import-untyped]
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists  # type: ignore[import-untyped]
 
 from harness.errors import HarnessError, PartMissing
-from harness.faults import KINDS, Toxic
-from harness.inject.lease import Leases
-from harness.model import Fault
+from harness.faults import Toxic
 
 ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "latency": frozenset({"latency", "jitter"}),
@@ -39,10 +40,23 @@ ATTRIBUTES: Mapping[str, frozenset[str]] = {
 }
 """The attributes of each toxic (the folder toxics/ of Toxiproxy 2.12)."""
 
+ENDLESS = 1 << 40
+
+CALM: Mapping[str, Mapping[str, int]] = {
+    "latency": {"latency": 0, "jitter": 0},
+    "slow_close": {"delay": 0},
+    "slicer": {"average_size": ENDLESS, "delay": 0},
+    "limit_data": {"bytes": ENDLESS},
+}
+"""The attributes that make a toxic let everything pass; types that are not here are deleted instead."""
+
 ANSWER_WITHIN_S = 5.0
+REMOVED_WITHIN_S = 25.0
+"""Toxiproxy answers by then, with 503 at the latest (api.go, timeoutMiddleware)."""
+
 CLEAN_READS = 2
 CLEAN_WITHIN_S = 10.0
-LISTEN_WITHIN_S = 2.0
+
 POLL_S = 0.02
 
 
@@ -82,43 +96,55 @@ class Api:
 
     def enable(self, name: str, enabled: bool) -> None:
         """Open or close a proxy's listener; closing cuts its connections."""
-        try:
-            reply = self._direct.patch(_path(name), json={"enabled": enabled})
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
-        self._check(reply.status_code, reply.text, f"PATCH {_path(name)}")
+        self._patch(_path(name), {"enabled": enabled})
         if self.proxy(name)["enabled"] is not enabled:
             raise ToxiproxyError(f"proxy {name} did not become {'enabled' if enabled else 'disabled'}")
 
     def add(self, proxy: str, name: str, toxic: Toxic) -> None:
         """Put a toxic on a proxy, on all of its connections, and read it back."""
-        if toxic.attributes.keys() != ATTRIBUTES[toxic.type]:
-            raise ToxiproxyError(f"toxic {toxic.type} has the attributes {', '.join(sorted(ATTRIBUTES[toxic.type]))}")
-        asked = {"name": name, "type": toxic.type, "stream": toxic.stream, "toxicity": 1.0}
-        asked["attributes"] = dict(toxic.attributes)
+        asked = _description(name, toxic)
         self._ask("post", f"{_path(proxy)}/toxics", json=asked)
-        found = [present for present in self.proxy(proxy)["toxics"] if present["name"] == name]
-        if found != [asked]:
-            raise ToxiproxyError(f"toxic {name} reads back as {found}, not as {asked}")
+        self._read_back(proxy, asked)
+
+    def update(self, proxy: str, name: str, toxic: Toxic) -> None:
+        """Give a toxic other attributes, and read it back."""
+        asked = _description(name, toxic)
+        self._patch(_path(proxy, name), {"attributes": asked["attributes"], "toxicity": 1.0})
+        self._read_back(proxy, asked)
 
     def remove(self, proxy: str, name: str) -> None:
-        """Take a toxic off, if it is there; blocks while a `reset_peer` sleeps."""
-        self._gone(f"{_path(proxy)}/toxics/{quote(name, safe='')}")
+        """Take a toxic off, if it is there; see above for when this takes seconds."""
+        self._gone(_path(proxy, name), REMOVED_WITHIN_S)
 
     def close(self) -> None:
         """Give up the connection; the server stays as it is."""
         self._direct.close()
 
-    def _gone(self, path: str) -> None:
+    def _read_back(self, proxy: str, asked: Mapping[str, Any]) -> None:
+        found = [toxic for toxic in self.proxy(proxy)["toxics"] if toxic["name"] == asked["name"]]
+        if found != [asked]:
+            raise ToxiproxyError(f"toxic {asked['name']} reads back as {found}, not as {asked}")
+
+    def _patch(self, path: str, body: Mapping[str, Any]) -> None:
+        try:
+            reply = self._direct.patch(path, json=body)
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+        self._check(reply.status_code, reply.text, f"PATCH {path}")
+
+    def _gone(self, path: str, within_s: float = ANSWER_WITHIN_S) -> None:
         """Delete what may be gone already."""
         with contextlib.suppress(NotFound):
-            self._ask("delete", path)
+            self._ask("delete", path, within_s)
 
-    def _ask(self, method: str, path: str, **more: Any) -> requests.Response:
+    def _ask(
+        self, method: str, path: str, within_s: float = ANSWER_WITHIN_S, json: Mapping[str, Any] | None = None
+    ) -> requests.Response:
+        more = {"json": json} if json else {}
         try:
             # An empty proxy entry keeps requests from sending loopback traffic through the environment's HTTP proxy.
             send = getattr(self._library, method)
-            reply: requests.Response = send(path, timeout=ANSWER_WITHIN_S, proxies={"http": "", "https": ""}, **more)
+            reply: requests.Response = send(path, timeout=within_s, proxies={"http": "", "https": ""}, **more)
         except requests.RequestException as error:
             raise self._silent(error) from error
         except (ProxyExists, InvalidToxic) as error:
@@ -135,8 +161,17 @@ class Api:
         return PartMissing(what, "see that it runs and that its API's port is reachable")
 
 
-def _path(proxy: str) -> str:
-    return f"/proxies/{quote(proxy, safe='')}"
+def _path(proxy: str, toxic: str = "") -> str:
+    path = f"/proxies/{quote(proxy, safe='')}"
+    return f"{path}/toxics/{quote(toxic, safe='')}" if toxic else path
+
+
+def _description(name: str, toxic: Toxic) -> dict[str, Any]:
+    """A toxic as the server shows it; its attributes' names are checked, which the server does not."""
+    if toxic.attributes.keys() != ATTRIBUTES[toxic.type]:
+        raise ToxiproxyError(f"toxic {toxic.type} has the attributes {', '.join(sorted(ATTRIBUTES[toxic.type]))}")
+    attributes = dict(toxic.attributes)
+    return {"name": name, "type": toxic.type, "stream": toxic.stream, "toxicity": 1.0, "attributes": attributes}
 
 
 def delete_until_clean(api: Api, name: str) -> bool:
@@ -151,110 +186,3 @@ def delete_until_clean(api: Api, name: str) -> bool:
         else:
             clean += 1
     return clean >= CLEAN_READS
-
-
-@dataclass(slots=True)
-class Listener:
-    """A proxy of ours: its name on the server, where it listens and dials, and its lease."""
-
-    name: str
-    listen: str
-    upstream: str
-    lease: int
-
-
-@dataclass(slots=True)
-class ToxiproxyPlane:
-    """Carries TCP faults: each fault acts on every listener of the plane, on open and on new connections.
-
-    Several faults may be active at once. Toxics are drawn for all connections (toxicity 1): Toxiproxy draws lots a
-    connection and direction, so shares of *requests* are the witness's. `prefix` makes our proxies' names unique.
-    """
-
-    api: Api
-    leases: Leases
-    prefix: str
-    where: str = "toxiproxy"
-    listeners: list[Listener] = field(default_factory=list)
-    active: list[Fault] = field(default_factory=list)
-
-    def listen(self, name: str, listen: str, upstream: str) -> None:
-        """Open a listener at `listen` (host:port, outside the ephemeral range: stack.ports) before `upstream`."""
-        full = f"{self.prefix}-{name}"
-        lease = self.leases.take({"undo": "proxy", "url": self.api.url, "proxy": full})
-        self.listeners.append(Listener(full, listen, upstream, lease))
-        self.api.create(full, listen, upstream)
-
-    def apply(self, fault: Fault) -> None:
-        """Make the fault act; it does when this returns."""
-        self.active.append(fault)
-        for listener in self.listeners:
-            self._put(listener, fault)
-
-    def clear(self, fault: Fault) -> None:
-        """Undo one fault; others go on."""
-        self.active.remove(fault)
-        for listener in self.listeners:
-            self._take_off(listener, fault)
-
-    def close(self) -> tuple[str, ...]:
-        """Delete our proxies; the names of those that would not go."""
-        left = tuple(listener.name for listener in self.listeners if not self._retire(listener))
-        self.listeners.clear()
-        self.active.clear()
-        self.api.close()
-        return left
-
-    def _retire(self, listener: Listener) -> bool:
-        clean = delete_until_clean(self.api, listener.name)
-        if clean:
-            self.leases.release(listener.lease)
-        return clean
-
-    def _put(self, listener: Listener, fault: Fault) -> None:
-        toxics = _toxics(fault)
-        if not toxics:
-            self.api.enable(listener.name, False)
-        for toxic in toxics:
-            self.api.add(listener.name, _toxic_name(fault, toxic), toxic)
-
-    def _take_off(self, listener: Listener, fault: Fault) -> None:
-        toxics = _toxics(fault)
-        if any(toxic.type == "reset_peer" and toxic.attributes["timeout"] for toxic in toxics):
-            self._renew(listener)
-            return
-        for toxic in toxics:
-            self.api.remove(listener.name, _toxic_name(fault, toxic))
-        if not toxics and not any(not _toxics(other) for other in self.active):
-            self._reopen(listener)
-
-    def _renew(self, listener: Listener) -> None:
-        """Replace the proxy by one with the toxics that are left: the only way past a sleeping `reset_peer`."""
-        self.api.delete(listener.name)
-        self.api.create(listener.name, listener.listen, listener.upstream)
-        for fault in self.active:
-            self._put(listener, fault)
-
-    def _reopen(self, listener: Listener) -> None:
-        """Listen again, with a few tries in case somebody holds the port for a moment."""
-        deadline = time.monotonic() + LISTEN_WITHIN_S
-        while True:
-            try:
-                return self.api.enable(listener.name, True)
-            except ToxiproxyError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(POLL_S)
-
-
-def _toxics(fault: Fault) -> tuple[Toxic, ...]:
-    kind = KINDS[fault.kind]
-    toxics = kind.toxics(kind.complete(fault.params))
-    if toxics is None:
-        raise ToxiproxyError(f"fault kind {fault.kind} is not carried by Toxiproxy")
-    return toxics
-
-
-def _toxic_name(fault: Fault, toxic: Toxic) -> str:
-    """Unique among the faults of a run: a repeated fault keeps its name and differs in its time."""
-    return f"{fault.name}@{fault.at_ns // 1_000_000}ms-{toxic.stream}"

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from harness.inject.http import WitnessControl, WitnessPlane
 from harness.inject.lease import Leases
-from harness.inject.toxiproxy import Api, ToxiproxyPlane
+from harness.inject.tcp import ToxiproxyPlane
+from harness.inject.toxiproxy import Api
 from harness.run.parts import Part, start_part
 from harness.stack import toxiproxy
 from harness.stack.ports import free_port

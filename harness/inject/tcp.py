@@ -1,0 +1,148 @@
+"""The plane of TCP faults: our own proxies on a Toxiproxy, several faults on them at once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from harness.faults import KINDS, Toxic
+from harness.inject.lease import Leases
+from harness.inject.toxiproxy import CALM, POLL_S, Api, ToxiproxyError, delete_until_clean
+from harness.model import Fault
+
+LISTEN_WITHIN_S = 2.0
+
+
+@dataclass(slots=True)
+class Slot:
+    """One toxic of a listener; `fault` is None while it is calm and waits for a repetition of its fault."""
+
+    name: str
+    toxic: Toxic
+    fault: Fault | None
+
+
+@dataclass(slots=True)
+class Listener:
+    """A proxy of ours: its name on the server, where it listens and dials (host:port), its lease and its toxics."""
+
+    name: str
+    listen: str
+    upstream: str
+    lease: int
+    slots: list[Slot] = field(default_factory=list)
+    toxics_made: int = 0
+
+
+@dataclass(slots=True)
+class ToxiproxyPlane:
+    """Carries TCP faults: each acts on every listener of the plane, on open and on new connections.
+
+    Toxics hit all connections (toxicity 1): Toxiproxy draws lots a connection and direction, so shares of *requests*
+    are the witness's. `prefix` makes our proxies' names unique on a server that others use too.
+    """
+
+    api: Api
+    leases: Leases
+    prefix: str
+    where: str = "toxiproxy"
+    listeners: list[Listener] = field(default_factory=list)
+    active: list[Fault] = field(default_factory=list)
+
+    def listen(self, name: str, listen: str, upstream: str) -> None:
+        """Open a listener at `listen` (host:port, outside the ephemeral range: stack.ports) before `upstream`."""
+        full = f"{self.prefix}-{name}"
+        lease = self.leases.take({"undo": "proxy", "url": self.api.url, "proxy": full})
+        self.listeners.append(Listener(full, listen, upstream, lease))
+        self.api.create(full, listen, upstream)
+
+    def apply(self, fault: Fault) -> None:
+        """Make the fault act; it does when this returns."""
+        self.active.append(fault)
+        for listener in self.listeners:
+            self._put(listener, fault)
+
+    def clear(self, fault: Fault) -> None:
+        """Undo one fault; others go on."""
+        self.active.remove(fault)
+        for listener in self.listeners:
+            self._lift(listener, fault)
+
+    def close(self) -> tuple[str, ...]:
+        """Delete our proxies; the names of those that would not go."""
+        left = tuple(listener.name for listener in self.listeners if not self._retire(listener))
+        self.listeners.clear()
+        self.active.clear()
+        self.api.close()
+        return left
+
+    def _retire(self, listener: Listener) -> bool:
+        clean = delete_until_clean(self.api, listener.name)
+        if clean:
+            self.leases.release(listener.lease)
+        return clean
+
+    def _put(self, listener: Listener, fault: Fault) -> None:
+        toxics = toxics_of(fault)
+        if not toxics:
+            self.api.enable(listener.name, False)
+        for toxic in toxics:
+            self._put_toxic(listener, fault, toxic)
+
+    def _put_toxic(self, listener: Listener, fault: Fault, toxic: Toxic) -> None:
+        """Wake a calm toxic that was like this one, else add one."""
+        for slot in listener.slots:
+            if slot.fault is None and slot.toxic == toxic:
+                slot.fault = fault
+                return self.api.update(listener.name, slot.name, toxic)
+        listener.toxics_made += 1
+        slot = Slot(f"{toxic.type}-{toxic.stream}-{listener.toxics_made}", toxic, fault)
+        listener.slots.append(slot)
+        return self.api.add(listener.name, slot.name, toxic)
+
+    def _lift(self, listener: Listener, fault: Fault) -> None:
+        toxics = toxics_of(fault)
+        if not toxics and all(toxics_of(other) for other in self.active):
+            self._reopen(listener)
+        if any(toxic.type == "reset_peer" and toxic.attributes["timeout"] for toxic in toxics):
+            self._renew(listener)
+        for slot in [slot for slot in listener.slots if slot.fault is fault]:
+            self._lift_toxic(listener, slot)
+
+    def _lift_toxic(self, listener: Listener, slot: Slot) -> None:
+        calm = CALM.get(slot.toxic.type)
+        if calm is None:
+            self.api.remove(listener.name, slot.name)
+            listener.slots.remove(slot)
+        else:
+            attributes = {**slot.toxic.attributes, **calm}
+            self.api.update(listener.name, slot.name, replace(slot.toxic, attributes=attributes))
+            slot.fault = None
+
+    def _renew(self, listener: Listener) -> None:
+        """Replace the proxy by one with the faults that are left: the only way past a sleeping `reset_peer`."""
+        self.api.delete(listener.name)
+        listener.slots.clear()
+        self.api.create(listener.name, listener.listen, listener.upstream)
+        for fault in self.active:
+            self._put(listener, fault)
+
+    def _reopen(self, listener: Listener) -> None:
+        """Listen again, with a few tries in case somebody holds the port for a moment."""
+        deadline = time.monotonic() + LISTEN_WITHIN_S
+        while True:
+            try:
+                return self.api.enable(listener.name, True)
+            except ToxiproxyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_S)
+
+
+def toxics_of(fault: Fault) -> tuple[Toxic, ...]:
+    """The toxics that carry a fault; none at all where it is carried by a disabled proxy."""
+    kind = KINDS[fault.kind]
+    toxics = kind.toxics(kind.complete(fault.params))
+    if toxics is None:
+        raise ToxiproxyError(f"fault kind {fault.kind} is not carried by Toxiproxy")
+    return toxics

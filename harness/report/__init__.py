@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from harness.report.inputs import Judgement, Run
-
-__all__ = ["FORMATS", "Format", "Judgement", "Run"]
+if TYPE_CHECKING:
+    from harness.report.inputs import Judgement, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ _ALL = (
         "html", "report.html", "one page with verdicts, evidence and plots; opens offline", "harness.report.html:render"
     ),
     Format("terminal", "report.txt", "verdicts as plain lines", "harness.report.terminal:render"),
-    Format("json", "verdicts.json", "verdicts for programs, versioned schema", "harness.laws.judge:verdicts_json"),
+    Format("json", "verdicts.json", "verdicts for programs, versioned schema", "harness.report.verdicts:render"),
     Format("junit", "junit.xml", "a test case a law, for CI systems", "harness.report.junit:render"),
     Format("github", "summary.md", "step summary for GitHub Actions", "harness.report.github:render"),
     Format("annotations", "annotations.txt", "GitHub's ::error lines for stdout", "harness.report.github:commands"),

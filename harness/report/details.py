@@ -9,32 +9,42 @@ from typing import Any
 from harness.evidence.history import History
 from harness.policy.merge import flatten
 from harness.report.frames import validity
-from harness.report.inputs import Run
+from harness.report.inputs import Judgement, Run
 from harness.report.panels import letters
 from harness.report.summary import accounting_line
 from harness.report.tables import Cell, Grid, plain
-from harness.report.words import UNKNOWN, count, duration, moment, share
+from harness.report.words import UNKNOWN, count, duration, moment, share, status_label
 
+_STEPS = ("planned", "applied", "effective", "felt", "cleared")
+_VALUES = ("declared", "read", "effective")
 _SHOWN_FACTS = frozenset({"hooks", "leftovers", "oracle", "injector_error_ns"})
 
 
 def faults(history: History, start_ns: int) -> Grid:
     """Each fault's way from plan to undo: times since start, and below each how long after the step before."""
-    head = ("", "fault", "kind", "where", "planned", "applied", "effective", "felt", "cleared")
+    head = ("", "fault", "kind", "where", *_STEPS)
     rows = sorted(history.faults.rows(), key=lambda row: row["planned_ns"])
     lines = [_fault(letter, row, start_ns) for letter, row in zip(letters(), rows, strict=False)]
-    return Grid(tuple(Cell(name) for name in head), tuple(lines))
+    return Grid(tuple(Cell(name, numeric=name in _STEPS) for name in head), tuple(lines))
 
 
 def _fault(letter: str, row: Mapping[str, Any], start_ns: int) -> tuple[Cell, ...]:
-    params = "" if row["params"] in ("", "{}") else str(row["params"])
     return (
-        Cell(letter), Cell(row["name"]), Cell(row["kind"], note=params), Cell(row["where"]),
+        Cell(letter), Cell(row["name"]), Cell(row["kind"], note=_params(row["params"])), Cell(row["where"]),
         _step(row, "planned_ns", "", start_ns), _step(row, "applied_ns", "planned_ns", start_ns),
         _step(row, "effective_ns", "applied_ns", start_ns, "never"),
         _step(row, "felt_ns", "effective_ns", start_ns, "never"),
         _step(row, "cleared_ns", "", start_ns, "not recorded"),
     )  # fmt: skip
+
+
+def _params(text: str) -> str:
+    """Parameters as `name = value`, written in the table as a JSON object."""
+    try:
+        params = json.loads(text or "{}")
+    except ValueError:
+        return text
+    return ", ".join(f"{key} = {_plain(value)}" for key, value in params.items()) if isinstance(params, dict) else text
 
 
 def _step(row: Mapping[str, Any], key: str, before: str, start_ns: int, missing: str = UNKNOWN) -> Cell:
@@ -47,7 +57,7 @@ def _step(row: Mapping[str, Any], key: str, before: str, start_ns: int, missing:
 def policy(manifest: Mapping[str, Any]) -> Grid:
     """Declared, read and effective value of every policy key, and the source of what counts; differences are marked."""
     told = manifest.get("policy", {})
-    declared, read, effective = (flatten(told.get(name) or {}) for name in ("declared", "read", "effective"))
+    declared, read, effective = (flatten(told.get(name) or {}) for name in _VALUES)
     sources = flatten(told.get("sources") or {})
     keys = sorted({*declared, *read, *effective})
     rows = [
@@ -57,7 +67,7 @@ def policy(manifest: Mapping[str, Any]) -> Grid:
         )
         for key in keys
     ]  # fmt: skip
-    return Grid(tuple(Cell(name) for name in ("key", "declared", "read", "effective", "source")), tuple(rows))
+    return Grid(tuple(Cell(name, numeric=name in _VALUES) for name in ("key", *_VALUES, "source")), tuple(rows))
 
 
 def _value(values: Mapping[str, Any], key: str) -> Cell:
@@ -66,6 +76,8 @@ def _value(values: Mapping[str, Any], key: str) -> Cell:
         return Cell(UNKNOWN, numeric=True)
     if isinstance(value, (list, tuple)):
         return Cell(", ".join(str(item) for item in value), numeric=True)
+    if isinstance(value, float):
+        return Cell(f"{value:g}", numeric=True)
     return Cell(str(value).lower() if isinstance(value, bool) else str(value), numeric=True)
 
 
@@ -73,12 +85,17 @@ def _difference(declared: Mapping[str, Any], read: Mapping[str, Any], key: str) 
     return "differs from the code" if key in declared and key in read and declared[key] != read[key] else ""
 
 
-def health(run: Run) -> Grid:
+def health(run: Run, judgement: Judgement) -> Grid:
     """What the harness knows of its own measurement, a line each."""
     history, facts = run.history, {**run.manifest.get("facts", {}), **run.history.facts}
     median, tail = validity.outside_witness(history)
     overflow = int(run.manifest.get("accounting", {}).get("overflow", 0))
     leftovers = facts.get("leftovers") or []
+    gates = [
+        (f"{verdict.law} {verdict.name}", f"{status_label(verdict.status)}: {verdict.reason}")
+        for verdict in judgement.verdicts
+        if verdict.law.startswith("X")
+    ]
     known = [
         ("accounting", accounting_line(run.manifest)),
         ("overflow", f"{count(overflow, 'call')} over the bound of calls in flight"),
@@ -92,7 +109,7 @@ def health(run: Run) -> Grid:
         ("run finished", "yes" if run.manifest.get("finished") else "no: judged as far as it went"),
     ]
     more = [(key.replace("_", " "), _plain(value)) for key, value in sorted(facts.items()) if key not in _SHOWN_FACTS]
-    return plain(("what", "found"), known + more)
+    return plain(("what", "found"), gates + known + more)
 
 
 def _pairing(history: History) -> str:

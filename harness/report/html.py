@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from harness.evidence.history import History
 from harness.model import Verdict
 from harness.report import details, palette, panels, summary, tables, words
 from harness.report.frames import traffic, validity
-from harness.report.frames.phases import LEVELS, phase_table
+from harness.report.frames.phases import LEVELS, outcome_table, phase_table
 from harness.report.frames.timeline import timeline
 from harness.report.inputs import Judgement, Run
 from harness.report.witnesses import Witness, unfold
@@ -37,9 +40,10 @@ def render(run: Run, judgement: Judgement) -> bytes:
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals |= {"sign": words.STATUS_SIGNS, "label": words.status_label}
+    environment.filters["prose"] = _prose
     style = palette.css() + (_PAGE / "report.css").read_text("utf-8")
     page = environment.get_template("report.html.j2")
-    return page.render(style=Markup(style), **_verdicts(run, judgement), **_evidence(run)).encode()
+    return page.render(style=Markup(style), **_verdicts(run, judgement), **_evidence(run, judgement)).encode()
 
 
 def _verdicts(run: Run, judgement: Judgement) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def _judged(run: Run, verdict: Verdict, witnesses: tuple[Witness, ...]) -> Judge
     return Judged(verdict, summary.place_of(verdict, run.manifest), summary.standing(verdict), decisive, witnesses)
 
 
-def _evidence(run: Run) -> dict[str, Any]:
+def _evidence(run: Run, judgement: Judgement) -> dict[str, Any]:
     manifest, history = run.manifest, run.history
     axis = timeline(history, int(manifest.get("start_ns", 0)), int(manifest.get("end_ns", 0)))
     seen = panels.view(history, axis)
@@ -78,11 +82,12 @@ def _evidence(run: Run) -> dict[str, Any]:
         "story": panels.story(seen),
         "spectrum": panels.percentiles(seen),
         "phases": _phases(seen),
+        "outcome_times": tables.from_frame(outcome_table(history)),
         "attempts": tables.from_frame(traffic.attempts_by_phase(history, seen.attempts)),
-        "times": tables.from_frame(validity.times_of_a_call(history)),
+        "times": _times(history),
         "faults": details.faults(history, axis.start_ns),
         "policy": details.policy(manifest),
-        "health": details.health(run),
+        "health": details.health(run, judgement),
         "health_panels": panels.health(seen),
         "processes": tables.from_frame(validity.processes(history)),
         "run_facts": details.run_facts(manifest),
@@ -90,18 +95,28 @@ def _evidence(run: Run) -> dict[str, Any]:
     }
 
 
+def _times(history: History) -> tables.Grid:
+    meanings = [meaning for _, _, meaning in validity.TIMES.values()]
+    return tables.from_frame(validity.times_of_a_call(history), notes={"time": meanings})
+
+
 def _phases(seen: panels.View) -> tables.Grid:
     frame = phase_table(seen.history, seen.by_phase, seen.axis)
-    bounds = [f"p{level * 100:g} {side}" for level in LEVELS for side in ("low", "high")]
-    notes = {
-        f"p{level * 100:g} ms": [_bounds(row, f"p{level * 100:g}") for row in frame.to_dict("records")]
-        for level in LEVELS
-    }
+    bounds = [f"{label} {side}" for label in LEVELS for side in ("low", "high")]
+    rows = frame.to_dict("records")
+    notes = {f"{label} ms": [_bounds(row[f"{label} low"], row[f"{label} high"]) for row in rows] for label in LEVELS}
     return tables.from_frame(frame, [name for name in bounds if name in frame], notes)
 
 
-def _bounds(row: dict[Any, Any], label: str) -> str:
-    low, high = row[f"{label} low"], row[f"{label} high"]
-    if not row["goodput/s"]:
-        return ""
-    return f"{words.digits(low)} to {words.digits(high)}" if low == low and high == high else "too few calls to bound"
+def _bounds(low: float, high: float) -> str:
+    """The interval as text; one-sided where the calls carry one side only."""
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{words.figures(low)} to {words.figures(high)}"
+    return (
+        f"≥ {words.figures(low)}" if math.isfinite(low) else f"≤ {words.figures(high)}" if math.isfinite(high) else ""
+    )
+
+
+def _prose(text: str) -> Markup:
+    """Text with `quoted` names set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

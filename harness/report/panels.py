@@ -65,7 +65,7 @@ def fault_bands(history: History, axis: Timeline) -> tuple[Band, ...]:
     for letter, row in zip(letters(), rows, strict=False):
         start = row["effective_ns"] or row["applied_ns"] or row["planned_ns"]
         end = min(row["cleared_ns"] or axis.end_ns, axis.end_ns)
-        bands.append(Band(letter, row["name"], float(axis.at(start)), float(axis.at(max(start, end)))))
+        bands.append(Band(letter, row["name"], axis.at(start), axis.at(max(start, end))))
     return tuple(bands)
 
 
@@ -90,7 +90,7 @@ def health(seen: View) -> list[Panel]:
     if not len(seen.history.samples):
         return []
     return [
-        _machine(seen, "cpu", "CPU by process", "% of a core", 100),
+        _machine(seen, "cpu", "CPU by process", "% core", 100),
         _machine(seen, "lag_ns", "Loop lag by process", "ms", 1e-6),
     ]
 
@@ -124,12 +124,11 @@ def _dots(seen: View) -> pd.DataFrame:
     import pandas as pd
 
     calls = seen.history.calls
-    timed = calls.where(calls["start_ns"] > 0)
-    if len(timed) > MOST_DOTS:
-        timed = timed.where(np.zeros(0, np.int64))
+    rows = np.flatnonzero(calls["start_ns"] > 0)
+    timed = calls.where(rows if len(rows) <= MOST_DOTS else rows[:0])
     response_ms = np.maximum(timed["end_ns"] - timed["intended_ns"], 1_000) / 1e6
     frame = pd.DataFrame(
-        {"time": seen.axis.at(timed["intended_ns"]), "ms": response_ms, "outcome": timed["outcome"].tolist()}
+        {"time": seen.axis.all_at(timed["intended_ns"]), "ms": response_ms, "outcome": timed["outcome"].tolist()}
     )
     order = {name: rank for rank, name in enumerate(traffic_plots.OUTCOME_COLOURS)}
     return frame.sort_values("outcome", key=lambda names: names.map(order), kind="stable")

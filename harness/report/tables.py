@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.report.words import UNKNOWN, digits
+from harness.report.words import UNKNOWN, figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,26 +41,29 @@ def from_frame(
 ) -> Grid:
     """A table of a frame, numbers with three digits: `hidden` columns only in the CSV, `notes` by column below."""
     shown = [name for name in frame.columns if name not in hidden]
-    numeric = {name: frame[name].dtype.kind in "iufb" for name in shown}
+    numeric = [frame[name].dtype.kind in "iuf" for name in shown]
+    texts = [_texts(frame[name]) for name in shown]
+    below = [(notes or {}).get(name) or [""] * len(frame) for name in shown]
     columns = [
-        [
-            Cell(_text(value), numeric[name], note)
-            for value, note in zip(frame[name], _notes(notes, name, len(frame)), strict=True)
-        ]
-        for name in shown
+        [Cell(*cell) for cell in zip(*column, strict=True)]
+        for column in zip(texts, _each(numeric, frame), below, strict=True)
     ]
-    head = tuple(Cell(name, numeric[name]) for name in shown)
+    head = tuple(Cell(name, number) for name, number in zip(shown, numeric, strict=True))
     return Grid(head, tuple(zip(*columns, strict=True)), csv_uri(frame))
 
 
-def _notes(notes: Mapping[str, Sequence[str]] | None, name: str, size: int) -> Sequence[str]:
-    return (notes or {}).get(name) or [""] * size
+def _each(flags: Sequence[bool], frame: pd.DataFrame) -> list[list[bool]]:
+    return [[flag] * len(frame) for flag in flags]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return UNKNOWN if value != value else digits(float(value))
+def _texts(column: pd.Series[Any]) -> list[str]:
+    """Whole numbers where all are whole, else three digits each; starts of bins as they are."""
+    if column.dtype.kind not in "iuf":
+        return [str(value) for value in column]
+    if str(column.name).startswith("from "):
+        return [f"{value:g}" for value in column.tolist()]
+    whole = all(value != value or value == round(value) for value in column.tolist())
+    return [UNKNOWN if value != value else f"{value:,.0f}" if whole else figures(value) for value in column.tolist()]
 
 
 def csv_uri(frame: pd.DataFrame) -> str:

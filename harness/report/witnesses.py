@@ -47,7 +47,7 @@ def unfold(history: History, verdicts: Sequence[Verdict], start_ns: int) -> dict
 
 def _call_of(witness: Mapping[str, Any]) -> int:
     call = witness.get("call")
-    return call if isinstance(call, int) else 0
+    return int(call) if isinstance(call, (int, np.integer)) else 0
 
 
 def _rows_of(table: Table, calls: Sequence[int]) -> Rows:
@@ -73,8 +73,8 @@ def _witness(witness: Mapping[str, Any], tables: Mapping[str, Rows], start_ns: i
 
 
 def _note(key: str, value: Any, start_ns: int) -> str:
-    if key.endswith("_ns") and isinstance(value, (int, float)):
-        return moment(value - start_ns) if value > start_ns > 0 else duration(value)
+    if key.endswith("_ns") and isinstance(value, (int, float, np.number)):
+        return moment(float(value) - start_ns) if value > start_ns > 0 else duration(float(value))
     return str(value)
 
 

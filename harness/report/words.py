@@ -35,6 +35,15 @@ def digits(value: float) -> str:
     return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
 
 
+def figures(value: float) -> str:
+    """A number with three significant digits for columns, trailing zeros kept: 4,440, 31.0, 0.82; a dash for NaN."""
+    if value != value:
+        return UNKNOWN
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.{1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3}f}"
+
+
 def duration(value_ns: float | None) -> str:
     """Nanoseconds with the unit that keeps the number readable: "4.44 s", "340 ms", "12 µs"; None is a dash."""
     if value_ns is None or value_ns != value_ns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_DECADE = 10
 SPECTRUM_POINTS = 80
-LEVELS = (0.5, 0.95, 0.99)
+LEVELS = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 def response_ns(history: History) -> Ints:
@@ -26,11 +26,12 @@ def response_ns(history: History) -> Ints:
     return np.where(history.calls["start_ns"] > 0, times, -1)
 
 
-def nearest_rank(ordered: Ints, level: float) -> float:
-    """The quantile `level` of ascending values: the smallest that at least that share doesn't exceed; NaN of none."""
+def ranked(ordered: Ints, levels: Sequence[float] | Floats) -> Floats:
+    """The quantiles `levels` of ascending values by the rule of `harness.stats.quantile`; NaN of none."""
     if not len(ordered):
-        return float("nan")
-    return float(ordered[max(0, int(np.ceil(level * len(ordered) - 1e-9)) - 1)])
+        return np.full(len(levels), np.nan)
+    ranks = np.maximum(np.ceil(np.asarray(levels) * len(ordered) - 1e-9), 1).astype(np.int64)
+    return ordered[ranks - 1].astype(np.float64)
 
 
 def sorted_by_phase(history: History) -> dict[str, Ints]:
@@ -48,13 +49,13 @@ def latency_over_time(history: History, axis: Timeline) -> pd.DataFrame:
     ok = history.calls["outcome"].among("ok")
     groups = _groups(bins[ok], response[ok], axis.size)
     frame["ok calls"] = [len(group) for group in groups]
-    for level in LEVELS:
-        frame[f"p{level * 100:g} ms"] = [nearest_rank(group, level) / 1e6 for group in groups]
-    frame["max ms"] = [nearest_rank(group, 1.0) / 1e6 for group in groups]
+    levels = np.array([ranked(np.sort(group), list(LEVELS.values())) for group in groups])
+    for place, name in enumerate(LEVELS):
+        frame[f"{name} ms"] = levels[:, place] / 1e6
     other = ~ok & (response >= 0)
     others = _groups(bins[other], response[other], axis.size)
     frame["not ok"] = [len(group) for group in others]
-    frame["max not ok ms"] = [nearest_rank(group, 1.0) / 1e6 for group in others]
+    frame["max not ok ms"] = [group.max() / 1e6 if len(group) else np.nan for group in others]
     return frame
 
 
@@ -62,7 +63,7 @@ def _groups(bins: Ints, values: Ints, size: int) -> list[Ints]:
     order = np.argsort(bins, kind="stable")
     values = values[order]
     bounds = np.searchsorted(bins[order], np.arange(size + 1))
-    return [np.sort(values[bounds[row] : bounds[row + 1]]) for row in range(size)]
+    return [values[bounds[row] : bounds[row + 1]] for row in range(size)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +118,5 @@ def _quantiles(name: str, ordered: Ints) -> pd.DataFrame:
     one_in = np.unique(np.append(np.geomspace(1, len(ordered), SPECTRUM_POINTS), [2, 10, 20, 100]))
     one_in = one_in[one_in <= len(ordered)]
     levels = 1 - 1 / one_in
-    values = [nearest_rank(ordered, level) / 1e6 for level in levels]
-    return pd.DataFrame({"phase": name, "percentile": levels * 100, "one in": one_in, "ms": values})
+    values_ms = ranked(ordered, levels) / 1e6
+    return pd.DataFrame({"phase": name, "percentile": levels * 100, "one in": one_in, "ms": values_ms})

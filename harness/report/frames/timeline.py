@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 MOST_BINS = 160
 LEAST_CALLS = 8
@@ -40,10 +40,13 @@ class Timeline:
         """Width of a bin (s)."""
         return self.width_ns / 1e9
 
-    def at(self, times_ns: Ints | int) -> Floats:
-        """Times since the start of the run in the axis unit."""
-        since: Floats = np.asarray(times_ns - self.start_ns) / (1e9 * self.unit_s)
-        return since
+    def at(self, time_ns: int) -> float:
+        """Time since the start of the run in the axis unit."""
+        return (time_ns - self.start_ns) / (1e9 * self.unit_s)
+
+    def all_at(self, times_ns: Ints) -> Floats:
+        """Times since the start of the run in the axis unit (shape as given)."""
+        return (times_ns - self.start_ns) / (1e9 * self.unit_s)
 
     @property
     def edges(self) -> Floats:

@@ -32,7 +32,8 @@ def attempts_by_call(history: History) -> Ints:
     """How many attempts each call took, by the integration's hooks (shape calls)."""
     tried = np.sort(history.attempts["call"], kind="stable")
     calls = history.calls["call"]
-    counts: Ints = np.searchsorted(tried, calls, side="right") - np.searchsorted(tried, calls, side="left")
+    counts: Ints = np.searchsorted(tried, calls, side="right")
+    counts -= np.searchsorted(tried, calls, side="left")
     return counts
 
 
@@ -93,7 +94,7 @@ def breaker_spans(history: History, axis: Timeline) -> pd.DataFrame:
             "source": breaker["source"].tolist(),
             "process": breaker["worker"],
             "state": breaker["state"].tolist(),
-            f"from {axis.unit}": axis.at(breaker["from_ns"]).round(3),
-            f"to {axis.unit}": np.clip(axis.at(breaker["to_ns"]), 0, axis.span).round(3),
+            f"from {axis.unit}": axis.all_at(breaker["from_ns"]).round(3),
+            f"to {axis.unit}": np.clip(axis.all_at(breaker["to_ns"]), 0, axis.span).round(3),
         }
     ).sort_values("source", kind="stable", ignore_index=True)

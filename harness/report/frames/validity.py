@@ -7,50 +7,58 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.evidence.history import History
-from harness.report.frames.latency import nearest_rank
+from harness.evidence.table import Table
+from harness.report.frames.latency import ranked
 from harness.report.frames.timeline import Ints, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LEVELS = (0.5, 0.95, 0.99, 0.999, 1.0)
+LEVELS = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+MOST_PAIRED = 400_000
+TIMES = {
+    "queueing": ("intended_ns", "ready_ns", "ready − intended; the system under test"),
+    "dispatch delay": ("ready_ns", "start_ns", "start − ready; the generator"),
+    "service time": ("start_ns", "end_ns", "end − start"),
+    "response time": ("intended_ns", "end_ns", "end − intended"),
+}
+"""Kind of time: from which column to which, and what that means (design, "Times of a call")."""
 
 
 def times_of_a_call(history: History) -> pd.DataFrame:
     """A row a kind of time (ms): queueing, dispatch delay, service, response; over all calls that started."""
     import pandas as pd
 
-    calls = history.calls.where(history.calls["start_ns"] > 0)
-    kinds = {
-        "queueing (ready − intended): the system under test": ("intended_ns", "ready_ns"),
-        "dispatch delay (start − ready): the generator": ("ready_ns", "start_ns"),
-        "service time (end − start)": ("start_ns", "end_ns"),
-        "response time (end − intended)": ("intended_ns", "end_ns"),
-    }
-    rows = [{"time": name, **_levels(np.sort(calls[end] - calls[start]))} for name, (start, end) in kinds.items()]
+    calls = history.calls
+    started = calls["start_ns"] > 0
+    rows = [{"time": name, **_levels((calls[end] - calls[start])[started])} for name, (start, end, _) in TIMES.items()]
     return pd.DataFrame(rows)
 
 
-def _levels(ordered: Ints) -> dict[str, float]:
-    return {f"p{level * 100:g} ms" if level < 1 else "max ms": nearest_rank(ordered, level) / 1e6 for level in LEVELS}
+def _levels(times_ns: Ints) -> dict[str, float]:
+    values = ranked(np.sort(times_ns), list(LEVELS.values())) / 1e6
+    return dict(zip((f"{name} ms" for name in LEVELS), values, strict=True))
 
 
 def outside_witness(history: History) -> tuple[float, float]:
     """Median and p99 (ns) of an attempt's time outside the witness: client, proxies, loopback; NaN without pairs.
 
-    Over attempts that were answered and paired by call and attempt number.
+    Over attempts that were answered and paired by call and number; of more than MOST_PAIRED those of each n-th call.
     """
-    attempts = history.attempts.where(history.attempts["status"] > 0)
-    arrivals = history.arrivals.where((history.arrivals["reply_ns"] > 0) & (history.arrivals["call"] > 0))
-    sent, seen = _key(attempts["call"], attempts["attempt"]), _key(arrivals["call"], arrivals["attempt"])
-    _, left, right = np.intersect1d(sent, seen, return_indices=True)
-    inside = (arrivals["reply_ns"] - arrivals["arrive_ns"])[right]
-    outside = np.sort((attempts["end_ns"] - attempts["start_ns"])[left] - inside)
-    return nearest_rank(outside, 0.5), nearest_rank(outside, 0.99)
+    attempts, arrivals = history.attempts, history.arrivals
+    sampled = max(1, len(attempts) // MOST_PAIRED)
+    tried = np.flatnonzero((attempts["status"] > 0) & (attempts["call"] % sampled == 0))
+    replied = np.flatnonzero((arrivals["reply_ns"] > 0) & (arrivals["call"] > 0) & (arrivals["call"] % sampled == 0))
+    _, left, right = np.intersect1d(_key(attempts, tried), _key(arrivals, replied), return_indices=True)
+    took = attempts["end_ns"][tried[left]] - attempts["start_ns"][tried[left]]
+    inside = arrivals["reply_ns"][replied[right]] - arrivals["arrive_ns"][replied[right]]
+    median, tail = ranked(np.sort(took - inside), (0.5, 0.99))
+    return float(median), float(tail)
 
 
-def _key(call: Ints, attempt: Ints) -> Ints:
-    return call << 16 | attempt
+def _key(table: Table, rows: Ints) -> Ints:
+    key: Ints = table["call"][rows] << 16 | table["attempt"][rows]
+    return key
 
 
 def pairing(history: History) -> dict[str, int]:

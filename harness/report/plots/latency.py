@@ -10,7 +10,7 @@ import numpy as np
 from harness.report.frames.latency import Heat
 from harness.report.frames.timeline import Floats, Timeline
 from harness.report.palette import HEATS, LINES, light
-from harness.report.plots.sheet import DASHES, Band, Key, Plot, Shape, Sheet, blank, over_time
+from harness.report.plots.sheet import DASHES, Band, Key, Plot, Shape, Sheet, blank, name_unit, over_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,10 +66,11 @@ def _log_ms(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(10, numticks=12))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0) if high < 100 * low else (1.0,), numticks=12))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylabel("response time, ms")
+    name_unit(axes, "ms")
 
 
 def heat_map(heat: Heat, axis: Timeline, bands: Sequence[Band]) -> Plot:

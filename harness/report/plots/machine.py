@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.report.frames.timeline import Timeline
 from harness.report.palette import LINES, light
-from harness.report.plots.sheet import Band, Key, Plot, Sheet, over_time
+from harness.report.plots.sheet import Band, Key, Plot, Sheet, name_unit, over_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ def by_process(frame: pd.DataFrame, unit: str, axis: Timeline, bands: Sequence[B
             known = frame[key.label].notna().to_numpy()
             axes.plot(middles[known], frame[key.label][known], color=light(key.colour))
         axes.set_ylim(0, None)
-        axes.set_ylabel(unit)
+        name_unit(axes, unit)
         return figure
 
     return Plot(draw, keys)

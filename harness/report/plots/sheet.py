@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEFT, RIGHT, BOTTOM, TOP = 62, 12, 40, 24
+LEFT, RIGHT, BOTTOM, TOP = 58, 10, 38, 24
 """Margins in CSS pixels, equal for all sheets so that the time axes of stacked plots line up."""
 
 _CHARACTER = 6.2
@@ -94,6 +94,14 @@ def blank(sheet: Sheet, *, left: int = LEFT, top: int = TOP) -> tuple[Figure, Ax
     return figure, figure.add_axes((*box, *size))
 
 
+def name_unit(axes: Axes, unit: str) -> None:
+    """Write the unit of the y axis above its numbers, where it reads without turning the head."""
+    axes.annotate(
+        unit, (0, 1), xycoords="axes fraction", xytext=(-4, 5), textcoords="offset points", ha="right", va="bottom",
+        color=light("muted"), fontsize=11, annotation_clip=False,
+    )  # fmt: skip
+
+
 def over_time(sheet: Sheet, axis: Timeline, bands: Sequence[Band]) -> tuple[Figure, Axes]:
     """A sheet whose x axis is the run, with its fault bands shaded and named above."""
     figure, axes = blank(sheet)
@@ -106,11 +114,14 @@ def over_time(sheet: Sheet, axis: Timeline, bands: Sequence[Band]) -> tuple[Figu
 
 def _shade(axes: Axes, band: Band, pixels: float) -> None:
     axes.axvspan(band.start, band.end, color=light("band"), alpha=0.16, linewidth=0, zorder=0)
+    for edge in (band.start, band.end):
+        axes.axvline(edge, color=light("band"), linewidth=0.8)
     roomy = (band.end - band.start) * pixels >= _CHARACTER * (len(band.name) + 3)
     label = f"{band.letter} {band.name}" if roomy else band.letter
     axes.annotate(
         label, ((band.start + band.end) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, 5),
-        textcoords="offset points", ha="center", va="bottom", color=light("band"), fontsize=11, annotation_clip=False,
+        textcoords="offset points", ha="center", va="bottom", color=light("band-name"), fontsize=11,
+        annotation_clip=False,
     )  # fmt: skip
 
 

@@ -9,25 +9,30 @@ import numpy as np
 
 from harness.report.frames.timeline import Timeline
 from harness.report.palette import light
-from harness.report.plots.sheet import DASHES, Band, Key, Plot, Sheet, over_time
+from harness.report.plots.sheet import DASHES, Band, Key, Plot, Sheet, name_unit, over_time
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-OUTCOME_COLOURS: Mapping[str, str] = {
-    name: name for name in ("ok", "degraded", "rejected", "timeout", "error", "cancelled", "overflow")
+OUTCOME_COLOURS: Mapping[str, str] = {"ok": "calm"} | {
+    name: name for name in ("degraded", "rejected", "timeout", "error", "cancelled", "overflow")
 }
-"""Also the order of stacking, best first."""
+"""Also the order of stacking, best first; what is well stays in the background."""
 
 ATTEMPT_COLOURS: Mapping[str, str] = {
     "none": "cancelled",
-    "1": "heat-2",
+    "1": "calm",
     "2": "rejected",
     "3": "timeout",
     "4 or more": "error",
 }
-STATE_COLOURS: Mapping[str, str] = {"closed": "ok", "half_open": "rejected", "open": "timeout", "unknown": "cancelled"}
+STATE_COLOURS: Mapping[str, str] = {
+    "closed": "calm",
+    "half_open": "rejected",
+    "open": "timeout",
+    "unknown": "cancelled",
+}
 _RATE_LINES = (Key("offered", "muted", "dashed"), Key("attempts", "timeout", "line"), Key("goodput", "ok", "line"))
 
 
@@ -44,7 +49,7 @@ def stacked(frame: pd.DataFrame, colours: Mapping[str, str], unit: str, axis: Ti
             axes.stairs(top, axis.edges, baseline=base, fill=True, color=light(key.colour), linewidth=0)
             base = top
         axes.set_ylim(0, max(base.max(initial=0) * 1.05, 1))
-        axes.set_ylabel(unit)
+        name_unit(axes, unit)
         return figure
 
     return Plot(draw, keys)
@@ -61,7 +66,7 @@ def rates(frame: pd.DataFrame, axis: Timeline, bands: Sequence[Band]) -> Plot:
                 frame[key.label], axis.edges, baseline=None, color=light(key.colour), linestyle=dash, linewidth=1.6
             )
         axes.set_ylim(0, max(frame[[key.label for key in _RATE_LINES]].to_numpy().max(initial=0) * 1.05, 1))
-        axes.set_ylabel("per second")
+        name_unit(axes, "per s")
         return figure
 
     return Plot(draw, _RATE_LINES)

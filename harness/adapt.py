@@ -14,7 +14,15 @@ from harness.errors import UsageError
 
 NAMES: Mapping[str, Sequence[str]] = {
     "open_session": ("open_session", "create_session", "new_session", "start_session", "begin_session", "session"),
-    "observe": ("observe", "observe_with_fallback", "send_observation", "add_observation", "record", "track", "remember"),
+    "observe": (
+        "observe",
+        "observe_with_fallback",
+        "send_observation",
+        "add_observation",
+        "record",
+        "track",
+        "remember",
+    ),
     "predict": ("predict", "get_predictions", "predictions", "get_prediction", "recall", "get_recommendations"),
     "learn": ("learn", "learn_pattern", "train", "consolidate"),
     "close": ("close", "aclose", "shutdown", "stop"),
@@ -59,7 +67,9 @@ def read_client(place: str) -> ClientSource:
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"), file_name)
     except OSError as error:
-        raise UsageError(f"--client {file_name} can't be read: {error.strerror}", "name the client's source file") from None
+        raise UsageError(
+            f"--client {file_name} can't be read: {error.strerror}", "name the client's source file"
+        ) from None
     except SyntaxError as error:
         raise UsageError(f"{file_name}:{error.lineno}: {error.msg}", "the client must be valid Python") from None
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -75,7 +85,12 @@ def read_client(place: str) -> ClientSource:
 
 def _client(file: Path, classes: Mapping[str, ast.ClassDef], node: ast.ClassDef) -> ClientSource:
     chain = [node, *(classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes)]
-    functions = [item for owner in reversed(chain) for item in owner.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [
+        item
+        for owner in reversed(chain)
+        for item in owner.body
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     attributes = [
         target.attr
         for function in functions
@@ -161,11 +176,18 @@ def _methods(client: ClientSource, asynchronous: bool) -> list[str]:
         call = f"{wait}self.client.{method.name}({arguments})"
         lines += ["", f"    {define} {role}(self{', ' * bool(parameters)}{parameters}):"]
         if role == "open_session":
-            lines += [f"        answer = {call}", "        return answer if isinstance(answer, str) else answer['session_id']"]
+            lines += [
+                f"        answer = {call}",
+                "        return answer if isinstance(answer, str) else answer['session_id']",
+            ]
         else:
             lines.append(f"        return {call}")
     if client.method("predict") is None:
-        lines += ["", f"    {'async def' if asynchronous else 'def'} predict(self, session_id):", "        raise NotImplementedError('this client does not predict')"]
+        lines += [
+            "",
+            f"    {'async def' if asynchronous else 'def'} predict(self, session_id):",
+            "        raise NotImplementedError('this client does not predict')",
+        ]
     return lines
 
 

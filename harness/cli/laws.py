@@ -39,11 +39,13 @@ def list_(kind: str, as_json: bool) -> int:
 
 
 def _faults() -> list[tuple[str, str]]:
-    from harness.faults import KINDS as FAULTS  # noqa: N811 - a registry, named as one
+    from harness.faults import KINDS as FAULTS
 
     rows = []
     for kind in FAULTS.values():
-        parameters = ", ".join(param.name if param.required else f"{param.name}={param.default}" for param in kind.params)
+        parameters = ", ".join(
+            param.name if param.required else f"{param.name}={param.default}" for param in kind.params
+        )
         rows.append((kind.name, f"{kind.doc} [{kind.plane}]" + (f" ({parameters})" if parameters else "")))
     return rows
 

@@ -14,8 +14,13 @@ from harness.errors import HarnessError, worst
 @click.argument("scenarios", nargs=-1, required=True)
 @click.option("--integration", metavar="NAME|FILE:FACTORY", help="The client under test.")
 @click.option("--target", metavar="embedded|URL", help="The KATO under it.")
-@click.option("--profile", type=click.Choice(["fast", "true"]), default="fast", show_default=True,
-              help="fast: built-in clients run with a tenth of the guide's times.")
+@click.option(
+    "--profile",
+    type=click.Choice(["fast", "true"]),
+    default="fast",
+    show_default=True,
+    help="fast: built-in clients run with a tenth of the guide's times.",
+)
 @click.option("--seed", type=int, help="Equal seed, equal plan.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Generator processes.")
 @click.option("--env", "environment", help="An environment of the scenario file.")

@@ -10,7 +10,9 @@ import click
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "junit"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif", "junit"]), default="text", show_default=True
+)
 def audit(paths: tuple[Path, ...], form: str) -> int:
     """Name what is wrong in PATHS (files or folders), each with file, line, why and cure; 1 when something is."""
     from harness.manifests import audit_command

@@ -36,6 +36,7 @@ class Recorder:
         self._text = self._spool.text
         self._worker = worker
         self._process = self._spool.text(process)
+        self._connections: dict[int, int] = {}
         self.attempts_seen = 0
         """How many attempts the hooks have reported: 0 means that no hook fits this client."""
         self.tally: Counter[tuple[str, str, int]] = Counter()
@@ -98,7 +99,10 @@ class Recorder:
         reused: bool,
         detail: str = "",
     ) -> None:
-        """One finished attempt, as a transport hook saw it (`call` 0: it worked for no call)."""
+        """One finished attempt, as a transport hook saw it (`call` 0: it worked for no call).
+
+        `connection` is the local port; what is kept is its number in order of first use, equal from run to run.
+        """
         self.attempts_seen += 1
         if 200 <= status < 300 and (frame := CURRENT.get()) is not None and frame.call == call:
             frame.succeeded = True
@@ -110,7 +114,7 @@ class Recorder:
                 reused,
                 status,
                 attempt,
-                connection,
+                self._connections.setdefault(connection, len(self._connections) + 1),
                 self._worker,
                 self._text(detail),
                 call,

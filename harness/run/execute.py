@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.clock import MonotonicClock
 from harness.errors import HarnessError, Interrupted
 from harness.inject.canary import Canary
 from harness.inject.external import ExternalPlane
 from harness.inject.timeline import Plane, run_timeline
-from harness.model import Load
 from harness.policy import Promise
 from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start_load
 from harness.run.folder import make_folder, write_json
@@ -24,6 +22,7 @@ from harness.run.prepare import Prepared, promise_of
 from harness.run.signals import stopping
 from harness.run.stage import LISTENER, Stage, set_stage
 from harness.scenario import Timeline, resolve
+from harness.scenario.promises import longest_call_s
 
 HEALTHY_WITHIN_S = 5.0
 
@@ -60,9 +59,7 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
 
 def drain_for_ns(timeline: Timeline, promise: Promise) -> int:
     """How long calls in flight may still take at the end (design: the longest promised duration, at least 5 s)."""
-    from harness.laws.timeouts import call_bound_s
-
-    longest = max((call_bound_s(promise.policy.of(op)) or 0.0 for op in timeline.load.mix), default=0.0)
+    longest = max((longest_call_s(promise.policy.of(op)) or 0.0 for op in timeline.load.mix), default=0.0)
     return max(MIN_DRAIN_NS, round(longest * 1e9))
 
 

@@ -25,7 +25,9 @@ def make_folder(out: Path | None, name: str) -> Path:
             raise UsageError(f"--out {folder} is not empty", "name a new folder; evidence is never overwritten")
         (folder / "spool").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"the run folder {folder} can't be made: {error.strerror}", "name another with --out") from error
+        raise UsageError(
+            f"the run folder {folder} can't be made: {error.strerror}", "name another with --out"
+        ) from error
     return folder.resolve()
 
 

@@ -50,9 +50,7 @@ def unfinished(
         "scenario": given(scenario),
         "load": asdict(timeline.load),
         "faults": [asdict(fault) for fault in timeline.faults],
-        "slos": [
-            {"name": name, "expr": slo.expr, "severity": slo.severity} for name, slo in scenario.slos.items()
-        ],
+        "slos": [{"name": name, "expr": slo.expr, "severity": slo.severity} for name, slo in scenario.slos.items()],
         "steady_state": list(scenario.steady_state),
         "laws": {
             "require": scenario.laws.require if isinstance(scenario.laws.require, str) else list(scenario.laws.require),

@@ -31,7 +31,9 @@ class Part:
         if message is None:
             self.child.process.wait(5)
             words = self.child.last_words()
-            raise PartMissing(f"{self.child.name} ended before it was ready; its last words:\n{words}", f"read {self.child.log}")
+            raise PartMissing(
+                f"{self.child.name} ended before it was ready; its last words:\n{words}", f"read {self.child.log}"
+            )
         if message["event"] == "failed":
             raise failure(message)
         if message["event"] != event:

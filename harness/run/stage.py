@@ -58,7 +58,16 @@ def set_stage(
     base_url = f"http://{host}:{port}"
     generators = tuple(_generator(order | {"base_url": base_url}, logs, undo) for order in orders)
     ready = tuple(part.expect("ready") for part in generators)
-    return Stage(base_url, (host, port), witness, generators, ready, plane, WitnessPlane(WitnessControl(witness.channel), seed), leases)
+    return Stage(
+        base_url,
+        (host, port),
+        witness,
+        generators,
+        ready,
+        plane,
+        WitnessPlane(WitnessControl(witness.channel), seed),
+        leases,
+    )
 
 
 def _generator(order: Mapping[str, Any], logs: Path, undo: ExitStack) -> Part:

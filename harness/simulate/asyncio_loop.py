@@ -1,13 +1,16 @@
-"""An asyncio loop on virtual time: the selector never waits; when nothing is ready the clock jumps to the next timer."""
+"""An asyncio loop on virtual time: the selector never waits; with nothing ready the clock jumps to the next timer."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from harness.errors import EXIT_INTERNAL
 from harness.simulate import time_patch
 
 DEADLOCK_POLLS = 100
@@ -66,5 +69,13 @@ def install() -> VirtualEventLoop:
     """Make a virtual loop this process's event loop and patch the clocks; call it first."""
     loop = VirtualEventLoop()
     asyncio.set_event_loop(loop)
+    loop.set_exception_handler(_abort)
     time_patch.install(loop.time)
     return loop
+
+
+def _abort(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An error in a callback is ours, and what comes after it no evidence; a client's lost task error is its own."""
+    if "handle" in context or "transport" in context:
+        traceback.print_exception(context.get("exception"))
+        os._exit(EXIT_INTERNAL)

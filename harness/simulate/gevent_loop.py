@@ -1,18 +1,22 @@
 """A gevent loop on virtual time: a timer fires only when no socket is ready, and then the clock jumps to it.
 
 The libev loop underneath still does all I/O. Its idle watcher runs when nothing else is pending (libev manual,
-"ev_idle"): there the earliest timer is due. The resolver is the blocking one, because threads have a clock of their own.
+"ev_idle"): there the earliest timer is due. The resolver is the blocking one: threads have a clock of their own.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import os
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 from gevent.libev.corecext import loop as LibevLoop  # type: ignore[import-not-found] # noqa: N812
+
+from harness.errors import EXIT_INTERNAL
 
 QUIET_POLLS = 2
 """Polls without an event before the clock jumps: the kernel may still be passing a packet on."""
@@ -114,6 +118,15 @@ def install() -> VirtualLoop:
     gevent.config.loop = VirtualLoop
     gevent.config.resolver = "block"
     monkey.patch_all()
-    loop: VirtualLoop = gevent.get_hub().loop
+    hub = gevent.get_hub()
+    hub.handle_error = _abort
+    loop: VirtualLoop = hub.loop
     time_patch.install(loop.now)
     return loop
+
+
+def _abort(context: object, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """An error in the loop is ours, and what comes after it no evidence: end the process with its traceback."""
+    if not issubclass(kind, gevent.GreenletExit):
+        traceback.print_exception(kind, error, trace)
+        os._exit(EXIT_INTERNAL)

@@ -60,9 +60,10 @@ class Pipe:
         self._chain()
 
     def _chain(self) -> None:
-        following: list[_Sink] = [stage for _, stage in self._stages[1:]] + [_Exit(self)]
-        for (_, stage), after in zip(self._stages, following, strict=True):
+        after: _Sink = _Exit(self)
+        for _, stage in reversed(self._stages):
             stage.after = after
+            after = stage
 
 
 class _Sink(Protocol):

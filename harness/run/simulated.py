@@ -1,0 +1,55 @@
+"""One run in virtual time: the same scenario, plan, spool and laws, in one process whose clock jumps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from harness.errors import PartMissing
+from harness.inject.http import READY_WITHIN_S
+from harness.run.conduct import Conducted
+from harness.run.execute import Executed, drain_for_ns
+from harness.run.folder import make_folder, write_json
+from harness.run.manifest import finished, unfinished
+from harness.run.parts import failure, start_part
+from harness.run.prepare import Prepared, promise_of
+from harness.scenario import resolve
+
+DONE_WITHIN_S = 600.0
+
+
+def simulate(prepared: Prepared) -> Executed:
+    """Run it in virtual time. Raises what a real run would raise before its load starts."""
+    folder = make_folder(prepared.options.out, prepared.scenario.name)
+    (order,) = prepared.orders(folder)
+    part = start_part("the simulation", "harness.simulate", [], folder / "logs" / "simulation.log")
+    try:
+        part.channel.send({**order, "profile": prepared.profile(folder)})
+        ready = [part.expect("ready", READY_WITHIN_S)]
+        promise = promise_of(prepared, ready[0])
+        timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
+        manifest = unfinished(prepared, promise, timeline, ready)
+        write_json(folder / "manifest.json", manifest)
+        part.channel.send(
+            {
+                "do": "start",
+                "load": asdict(timeline.load),
+                "faults": [asdict(fault) for fault in timeline.faults],
+                "seed": prepared.scenario.seed,
+                "drain_for_ns": drain_for_ns(timeline, promise),
+                "workers": 1,
+            }
+        )
+        done = part.channel.receive(DONE_WITHIN_S)
+        if done is None:
+            raise PartMissing(
+                f"the simulation ended early; its last words:\n{part.child.last_words()}", f"read {part.child.log}"
+            )
+        if done["event"] == "failed":
+            raise failure(done)
+    finally:
+        part.stop()
+    conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])
+    manifest = finished(prepared, promise, timeline, ready, conducted, (), None)
+    manifest["facts"]["virtual"] = True
+    write_json(folder / "manifest.json", manifest)
+    return Executed(folder)

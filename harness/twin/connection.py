@@ -6,7 +6,7 @@ from collections import deque
 from typing import Protocol
 
 from harness.twin.exchange import Exchange
-from harness.twin.http import CONTINUE, BodyBudget, RefusedError, RequestParser, encode_head
+from harness.twin.http import CONTINUE, RefusedError, RequestParser, encode_head
 from harness.twin.steps import Fate, Player, Send, Timer, Timers, Wire
 
 _TEXT = {"content-type": "text/plain; charset=utf-8"}
@@ -16,8 +16,11 @@ class Owner(Protocol):
     """What a connection asks of the witness."""
 
     timers: Timers
-    budget: BodyBudget
     keep_alive_ns: int
+
+    def new_parser(self, connection: Connection) -> RequestParser:
+        """The parser for the connection's bytes."""
+        ...
 
     def serve(self, exchange: Exchange) -> None:
         """Decide the exchange's fate, now or later, and call `connection.finish` with it."""
@@ -78,13 +81,16 @@ class Connection:
             return
         parser = self._parser
         if parser is None:
-            parser = self._parser = RequestParser(self._owner.budget, self._continue)
+            parser = self._parser = self._owner.new_parser(self)
         now_ns = self._owner.timers.now_ns()
         self._idle_ns = now_ns
         try:
             parser.feed(data)
         except RefusedError as refusal:
             self._refusal = refusal
+            if self._current is not None and self._current.request.unread():
+                self.kill()
+                return
         if parser.ready:
             for request in parser.ready:
                 self._pending.append(Exchange(self, request, now_ns))
@@ -97,15 +103,19 @@ class Connection:
         """Carry out the fate of the exchange in progress; ends it at once where its connection is gone."""
         exchange.status = fate.status if self.alive else 0
         if not self.alive:
-            self._owner.ended(exchange)
+            self._over(exchange)
             return
+        exchange.request.discard()
         steps = fate.steps
         if len(steps) == 1 and type(steps[0]) is Send:
             self._wire_send(steps[0].data)
             self._complete(exchange, fate.whole)
             return
-        self._player = Player(self, self._owner.timers, steps, lambda: self._played(exchange, fate.whole))
-        self._player.writable = not self._choked
+
+        def done(unbroken: bool) -> None:
+            self._played(exchange, fate.whole and unbroken)
+
+        self._player = Player(self, self._owner.timers, steps, done, self._choked)
         self._player.play()
 
     def send(self, data: bytes) -> None:
@@ -122,29 +132,42 @@ class Connection:
         self._closing = True
         self._wire.reset()
 
+    def send_continue(self) -> None:
+        """Tell the client to send the body that it announced with Expect: 100-continue."""
+        self._wire_send(CONTINUE)
+
+    def hold(self) -> None:
+        """Stop reading from the client."""
+        self._wire.pause_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        self._wire.resume_reading()
+
+    def hang_up(self) -> None:
+        """The other side of a forwarding witness closed: close too unless a reply is going out."""
+        if self._current is None and self.alive:
+            self.close()
+
     def writable(self, flag: bool) -> None:
         """Does the peer keep up with what is written?"""
         self._choked = not flag
         if self._player is not None:
-            self._player.writable = flag
-        if not flag:
-            return
-        if self._player is not None:
-            self._player.resume()
-        else:
+            self._player.choke(not flag)
+        elif flag:
             self._pump()
 
     def lost(self) -> None:
         """The peer closed or reset the connection, or a step did; idempotent."""
         if not self.alive:
             return
-        self._close_down()
         now_ns = self._owner.timers.now_ns()
         current, self._current = self._current, None
         if current is not None:
             current.disconnect_ns = now_ns
-            if self._player is not None:
-                self._owner.ended(current)
+        self._close_down()
+        if current is not None and self._player is not None:
+            self._over(current)
         self._end_pending(now_ns)
 
     def kill(self) -> None:
@@ -155,7 +178,7 @@ class Connection:
         self._close_down()
         current, self._current = self._current, None
         if current is not None:
-            self._owner.ended(current)
+            self._over(current)
         self._end_pending(0)
 
     def _close_down(self) -> None:
@@ -169,14 +192,16 @@ class Connection:
             self._parser.abandon()
         self._owner.closed(self)
 
+    def _over(self, exchange: Exchange) -> None:
+        if not exchange.over:
+            exchange.over = True
+            self._owner.ended(exchange)
+
     def _end_pending(self, disconnect_ns: int) -> None:
         for exchange in self._pending:
             exchange.disconnect_ns = disconnect_ns
-            self._owner.ended(exchange)
+            self._over(exchange)
         self._pending.clear()
-
-    def _continue(self) -> None:
-        self._wire_send(CONTINUE)
 
     def _pump(self) -> None:
         """Serve what waits, in order; a loop instead of recursion however many requests were pipelined."""
@@ -206,7 +231,7 @@ class Connection:
         if whole:
             exchange.reply_ns = now_ns
         self._current = None
-        self._owner.ended(exchange)
+        self._over(exchange)
         if self._owner.keep_alive_ns and self._idle_timer is None:
             self._watch_idle()
         if not self._pumping and (self._pending or self._refusal is not None):

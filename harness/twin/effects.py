@@ -129,7 +129,7 @@ def drip(size: int, every: float, total: int) -> After:
     def fate(request: Request, reply: Reply) -> Fate:
         body = reply.body.ljust(size * total)
         pieces = [body[at * size : (at + 1) * size] for at in range(total - 1)] + [body[(total - 1) * size :]]
-        steps: list[Step] = [Send(encode_head(reply.status, reply.headers, len(body)))]
+        steps: list[Step] = [Send(encode_head(reply.status, _unsized(reply.headers), len(body)))]
         for piece in pieces:
             steps += (Send(piece), Wait(every))
         return Fate(reply.status, tuple(steps[:-1]))
@@ -147,12 +147,16 @@ def truncate(after: int) -> After:
     return After(fate)
 
 
+def _unsized(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name != "content-length"}
+
+
 def rewritten(change: Callable[[Reply], tuple[Mapping[str, str], bytes]]) -> After:
     """The reply with the headers and the body that `change` makes of it."""
 
     def fate(request: Request, reply: Reply) -> Fate:
         headers, body = change(reply)
-        return plain(request, PlainReply(reply.status, headers, body))
+        return plain(request, PlainReply(reply.status, _unsized(headers), body))
 
     return After(fate)
 
@@ -167,7 +171,7 @@ def huge(size: int) -> After:
 
     def fate(request: Request, reply: Reply) -> Fate:
         length = max(size, len(reply.body))
-        head = encode_head(reply.status, reply.headers, length)
+        head = encode_head(reply.status, _unsized(reply.headers), length)
         return Fate(reply.status, (Send(head + reply.body), Fill(length - len(reply.body))))
 
     return After(fate)

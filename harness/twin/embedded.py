@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.twin.connection import Connection
 from harness.twin.effects import Reply
 from harness.twin.exchange import Exchange
-from harness.twin.http import Request
+from harness.twin.http import BodyBudget, Request, RequestParser
 from harness.twin.profiles import Profile
-from harness.twin.steps import Timer
-from harness.twin.witness import Witness
+from harness.twin.steps import Timer, Timers
+from harness.twin.witness import Recorder, Witness
 
 
 class Answer(Reply, Protocol):
@@ -35,6 +35,17 @@ class Handler(Protocol):
     def handle(self, request: Request, /) -> Answer: ...
 
 
+def embedded_witness(timers: Timers, arrivals: Recorder, profile: Profile, kato: Handler | None = None) -> Witness:
+    """A witness whose answers come from the embedded KATO, or from `kato`."""
+    if kato is None:
+        from harness.twin.kato import Kato
+
+        kato = Kato()
+    witness = Witness(timers, arrivals)
+    witness.backend = Embedded(witness, kato, profile)
+    return witness
+
+
 class Embedded:
     """Handles each request on its own, `service_s` after it arrived."""
 
@@ -45,6 +56,9 @@ class Embedded:
         self._waiting: dict[Exchange, Timer] = {}
         if not self._service_ns:
             self.submit = self._handle  # type: ignore[method-assign]
+
+    def new_parser(self, connection: Connection, budget: BodyBudget) -> RequestParser:
+        return RequestParser(budget, connection.send_continue)
 
     def opened(self, connection: Connection) -> None:
         pass
@@ -61,6 +75,12 @@ class Embedded:
         for timer in self._waiting.values():
             timer.cancel()
         self._waiting.clear()
+
+    def stats(self) -> dict[str, Any]:
+        return {}
+
+    async def finish(self) -> None:
+        pass
 
     def _served(self, exchange: Exchange) -> None:
         del self._waiting[exchange]

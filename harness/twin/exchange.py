@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from harness.model import ATTEMPT_HEADER, OPERATIONS
 from harness.spool import ARRIVALS, SpoolWriter
@@ -38,6 +37,7 @@ class Exchange:
         "fault",
         "node_id",
         "op",
+        "over",
         "reply_ns",
         "request",
         "session",
@@ -55,6 +55,7 @@ class Exchange:
         self.fault = ""
         self.verdict: Verdict | None = None
         self.status = 0
+        self.over = False
         self.commit_seq = 0
         self.reply_ns = 0
         self.disconnect_ns = 0
@@ -112,7 +113,7 @@ class Arrivals:
                 exchange.connection.number,
                 text(exchange.fault),
                 text(_allowed(request)),
-                crc32(request.body),
+                request.crc(),
                 exchange.call,
                 exchange.arrive_ns,
                 exchange.reply_ns,

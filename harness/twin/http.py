@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import unquote
+from zlib import crc32
 
 import httptools
 
@@ -46,6 +47,17 @@ class Request:
         self.headers = headers
         self.body = body
         self.keep_alive = keep_alive
+
+    def crc(self) -> int:
+        """CRC-32 of the body as far as it arrived."""
+        return crc32(self.body)
+
+    def unread(self) -> bool:
+        """Is more of the body to come?"""
+        return False
+
+    def discard(self) -> None:
+        """Nobody needs what is still to come of the body."""
 
 
 class BodyBudget:
@@ -133,11 +145,13 @@ class RequestParser:
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        headers = self._headers
-        if int(headers.get("content-length", 0)) > MAX_BODY_BYTES:
-            raise RefusedError(413, "Request body too large.")
-        if headers.get("expect", "").lower() == "100-continue":
+        self._check_length()
+        if self._headers.get("expect", "").lower() == "100-continue":
             self._continue()
+
+    def _check_length(self) -> None:
+        if int(self._headers.get("content-length", 0)) > MAX_BODY_BYTES:
+            raise RefusedError(413, "Request body too large.")
 
     def on_body(self, chunk: bytes) -> None:
         self._body.append(chunk)
@@ -153,17 +167,13 @@ class RequestParser:
         self._in_head = True
         self._head_bytes = 0
         self.started = False
+        self.ready.append(self._request(body[0] if len(body) == 1 else b"".join(body)))
+
+    def _request(self, body: bytes) -> Request:
         path, _, query = self._url.partition(b"?")
-        self.ready.append(
-            Request(
-                self._parser.get_method().decode(),
-                _decode_path(path),
-                query.decode("latin-1"),
-                self._headers,
-                body[0] if len(body) == 1 else b"".join(body),
-                self._parser.should_keep_alive(),
-            )
-        )
+        parser = self._parser
+        method, keep_alive = parser.get_method().decode(), parser.should_keep_alive()
+        return Request(method, _decode_path(path), query.decode("latin-1"), self._headers, body, keep_alive)
 
 
 def _decode_path(raw: bytes) -> str:
@@ -195,9 +205,18 @@ _date = _Date()
 
 
 def encode_head(status: int, headers: Mapping[str, str], length: int, close: bool = False) -> bytes:
-    """Status line and headers as uvicorn orders them, with Content-Length `length` unless `headers` name their own."""
+    """Status line and headers as uvicorn orders them.
+
+    Content-Length is `length` and Date is now, each unless `headers` hold one; chunked replies have no length.
+    """
     head = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    size = "" if "content-length" in headers else f"content-length: {length}\r\n"
+    size = "" if "content-length" in headers or "transfer-encoding" in headers else f"content-length: {length}\r\n"
     end = "connection: close\r\n\r\n" if close else "\r\n"
-    return f"{head}{_date()}{size}{lines}{end}".encode("latin-1", "replace")
+    own = "" if "date" in headers else _date()
+    return f"{head}{own}{size}{lines}{end}".encode("latin-1", "replace")
+
+
+def frame(piece: bytes) -> bytes:
+    """`piece` as one chunk of a body with Transfer-Encoding: chunked (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)

@@ -17,7 +17,7 @@ from harness.spool import SAMPLES, SpoolWriter
 from harness.twin.drivers import Listener, LoopTimers
 from harness.twin.exchange import Arrivals
 from harness.twin.profiles import INSTANT, Profile
-from harness.twin.witness import Backend, Witness
+from harness.twin.witness import Witness
 
 if TYPE_CHECKING:
     from harness.twin.embedded import Handler
@@ -56,9 +56,8 @@ class Process:
         """Told in words of every failure of our own code; the evidence is then not to be trusted."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
-        self.witness = Witness(LoopTimers(loop), Arrivals(self._spool))
+        self.witness = make_witness(options, LoopTimers(loop), Arrivals(self._spool))
         self.listener = Listener(self.witness, options.host, options.port)
-        self.witness.backend = make_backend(self.witness, options)
 
     @property
     def url(self) -> str:
@@ -82,6 +81,7 @@ class Process:
             self._write(sample=ticks % SAMPLE_EVERY == 0)
         self.listener.release()
         self.witness.kill()
+        await self.witness.backend.finish()
         if self._spool is not None:
             self._spool.close()
 
@@ -97,6 +97,7 @@ class Process:
             "errors": self.errors,
             "rules": witness.rules.counters(),
             "rss": resident_bytes(),
+            **witness.backend.stats(),
         }
 
     async def _sleep_until(self, due: float) -> None:
@@ -151,12 +152,12 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-def make_backend(witness: Witness, options: Options) -> Backend:
-    """What answers; imported here because a forwarding witness needs no embedded KATO."""
-    from harness.twin.embedded import Embedded
+def make_witness(options: Options, timers: LoopTimers, arrivals: Arrivals) -> Witness:
+    """The witness with its backend, of which only the one in use is imported."""
+    if options.target:
+        from harness.twin.forward import forwarding_witness, parse_target
 
-    if options.kato is not None:
-        return Embedded(witness, options.kato, options.profile)
-    from harness.twin.kato import Kato
+        return forwarding_witness(timers, arrivals, parse_target(options.target))
+    from harness.twin.embedded import embedded_witness
 
-    return Embedded(witness, Kato(), options.profile)
+    return embedded_witness(timers, arrivals, options.profile, options.kato)

@@ -41,7 +41,26 @@ class Reset:
     """Abort the connection (SO_LINGER 0: the peer sees RST)."""
 
 
-Step = Send | Fill | Wait | Close | Reset
+class Source(Protocol):
+    """Bytes that come as somebody else sends them."""
+
+    def open(self, push: Callable[[bytes], None], end: Callable[[bool], None]) -> None:
+        """Begin: `push` each piece, then `end(True)`, or `end(False)` where the rest will never come."""
+        ...
+
+    def choke(self, flag: bool) -> None:
+        """Pause or go on, because the reader can't or can keep up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """Write what `source` gives; where it breaks, reset the connection."""
+
+    source: Source
+
+
+Step = Send | Fill | Pipe | Wait | Close | Reset
 
 
 class Timer(Protocol):
@@ -88,19 +107,27 @@ class Wire(Outlet, Protocol):
 class Player:
     """Carries out the steps of one reply and calls `done` once after the last one, unless it is cancelled.
 
-    `writable` says whether the peer keeps up; only Fill heeds it.
+    `done(False)` says that a pipe broke. Only Fill and Pipe heed whether the peer keeps up.
     """
 
-    __slots__ = ("_done", "_left", "_outlet", "_steps", "_timer", "_timers", "writable")
+    __slots__ = ("_choked", "_done", "_left", "_outlet", "_source", "_steps", "_timer", "_timers")
 
-    def __init__(self, outlet: Outlet, timers: Timers, steps: Sequence[Step], done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        timers: Timers,
+        steps: Sequence[Step],
+        done: Callable[[bool], None],
+        choked: bool = False,
+    ) -> None:
         self._outlet = outlet
         self._timers = timers
         self._steps: Iterator[Step] = iter(steps)
         self._done = done
         self._timer: Timer | None = None
         self._left = 0
-        self.writable = True
+        self._source: Source | None = None
+        self._choked = choked
 
     def play(self) -> None:
         """Go on until the next wait or the end."""
@@ -117,14 +144,20 @@ class Player:
                 self._left = step.count
                 if not self._fill():
                     return
+            elif isinstance(step, Pipe):
+                self._open(step.source)
+                return
             else:
                 (self._outlet.close if isinstance(step, Close) else self._outlet.reset)()
                 break
-        self._done()
+        self._done(True)
 
-    def resume(self) -> None:
-        """The peer reads again."""
-        if self._left:
+    def choke(self, flag: bool) -> None:
+        """The peer stopped reading, or reads again."""
+        self._choked = flag
+        if self._source is not None:
+            self._source.choke(flag)
+        elif self._left and not flag:
             self.play()
 
     def cancel(self) -> None:
@@ -132,14 +165,30 @@ class Player:
         if self._timer is not None:
             self._timer.cancel()
         self._left = 0
+        self._source = None
         self._steps = iter(())
 
     def _wait(self, seconds: float) -> None:
         if seconds < math.inf:
             self._timer = self._timers.call_at(self._timers.now_ns() + round(seconds * 1e9), self.play)
 
+    def _open(self, source: Source) -> None:
+        self._source = source
+        source.choke(self._choked)
+        source.open(self._outlet.send, self._piped)
+
+    def _piped(self, whole: bool) -> None:
+        if self._source is None:
+            return
+        self._source = None
+        if whole:
+            self.play()
+        else:
+            self._outlet.reset()
+            self._done(False)
+
     def _fill(self) -> bool:
-        while self._left and self.writable:
+        while self._left and not self._choked:
             piece = FILL_PIECE[: self._left]
             self._left -= len(piece)
             self._outlet.send(piece)

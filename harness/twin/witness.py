@@ -7,22 +7,39 @@ It does no I/O: drivers give it connections (`connect`) and timers; a backend (e
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.model import CANARY_HEADER, OPERATIONS
 from harness.twin.connection import Connection
 from harness.twin.effects import After, Before, PlainReply, Reply, plain
-from harness.twin.exchange import Arrivals, Exchange
-from harness.twin.http import BodyBudget
+from harness.twin.exchange import Exchange
+from harness.twin.http import BodyBudget, RequestParser, encode_head, frame
 from harness.twin.rules import Rules, Verdict
-from harness.twin.steps import Close, Fate, Reset, Timers, Wait, Wire
+from harness.twin.steps import Close, Fate, Pipe, Reset, Send, Source, Timers, Wait, Wire
 
 CANARY_TYPE = {"content-type": "application/json"}
 MAX_CANARY_BYTES = 1 << 20
 
 
+class Recorder(Protocol):
+    """Where arrivals are written down."""
+
+    @property
+    def recorded(self) -> int:
+        """How many were."""
+        ...
+
+    def record(self, exchange: Exchange) -> None:
+        """The exchange is over."""
+        ...
+
+
 class Backend(Protocol):
     """Where answers come from."""
+
+    def new_parser(self, connection: Connection, budget: BodyBudget) -> RequestParser:
+        """What parses the connection's requests."""
+        ...
 
     def opened(self, connection: Connection) -> None:
         """A client connected."""
@@ -40,15 +57,24 @@ class Backend(Protocol):
         """Forget everything that is not handled yet."""
         ...
 
+    def stats(self) -> dict[str, Any]:
+        """What it counts."""
+        ...
+
+    async def finish(self) -> None:
+        """The witness stops: bring what is still open to an end."""
+        ...
+
 
 class Witness:
     """One listener's state. `backend` is set right after construction, because each needs the other."""
 
     backend: Backend
 
-    def __init__(self, timers: Timers, arrivals: Arrivals, keep_alive_ns: int = 0) -> None:
+    def __init__(self, timers: Timers, arrivals: Recorder, keep_alive_ns: int = 0) -> None:
         self.timers = timers
         self.budget = BodyBudget()
+        """Unfinished bodies of all connections."""
         self.keep_alive_ns = keep_alive_ns
         self.rules = Rules()
         self.connections: set[Connection] = set()
@@ -66,6 +92,9 @@ class Witness:
     def gated(self) -> int:
         """Requests that wait at the gate of a paused KATO."""
         return len(self._gate or ())
+
+    def new_parser(self, connection: Connection) -> RequestParser:
+        return self.backend.new_parser(connection, self.budget)
 
     def connect(self, wire: Wire) -> Connection:
         """A client connected through `wire`."""
@@ -113,8 +142,7 @@ class Witness:
     ) -> None:
         """KATO has handled the request just now; its reply is due in `wait` seconds, then maybe hangs up."""
         if committed:
-            self.commits += 1
-            exchange.commit_seq = self.commits
+            exchange.commit_seq = self.next_commit()
         verdict = exchange.verdict
         if verdict is None:
             fate = plain(exchange.request, reply)
@@ -124,6 +152,28 @@ class Witness:
         if (hang_up or not exchange.request.keep_alive) and not isinstance(fate.steps[-1], (Close, Reset)):
             fate = Fate(fate.status, (*fate.steps, Close()), fate.whole)
         exchange.connection.finish(exchange, _delayed(fate, wait))
+
+    def streamed(self, exchange: Exchange, reply: Reply, rest: Source, committed: bool) -> None:
+        """A reply too large to be held has begun: `reply.body`, then `rest`.
+
+        A rule that rewrites bodies gets the beginning as if it were all; the rest is thrown away.
+        """
+        verdict = exchange.verdict
+        if verdict is not None and isinstance(verdict.effect, After):
+            rest.open(lambda piece: None, lambda whole: None)
+            self.answered(exchange, reply, committed)
+            return
+        if committed:
+            exchange.commit_seq = self.next_commit()
+        head = encode_head(reply.status, reply.headers, len(reply.body))
+        body = frame(reply.body) if "transfer-encoding" in reply.headers else reply.body
+        fate = Fate(reply.status, (Send(head + body), Pipe(rest)))
+        exchange.connection.finish(exchange, _delayed(fate, verdict.delay if verdict else 0.0))
+
+    def next_commit(self) -> int:
+        """The number of the commit that just happened."""
+        self.commits += 1
+        return self.commits
 
     def _admit(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -1,0 +1,322 @@
+"""The forwarding witness: what the target and the client see, what is on record, and which commits are proven."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+from raw_server import RawServer, ok, read_request, reset
+from standin_kato import StandInKato
+from witness_rig import read_spool, request_bytes
+
+from harness.errors import UsageError
+from harness.twin.forward.target import parse_target
+from harness.twin.serve import ServedWitness, serve_in_thread
+
+pytestmark = pytest.mark.sockets
+
+
+class Front:
+    """Witnesses in front of targets; `arrivals` stops the latest one and reads what it wrote."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._paths = (folder / f"{number}.raw" for number in itertools.count())
+        self._stack = stack
+        self.witness: ServedWitness
+        self.path: Path
+
+    def before(self, url: str) -> http.client.HTTPConnection:
+        self.path = next(self._paths)
+        self.witness = self._stack.enter_context(serve_in_thread(target=url, spool=self.path))
+        return self.client()
+
+    def client(self) -> http.client.HTTPConnection:
+        client = http.client.HTTPConnection("127.0.0.1", self.witness.port, timeout=10)
+        self._stack.callback(client.close)
+        return client
+
+    def server(self, handle: Callable[[socket.socket], None]) -> http.client.HTTPConnection:
+        return self.before(self._stack.enter_context(RawServer(handle)).url)
+
+    def arrivals(self) -> list[dict[str, Any]]:
+        self.witness.stop()
+        return read_spool(self.path)["arrivals"]
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    with contextlib.ExitStack() as stack:
+        yield Front(tmp_path, stack)
+
+
+def ask(client: http.client.HTTPConnection, method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+    client.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    return client.getresponse().read()
+
+
+def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def test_the_target_sees_the_request_without_what_is_ours(front: Front) -> None:
+    """Target, order and case of headers and the body pass; the attempt header and hop-by-hop headers don't."""
+    seen: list[bytes] = []
+
+    def handle(sock: socket.socket) -> None:
+        seen.append(read_request(sock))
+        sock.sendall(ok())
+
+    client = front.server(handle)
+    headers = {"X-Trace-ID": "t1", "x-kato-attempt": "4.1", "Connection": "keep-alive", "TE": "trailers"}
+    client.request("POST", "/sessions/a%20b/observe?x=1", b'{"strings":[]}', headers)
+    assert client.getresponse().read() == b"{}"
+    head, _, body = seen[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /sessions/a%20b/observe?x=1 HTTP/1.1\r\n")
+    assert b"X-Trace-ID: t1" in head
+    assert body == b'{"strings":[]}'
+    assert not any(name in head.lower() for name in (b"x-kato-attempt", b"keep-alive", b"te: "))
+    assert front.arrivals()[0]["call"] == 4
+
+
+def test_the_client_sees_the_targets_headers_and_no_others(front: Front) -> None:
+    """Repeated ones too, and the target's own date and server."""
+    headers = b"Server: kato\r\nDate: never\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nKeep-Alive: timeout=5\r\n"
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(ok(b"{}", headers))
+
+    client = front.server(handle)
+    client.request("GET", "/")
+    response = client.getresponse()
+    response.read()
+    assert response.headers.get_all("set-cookie") == ["a=1", "b=2"]
+    assert (response.headers.get_all("server"), response.headers.get_all("date")) == (["kato"], ["never"])
+    assert "keep-alive" not in response.headers
+
+
+def test_each_client_connection_has_its_own_to_the_target(front: Front) -> None:
+    """Three requests on one are one there, so that the target's limits and keep-alive mean what they mean."""
+
+    def handle(sock: socket.socket) -> None:
+        while read_request(sock):
+            sock.sendall(ok())
+
+    with RawServer(handle) as server:
+        clients = [front.before(server.url), front.client()]
+        for client in clients:
+            for _ in range(3):
+                ask(client, "GET", "/")
+        assert server.accepted == 2
+
+
+def test_a_connection_that_the_target_closes_is_closed_to_the_client(front: Front) -> None:
+    """As after KATO's keep-alive time or its 500."""
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(ok())
+
+    client = front.server(handle)
+    assert ask(client, "GET", "/") == b"{}"
+    assert client.sock.recv(1) == b""
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_target_that_goes_away_cuts_the_client_alike(front: Front, how: str) -> None:
+    """A clean end stays one, a reset stays one, and no reply is on record."""
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        if how == "reset":
+            reset(sock)
+
+    client = front.server(handle)
+    with pytest.raises(ConnectionResetError if how == "reset" else http.client.RemoteDisconnected):
+        ask(client, "GET", "/health")
+    (row,) = front.arrivals()
+    assert (row["status"], row["reply_ns"], row["commit_seq"], row["fault"]) == (0, 0, 0, "")
+
+
+def test_nobody_at_the_target_is_a_reset(front: Front) -> None:
+    """The client's connection was accepted, so refusing it is no longer possible."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    client = front.before(f"http://127.0.0.1:{port}")
+    with pytest.raises(ConnectionResetError):
+        ask(client, "GET", "/")
+
+
+def test_a_reply_cut_in_the_middle_is_cut_in_the_middle(front: Front) -> None:
+    """What came of it reaches the client under the length that was announced."""
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(ok(b"0123456789")[:-4])
+
+    client = front.server(handle)
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        ask(client, "GET", "/")
+    assert caught.value.partial == b"012345"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nabcde",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde",
+    ],
+    ids=["chunked", "until close", "interim"],
+)
+def test_every_framing_of_a_reply_is_understood(front: Front, reply: bytes) -> None:
+    """Chunks, the end of the connection, and interim replies."""
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(reply)
+
+    assert ask(front.server(handle), "GET", "/") == b"abcde"
+
+
+def test_a_reply_to_head_has_a_length_and_no_body(front: Front) -> None:
+    """And the connection goes on."""
+
+    def handle(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n" if request[:1] == b"H" else ok())
+
+    client = front.server(handle)
+    client.request("HEAD", "/health")
+    response = client.getresponse()
+    assert (response.read(), response.headers["content-length"]) == (b"", "9")
+    assert ask(client, "GET", "/") == b"{}"
+
+
+def test_large_bodies_pass_both_ways_without_being_held(front: Front) -> None:
+    """40 MiB up and down, read slowly at each end, cost less than 10 MiB of memory; the CRC-32 is that of the whole."""
+    piece, count = bytes(1 << 18), 160
+    size = len(piece) * count
+
+    def handle(sock: socket.socket) -> None:
+        head, left = b"", size
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(1 << 16)
+        left -= len(head.partition(b"\r\n\r\n")[2])
+        while left > 0:
+            left -= len(sock.recv(1 << 16))
+        sock.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(count):
+                sock.sendall(piece)
+
+    def resident() -> int:
+        return int(front.witness.control({"do": "stats"})["rss"])
+
+    client = front.server(handle)
+    before = resident()
+    client.request("POST", "/sessions/a/observe", (piece for _ in range(count)), {"content-length": str(size)})
+    response = client.getresponse()
+    assert resident() - before < 10 << 20
+    time.sleep(0.05)
+    received = sum(len(response.read(len(piece))) for _ in range(count))
+    assert resident() - before < 10 << 20
+    assert received == size
+    assert front.arrivals()[0]["payload"] == crc32(bytes(size))
+
+
+def test_a_chunked_large_body_stays_chunked(front: Front) -> None:
+    """Its length is nowhere announced."""
+    got: list[bytes] = []
+
+    def handle(sock: socket.socket) -> None:
+        data = b""
+        while not data.endswith(b"0\r\n\r\n"):
+            data += sock.recv(1 << 16)
+        got.append(data)
+        sock.sendall(ok())
+
+    client = front.server(handle)
+    client.request("POST", "/x", (b"y" * 100_000 for _ in range(20)), encode_chunked=True)
+    assert client.getresponse().read() == b"{}"
+    head, _, body = got[0].partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head.lower()
+    assert body.count(b"y") == 2_000_000
+
+
+def test_faults_are_those_of_the_embedded_kato(front: Front) -> None:
+    """The same rules: lost before and after the commit, rewritten, delayed."""
+    with serve_in_thread(kato=StandInKato()) as kato:
+        client = front.before(kato.url)
+        ask(client, "POST", "/sessions")
+        rule = {"name": "lost", "kind": "sequence", "params": {"steps": ["drop", "cut", "status:503", "ok"]}}
+        assert front.witness.control({"do": "add_rule", "rule": rule})["ok"]
+        for _ in range(2):
+            with pytest.raises(http.client.RemoteDisconnected):
+                ask(front.client(), "POST", "/sessions/s1/observe")
+        assert ask(client, "POST", "/sessions/s1/observe") == b"Service Unavailable"
+        assert json.loads(ask(client, "POST", "/sessions/s1/observe"))["stm_length"] == 2
+    rows = front.arrivals()
+    assert [row["commit_seq"] for row in rows] == [1, 2, 0, 0, 3]
+    assert [row["fault"] for row in rows] == ["", "lost", "lost", "lost", ""]
+
+
+def test_a_client_that_leaves_takes_its_request_with_it(front: Front) -> None:
+    """The target sees the end of the connection, as it would without a witness."""
+    ended: list[bool] = []
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        try:
+            ended.append(sock.recv(1) == b"")
+        except ConnectionResetError:
+            ended.append(True)
+
+    front.server(handle)
+    with socket.create_connection(("127.0.0.1", front.witness.port)) as client:
+        client.sendall(request_bytes("GET", "/health"))
+        assert until(lambda: front.witness.control({"do": "stats"})["connections"] >= 1)
+        time.sleep(0.05)
+    assert until(lambda: ended == [True])
+    (row,) = front.arrivals()
+    assert row["disconnect_ns"] > row["arrive_ns"]
+
+
+def test_what_forwarding_adds_is_measured(front: Front) -> None:
+    """Median and 99th percentile in milliseconds."""
+    with serve_in_thread(kato=StandInKato()) as kato:
+        client = front.before(kato.url)
+        for _ in range(50):
+            ask(client, "GET", "/")
+        added = front.witness.control({"do": "stats"})["added_ms"]
+    assert 0 < added["p50"] <= added["p99"] < 100
+
+
+@pytest.mark.parametrize(
+    "url", ["", "kato:8000", "ftp://kato", "http://", "http://kato:99999", "http://ana:pw@kato", "http://kato/?x=1"]
+)
+def test_a_wrong_target_is_refused_with_words(url: str) -> None:
+    """Before anything listens."""
+    with pytest.raises(UsageError, match="target"):
+        parse_target(url)
+
+
+def test_a_target_may_have_a_path_and_a_scheme() -> None:
+    """The path is put before every request's own."""
+    target = parse_target("http://kato.staging:8080/v1/")
+    assert (target.host, target.port, target.prefix, target.tls) == ("kato.staging", 8080, b"/v1", None)
+    assert parse_target("https://kato").port == 443

@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "stats": set(),
     "slo": BASE | {"evidence", "stats"},
     "laws": BASE | {"evidence", "policy", "stats", "slo", "faults"},
+    "adapt": BASE,
     "capacity": BASE | {"stats"},
     "compare": BASE | {"stats", "evidence"},
     "report": BASE | {"evidence", "laws", "stats", "policy"},
@@ -49,6 +50,7 @@ MAY_IMPORT = {
 """The design's table; run, judge, demo, cli and pytest_plugin are the edges and may import everything but locust."""
 
 EDGES = {"run", "judge", "demo", "cli", "pytest_plugin", ""}
+"""What a user starts; adapt reads source text only."""
 STANDARD_ONLY = ("model", "errors", "clock", "spool", "rng", "channel", "data", "taxonomy", "units", "plan", "policy")
 FOREIGN_INTERPRETER = ("load/host.py", "load/session.py", "load/driver.py", "load/driver_async.py", "load/caller.py")
 

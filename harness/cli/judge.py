@@ -15,9 +15,13 @@ import click
 def check(run: Path, as_json: bool, strict_known: bool) -> int:
     """Judge the run folder RUN again and exit as its run would have."""
     from harness.judge import judge_folder
+    from harness.report.terminal import show
 
     judged = judge_folder(run, strict_known=strict_known)
-    sys.stdout.write(judged.json_text if as_json else judged.terminal_text)
+    if as_json:
+        sys.stdout.write(judged.json_text)
+    else:
+        show(judged.run, judged.judgement, sys.stdout)
     return judged.exit_code
 
 

@@ -34,11 +34,11 @@ def plan(scenario: str, integration: str | None, profile: str, seed: int | None,
 @click.argument("scenarios", nargs=-1, required=True)
 def lint(scenarios: tuple[str, ...]) -> int:
     """Print every problem of SCENARIOS with file, line, column and cure; 4 when there is one."""
-    from harness.errors import EXIT_OK, EXIT_USAGE, ScenarioError
+    from harness.errors import EXIT_OK, EXIT_USAGE, Problem, ScenarioError
     from harness.run import shipped_scenario
     from harness.scenario import load_scenario
 
-    problems = []
+    problems: list[Problem] = []
     for name in scenarios:
         try:
             load_scenario(shipped_scenario(name))

@@ -1,7 +1,7 @@
 """The book of calls in flight: what may start now, what waits for its session, what was left at the end.
 
 Pure bookkeeping, the same for greenlets, threads and asyncio: `offer` a due call, run the job it gives, tell `done`,
-run the job that gives. A session's calls run one after another, as its user would make them (design, "Times of a call").
+run the job that gives. A session's calls run one after another, as its user would make them.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Caller:
             frame = self._begin(opening)
             try:
                 session.id = _checked(invoke(self._integration.open_session, (self._node(job.planned),)))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 self._failed(opening, frame, error)
                 return self._unopened(job, error)
             self._ended(opening, frame, None, session.id)
@@ -53,7 +53,7 @@ class Caller:
         frame = self._begin(job)
         try:
             result = invoke(*self._request(job.planned, session.id))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
             return self._failed(job, frame, error)
         return self._ended(job, frame, result, session.id)
 
@@ -65,7 +65,7 @@ class Caller:
             frame = self._begin(opening)
             try:
                 session.id = _checked(await self._integration.open_session(self._node(job.planned)))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 self._failed(opening, frame, error)
                 return self._unopened(job, error)
             self._ended(opening, frame, None, session.id)
@@ -74,7 +74,7 @@ class Caller:
         method, arguments = self._request(job.planned, session.id)
         try:
             result = await method(*arguments)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
             return self._failed(job, frame, error)
         return self._ended(job, frame, result, session.id)
 

@@ -115,7 +115,7 @@ def serve(channel: Channel) -> int:
         return 0
     ArrivalClock.part, ArrivalClock.order = part, start
     runner = environment.create_local_runner()
-    environment.events.init.fire(environment=environment, runner=runner, web_ui=None)
+    environment.events.init.fire(environment=environment, runner=runner, web_ui=None)  # type: ignore[no-untyped-call]
     gevent.spawn(_listen, channel, part)
     runner.start(1, spawn_rate=1)
     runner.greenlet.join()

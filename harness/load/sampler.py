@@ -6,7 +6,6 @@ a coroutine of the integration, is the integration's; one that waits in the even
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 import time
@@ -80,7 +79,8 @@ class Sampler:
         inside = self._inside / max(self._busy, 1)
         self._cpu_s, self._at_ns, self._busy, self._inside, self._ticks = cpu_s, now_ns, 0, 0, 0
         lag_ns, self.lag_ns = self.lag_ns, 0
-        descriptors = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+        open_files = Path("/proc/self/fd")
+        descriptors = sum(1 for _ in open_files.iterdir()) if open_files.exists() else 0
         recorder.sample(now_ns, cpu, _rss(), descriptors, len(sys._current_frames()), lag_ns, busy, inside)
         return cpu
 

@@ -51,7 +51,7 @@ class Session:
         self.asynchronous = inspect.iscoroutinefunction(self.integration.observe)
         self._outcomes: Counter[str] = Counter()
         self._book: Book | None = None
-        self._driver: Driver | None = None
+        self._stop: Callable[[], object] = lambda: None
         self._finished = threading.Event()
 
     def ready(self) -> dict[str, Any]:
@@ -82,8 +82,9 @@ class Session:
             asyncio.run(self.drive_in_loop(order))
             return
         plan, caller, book = self._parts(order)
-        self._driver = Driver(plan, caller, book, self._clock)
-        self._driver.drive(*self._share(order))
+        driver = Driver(plan, caller, book, self._clock)
+        self._stop = driver.stop.set
+        driver.drive(*self._share(order))
         close = getattr(self.integration, "close", None)
         if close is not None:
             close()
@@ -93,7 +94,7 @@ class Session:
         plan, caller, book = self._parts(order)
         loop = asyncio.get_running_loop()
         driver = AsyncDriver(plan, caller, book, self._clock)
-        self.stop = lambda: loop.call_soon_threadsafe(driver.stop.set)  # type: ignore[method-assign]
+        self._stop = lambda: loop.call_soon_threadsafe(driver.stop.set)
         await driver.drive(*self._share(order))
         closing = getattr(self.integration, "close", lambda: None)()
         if inspect.isawaitable(closing):
@@ -114,8 +115,7 @@ class Session:
 
     def stop(self) -> None:
         """Offer no more load; what is in flight is drained."""
-        if self._driver is not None:
-            self._driver.stop.set()
+        self._stop()
 
     def _flush(self) -> None:
         while not self._finished.wait(FLUSH_S):

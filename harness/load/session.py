@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.clock import MonotonicClock
-from harness.integrations import build, resolve
+from harness.errors import UsageError
+from harness.integrations import build, is_async, resolve
 from harness.load import hooks
 from harness.load.book import Book
 from harness.load.caller import Caller
@@ -36,23 +37,45 @@ Send = Callable[[Mapping[str, Any]], None]
 class Session:
     """The part of one process. `prepare`, then `start`, then `close`."""
 
-    def __init__(self, order: Mapping[str, Any], send: Send) -> None:
-        """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}."""
+    def __init__(
+        self,
+        order: Mapping[str, Any],
+        send: Send,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    ) -> None:
+        """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}.
+
+        `loop_factory` makes the event loop of an async client; None: asyncio's own.
+        """
         self._send = send
         self._clock = MonotonicClock()
         self._worker = int(order["worker"])
         self.recorder = Recorder(Path(order["spool"]), str(order["process"]), self._worker)
         self.entry = resolve(str(order["use"]))
         context = dict(order["context"]) | {"recorder": self.recorder}
-        self.integration = build(self.entry, str(order["base_url"]), context)
+        self._runner = asyncio.Runner(loop_factory=loop_factory)
+        self.integration = self._made(str(order["base_url"]), context)
         self.hooks = hooks.install(self.recorder)
         self._declared = getattr(self.integration, "policy", None) or order["context"]["policy"] or {}
         self._inspect = tuple(order.get("inspect", ()))
-        self.asynchronous = inspect.iscoroutinefunction(self.integration.observe)
+        self.asynchronous = is_async(self.integration.observe)
         self._outcomes: Counter[str] = Counter()
         self._book: Book | None = None
         self._stop: Callable[[], object] = lambda: None
         self._finished = threading.Event()
+
+    def _made(self, base_url: str, context: Mapping[str, Any]) -> Any:
+        """The integration; made in an event loop where its constructor asks for one, as aiohttp's session does."""
+
+        async def in_loop() -> Any:
+            return build(self.entry, base_url, context)
+
+        try:
+            return build(self.entry, base_url, context)
+        except UsageError as error:
+            if "event loop" not in error.what:
+                raise
+        return self._runner.run(in_loop())
 
     def ready(self) -> dict[str, Any]:
         """What the parent needs to plan: the declared and read policy, the methods, the hooks."""
@@ -79,7 +102,7 @@ class Session:
     def drive(self, order: Mapping[str, Any]) -> None:
         """Drive the load of `order` ({"load", "seed", "start_ns", "drain_for_ns", "workers"}) to its end."""
         if self.asynchronous:
-            asyncio.run(self.drive_in_loop(order))
+            self._runner.run(self.drive_in_loop(order))
             return
         plan, caller, book = self._parts(order)
         driver = Driver(plan, caller, book, self._clock)

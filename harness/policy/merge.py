@@ -117,8 +117,9 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
         *path, last = key.split(".")
         at = nested
         for name in path:
-            inner = at.setdefault(name, {})
-            at = inner if isinstance(inner, dict) else at.__setitem__(name, {}) or at[name]
+            if not isinstance(at.get(name), dict):
+                at[name] = {}
+            at = at[name]
         at[last] = value
     return nested
 

@@ -22,8 +22,8 @@ class Part:
     child: process.Child
     channel: Channel
 
-    def expect(self, event: str, within_s: float = READY_WITHIN_S) -> dict[str, Any]:
-        """Its next message, which must be `event`; raises what it says when it failed instead, PartMissing else."""
+    def expect(self, *events: str, within_s: float = READY_WITHIN_S) -> dict[str, Any]:
+        """Its next message, one of `events`; raises what it says when it failed instead, PartMissing else."""
         try:
             message = self.channel.receive(within_s)
         except TimeoutError:
@@ -36,8 +36,9 @@ class Part:
             )
         if message["event"] == "failed":
             raise failure(message)
-        if message["event"] != event:
-            raise HarnessError(f"{self.child.name} said {message['event']}, not {event}", f"read {self.child.log}")
+        if message["event"] not in events:
+            what = f"{self.child.name} said {message['event']}, not {' or '.join(events)}"
+            raise HarnessError(what, f"read {self.child.log}")
         return message
 
     def stop(self) -> None:

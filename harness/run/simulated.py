@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from harness.errors import PartMissing
-from harness.inject.http import READY_WITHIN_S
 from harness.run.conduct import Conducted
 from harness.run.execute import Executed, drain_for_ns
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
-from harness.run.parts import failure, start_part
+from harness.run.parts import Part, failure, start_part
 from harness.run.prepare import Prepared, promise_of
 from harness.scenario import resolve
 
@@ -20,11 +21,9 @@ DONE_WITHIN_S = 600.0
 def simulate(prepared: Prepared) -> Executed:
     """Run it in virtual time. Raises what a real run would raise before its load starts."""
     folder = make_folder(prepared.options.out, prepared.scenario.name)
-    (order,) = prepared.orders(folder)
-    part = start_part("the simulation", "harness.simulate", [], folder / "logs" / "simulation.log")
+    part, said = _started(prepared, folder)
     try:
-        part.channel.send({**order, "profile": prepared.profile(folder)})
-        ready = [part.expect("ready", READY_WITHIN_S)]
+        ready = [said]
         promise = promise_of(prepared, ready[0])
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
         manifest = unfinished(prepared, promise, timeline, ready)
@@ -53,3 +52,23 @@ def simulate(prepared: Prepared) -> Executed:
     manifest["facts"]["virtual"] = True
     write_json(folder / "manifest.json", manifest)
     return Executed(folder)
+
+
+def _started(prepared: Prepared, folder: Path) -> tuple[Part, dict[str, Any]]:
+    """The simulation that made the client, and its word; a second one on asyncio where the client turns out async."""
+    (order,) = prepared.orders(folder)
+    order["profile"] = prepared.profile(folder)
+    for runtime in (order["runtime"], "asyncio"):
+        part = start_part("the simulation", "harness.simulate", [], folder / "logs" / "simulation.log")
+        try:
+            part.channel.send({**order, "runtime": runtime})
+            said = part.expect("ready", "asynchronous")
+        except BaseException:
+            part.stop()
+            raise
+        if said["event"] == "ready":
+            return part, said
+        part.stop()
+        for spool in (folder / "spool").glob("*.raw"):
+            spool.unlink()
+    raise PartMissing("the client is async in one process and not in another", "give integration.runtime")

@@ -7,6 +7,7 @@ tests/test_simulate_toxics.py. A stage passes on with `out`, ends the stream wit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from harness.twin.steps import Timers
@@ -149,11 +150,14 @@ class Slicer(Stage):
         while data:
             size = max(average + round((self.draw() * 2 - 1) * variation), 1)
             piece, data = data[:size], data[size:]
-            self.timers.call_at(self._free_ns, lambda piece=piece: self.after.feed(piece))
+            self.timers.call_at(self._free_ns, partial(self._pass, piece))
             self._free_ns += self.attributes["delay"] * 1000
 
     def end(self) -> None:
         self.timers.call_at(max(self._free_ns, self.timers.now_ns()), self.after.end)
+
+    def _pass(self, piece: bytes) -> None:
+        self.after.feed(piece)
 
 
 class LimitData(Stage):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,7 @@ class World:
         """Carry out `faults` at their offsets from `start_ns`; ends come before beginnings of the same instant."""
         steps = [(start_ns + f.at_ns, 1, f) for f in faults] + [(start_ns + f.until_ns, 0, f) for f in faults]
         for due_ns, begins, fault in sorted(steps, key=lambda step: step[:2]):
-            act = self._begin if begins else self._end
-            self.timers.call_at(due_ns, lambda act=act, fault=fault, due_ns=due_ns: act(fault, due_ns))
+            self.timers.call_at(due_ns, partial(self._begin if begins else self._end, fault, due_ns))
 
     def write_rows(self, path: Path) -> None:
         """The table `faults` as JSON lines."""

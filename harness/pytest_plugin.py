@@ -105,7 +105,7 @@ class _Item(pytest.Item):
         """The words of a verdict or of our own errors; a traceback only for bugs."""
         from harness.errors import HarnessError
 
-        if isinstance(excinfo.value, (Broken, HarnessError)):
+        if isinstance(excinfo.value, (BrokenLawError, HarnessError)):
             return str(excinfo.value)
         return str(super().repr_failure(excinfo, style))
 
@@ -114,7 +114,7 @@ class _Item(pytest.Item):
         return self.path, 0, self.name
 
 
-class Broken(Exception):
+class BrokenLawError(Exception):
     """A law or an SLO failed, or the run carries no verdicts."""
 
 
@@ -126,7 +126,7 @@ class RunItem(_Item):
         judged = self._once.judged
         self.add_report_section("call", "report", str(judged.run.folder / "report.html"))
         if judged.exit_code == 6:
-            raise Broken("the run is invalid: " + "; ".join(_reasons(judged.judgement.verdicts, "X")))
+            raise BrokenLawError("the run is invalid: " + "; ".join(_reasons(judged.judgement.verdicts, "X")))
 
 
 class LawItem(_Item):
@@ -145,7 +145,7 @@ class LawItem(_Item):
             words = f"{verdict.law} {verdict.name}: {verdict.reason}\n  cure: {verdict.cure}"
             if verdict.accepted or not verdict.required or verdict.severity != "gate" or verdict.status == "warn":
                 pytest.xfail(words)
-            raise Broken("\n  ".join([words, *(f"witness: {dict(witness)}" for witness in verdict.witnesses)]))
+            raise BrokenLawError("\n  ".join([words, *(f"witness: {dict(witness)}" for witness in verdict.witnesses)]))
 
 
 class SloItem(_Item):
@@ -164,7 +164,7 @@ class SloItem(_Item):
             words = f"{result.expression}: {result.reason} (measured {result.measured})"
             if result.severity != "gate":
                 pytest.xfail(words)
-            raise Broken(words)
+            raise BrokenLawError(words)
 
 
 def _reasons(verdicts: tuple[Verdict, ...], prefix: str) -> list[str]:

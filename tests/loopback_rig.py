@@ -75,7 +75,7 @@ class Rig:
     api: Api
     plane: ToxiproxyPlane
     address: Address
-    folder: Path
+    running: toxiproxy.Server
 
 
 @contextmanager
@@ -83,11 +83,11 @@ def toxiproxy_rig(folder: Path) -> Iterator[Rig]:
     with http_server() as server:
         running = toxiproxy.start(folder / "toxiproxy.log", _without_url())
         leases = Leases(folder / "leases.jsonl")
-        plane = ToxiproxyPlane(Api(running.url), leases, "test")
+        plane = ToxiproxyPlane(Api(running.url), leases, "test", running.restart)
         port = free_port()
         try:
             plane.listen("kato", f"127.0.0.1:{port}", f"127.0.0.1:{server.server_port}")
-            yield Rig(server, plane.api, plane, ("127.0.0.1", port), folder)
+            yield Rig(server, plane.api, plane, ("127.0.0.1", port), running)
         finally:
             plane.close()
             leases.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from harness.errors import PartMissing
 from harness.faults import KINDS, Toxic
 from harness.inject.lease import Leases
 from harness.inject.toxiproxy import CALM, POLL_S, Api, ToxiproxyError, delete_until_clean
@@ -39,12 +41,14 @@ class ToxiproxyPlane:
     """Carries TCP faults: each acts on every listener of the plane, on open and on new connections.
 
     Toxics hit all connections (toxicity 1): Toxiproxy draws lots a connection and direction, so shares of *requests*
-    are the witness's. `prefix` makes our proxies' names unique on a server that others use too.
+    are the witness's. `prefix` makes our proxies' names unique on a server that others use too. `restart` starts a
+    server of our own anew when it is stuck; None for somebody else's, which then is an error.
     """
 
     api: Api
     leases: Leases
     prefix: str
+    restart: Callable[[], None] | None = None
     where: str = "toxiproxy"
     listeners: list[Listener] = field(default_factory=list)
     active: list[Fault] = field(default_factory=list)
@@ -59,14 +63,12 @@ class ToxiproxyPlane:
     def apply(self, fault: Fault) -> None:
         """Make the fault act; it does when this returns."""
         self.active.append(fault)
-        for listener in self.listeners:
-            self._put(listener, fault)
+        self._on_each(lambda listener: self._put(listener, fault))
 
     def clear(self, fault: Fault) -> None:
         """Undo one fault; others go on."""
         self.active.remove(fault)
-        for listener in self.listeners:
-            self._lift(listener, fault)
+        self._on_each(lambda listener: self._lift(listener, fault))
 
     def close(self) -> tuple[str, ...]:
         """Delete our proxies; the names of those that would not go."""
@@ -75,6 +77,18 @@ class ToxiproxyPlane:
         self.active.clear()
         self.api.close()
         return left
+
+    def _on_each(self, change: Callable[[Listener], None]) -> None:
+        """Change every listener; where our server is stuck, set all of them up on a new one instead."""
+        try:
+            for listener in self.listeners:
+                change(listener)
+        except PartMissing:
+            if self.restart is None:
+                raise
+            self.restart()
+            for listener in self.listeners:
+                self._set_up(listener)
 
     def _retire(self, listener: Listener) -> bool:
         clean = delete_until_clean(self.api, listener.name)
@@ -120,8 +134,12 @@ class ToxiproxyPlane:
             slot.fault = None
 
     def _renew(self, listener: Listener) -> None:
-        """Replace the proxy by one with the faults that are left: the only way past a sleeping `reset_peer`."""
+        """Replace the proxy: the only way past a sleeping `reset_peer`."""
         self.api.delete(listener.name)
+        self._set_up(listener)
+
+    def _set_up(self, listener: Listener) -> None:
+        """Create the proxy with the faults that are active."""
         listener.slots.clear()
         self.api.create(listener.name, listener.listen, listener.upstream)
         for fault in self.active:

@@ -50,7 +50,8 @@ def set_stage(
     undo.callback(server.stop)
     leases = Leases(folder / "leases.jsonl")
     undo.callback(leases.close)
-    plane = ToxiproxyPlane(Api(server.url), leases, prefix=f"kato-harness-{os.getpid()}-{time.time_ns():x}")
+    prefix = f"kato-harness-{os.getpid()}-{time.time_ns():x}"
+    plane = ToxiproxyPlane(Api(server.url), leases, prefix, server.restart if server.child else None)
     witness_port = int(witness.expect("ready")["port"])
     host = urlsplit(server.url).hostname or "127.0.0.1"
     port = free_port()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from harness.errors import PartMissing
 TETHER = str(Path(__file__).with_name("tether.py"))
 POLL_S = 0.005
 LOG_TAIL_LINES = 8
+
+STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
+"""The thread that starts children. It lives as long as the process, and a tie to the parent is one to its thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,15 @@ def start(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Child:
-    """Start `command` in its own session; on Linux it dies when the calling *thread* does.
+    """Start `command` in its own session; on Linux it dies when this process does, however that ends.
 
     `env` is added to this process's environment. Raises PartMissing when the program can't be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     tied = [sys.executable, "-I", "-S", TETHER, str(os.getpid()), *command]
     with log.open("ab") as words:
-        process = subprocess.Popen(
+        process = STARTER.submit(
+            subprocess.Popen,
             tied,
             stdin=subprocess.DEVNULL,
             stdout=words,
@@ -63,7 +68,7 @@ def start(
             cwd=cwd,
             pass_fds=pass_fds,
             start_new_session=True,
-        )
+        ).result()
     return Child(name, process, log)
 
 

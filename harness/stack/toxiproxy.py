@@ -35,12 +35,20 @@ CURE = f"""have Toxiproxy {VERSION} in one of three ways, then run this again:
     3. have Go 1.23 or later, or pip with access to a package index, so that it can be built once"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Server:
-    """A Toxiproxy that answers: its URL, and our child that runs it (None: somebody else's, never reset)."""
+    """A Toxiproxy that answers: its URL, and our child that runs it (None: somebody else's, never restarted)."""
 
     url: str
+    program: Path | None = None
     child: process.Child | None = None
+
+    def restart(self) -> None:
+        """Kill our server, whatever state it is in, and start it anew at the same URL, without proxies."""
+        assert self.program is not None
+        assert self.child is not None
+        process.stop(self.child, grace_s=0.0)
+        self.child = _start_at(self.program, self.url, self.child.log)
 
     def stop(self) -> None:
         """End the server if it is ours."""
@@ -66,15 +74,19 @@ def start(log: Path, environment: Mapping[str, str] = os.environ) -> Server:
 
 
 def _start_once(program: Path, log: Path) -> Server:
-    port = free_port()
-    child = process.start("Toxiproxy", [str(program), "-host", "127.0.0.1", "-port", str(port)], log)
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{free_port()}"
+    return Server(url, program, _start_at(program, url, log))
+
+
+def _start_at(program: Path, url: str, log: Path) -> process.Child:
+    host, _, port = url.removeprefix("http://").partition(":")
+    child = process.start("Toxiproxy", [str(program), "-host", host, "-port", port], log)
     try:
         process.wait_until(child, lambda: version_at(url) is not None, READY_WITHIN_S)
     except PartMissing:
         process.stop(child)
         raise
-    return Server(url, child)
+    return child
 
 
 def find(environment: Mapping[str, str] = os.environ, make: Callable[[str, Path], None] = build) -> Path:

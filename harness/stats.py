@@ -71,7 +71,7 @@ def quantile_interval(values: NDArray[Any], q: float, confidence: float = CONFID
 
     An end that the sample can't give is −inf or +inf (p99 has no upper end below 299 samples or so).
     """
-    from scipy.stats import binom
+    from scipy.stats import binom  # type: ignore[import-untyped]
 
     size = len(values)
     tail = (1 - confidence) / 2

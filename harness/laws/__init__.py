@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from harness.laws import timeouts
-from harness.laws.registry import LAWS, Law, judge_all
+from harness.laws import breaker, data, gates, timeouts
+from harness.laws.registry import LAWS, Law, in_catalogue_order
+from harness.laws.required import provable
+from harness.laws.words import explain
 
-__all__ = ["LAWS", "Law", "judge_all", "timeouts"]
+__all__ = ["LAWS", "Law", "breaker", "data", "explain", "gates", "provable", "timeouts"]
+
+in_catalogue_order()

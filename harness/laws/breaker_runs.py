@@ -1,0 +1,114 @@
+"""Runs of counted failures after which a breaker has to be open, and the calls that were let through all the same.
+
+Careful on the client's behalf: a run ends at any success of the same worker, at any rejection and at any failure that
+needn't count; calls that began before the run had filled the count are never held against it; a breaker may have
+counted attempts instead of calls, so the first trial may come that much earlier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.laws.breaker_events import Events, events_of
+from harness.laws.case import Case, Ints, once
+from harness.policy import Breaker
+
+ENOUGH = 100
+"""Runs in a row that were all let through settle the matter."""
+
+LOOK_AHEAD = 1_000
+"""Calls after a full count that are looked at."""
+
+ORDER_NS = 50_000_000
+"""Ends and starts that are closer than this may have been the other way round for the breaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run that filled the count: the calls that failed (rows, in order of end), when the count was full, until
+    when the breaker had to stay open, the calls let through in that time, and whether some call was rejected then."""
+
+    op: str
+    failed: Ints
+    full_ns: int
+    until_ns: int
+    through: Ints
+    opened: bool
+
+
+@once
+def full_runs(case: Case) -> list[Run]:
+    """The runs of all workers and operations behind the breaker, in order of time."""
+    found = [run for events in events_of(case) for run in _of_worker(case, events)]
+    return sorted(found, key=lambda run: run.full_ns)
+
+
+def needed(breaker: Breaker) -> int | None:
+    """The failures in a row that must open it: fail_max, else min_calls of a breaker that opens on a ratio."""
+    return breaker.fail_max or breaker.min_calls
+
+
+def _of_worker(case: Case, events: Events) -> list[Run]:
+    found: list[Run] = []
+    calls = case.calls
+    same = calls["worker"] == events.worker
+    served = np.sort(calls["end_ns"][same & case.attempts.any(case.words["ok"])])
+    for op in {calls["op"].names[code] for code in np.unique(calls["op"].codes[events.row])}:
+        breaker = case.policy.of(op).breaker
+        if breaker is not None and needed(breaker):
+            mine = calls["op"].among(op)[events.row]
+            found.extend(_of_op(case, events, mine, op, breaker, served))
+    return found
+
+
+def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served: Ints) -> list[Run]:
+    """Runs of one operation: its failures in order of end, cut at every moment that may have reset the count."""
+    clean = e.failed & mine & ~e.denied
+    fails = np.flatnonzero(clean)
+    fails = fails[np.argsort(e.end_ns[fails], kind="stable")]
+    other = e.end_ns[mine & ~e.rejected & ~e.failed & ~e.served]
+    resets = np.sort(np.concatenate([served, e.start_ns[e.rejected], e.end_ns[e.denied], other]))
+    if not len(fails):
+        return []
+    epoch = np.searchsorted(resets, e.end_ns[fails], side="left")
+    edges = np.flatnonzero(np.diff(epoch)) + 1
+    limit = needed(breaker) or 0
+    sizes = np.diff([0, *edges, len(fails)])
+    starts = np.concatenate([[0], edges])
+    found: list[Run] = []
+    for at, size in zip(starts[sizes >= limit], sizes[sizes >= limit], strict=True):
+        found.append(_run(case, e, mine, op, breaker, fails[at : at + size]))
+        if len(found) >= ENOUGH and all(len(run.through) for run in found[-ENOUGH:]):
+            break
+    return found
+
+
+def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: Ints) -> Run:
+    limit = needed(breaker) or 0
+    full_ns = int(e.end_ns[fails[limit - 1]])
+    if breaker.fail_max is None:
+        full_ns = max(full_ns, int(e.end_ns[fails[0]] + 1e9 * (breaker.window or 0.0)))
+    reset_ns = int(1e9 * breaker.reset_timeout)
+    slack_ns = ORDER_NS + int(case.lag.over(np.array([full_ns]), np.array([full_ns + ORDER_NS]))[0])
+    until_ns = min(_earliest_open_ns(case, e, fails, limit), full_ns) + reset_ns - slack_ns
+    first, last = np.searchsorted(e.start_ns, [full_ns - ORDER_NS, full_ns + reset_ns])
+    rejected = first + np.flatnonzero(e.rejected[first:last])[:1]
+    if len(rejected):
+        until_ns = min(until_ns, int(e.start_ns[rejected[0]]))
+    after = np.arange(first, min(last, first + LOOK_AHEAD))
+    after = after[mine[after] & ~e.rejected[after] & (e.start_ns[after] > full_ns + slack_ns)]
+    return Run(op, e.row[fails], full_ns, until_ns, e.row[after[e.from_ns[after] < until_ns]], len(rejected) > 0)
+
+
+def _earliest_open_ns(case: Case, e: Events, fails: Ints, limit: int) -> int:
+    """When the count would have been full if the breaker counted each failed attempt."""
+    tries = case.attempts
+    if not case.hooked:
+        return int(e.end_ns[fails[0]])
+    ends = [
+        tries.table["end_ns"][tries.first[row] : tries.first[row] + tries.count[row]] for row in e.row[fails[:limit]]
+    ]
+    return int(np.sort(np.concatenate(ends))[limit - 1])

@@ -1,0 +1,220 @@
+"""A run as laws look at it: its history, its promise, and what several laws derive from them, computed once.
+
+Everything here is columns; a *row* of calls, attempts or arrivals is an index into that table. Times are int64 ns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evidence.history import History
+from harness.evidence.table import Mask, Table
+from harness.laws.lag import LagProfile
+from harness.policy import Policy, Promise
+
+Ints = NDArray[np.int64]
+
+EPSILON_NS = 250_000_000
+"""laws.md, "Evidence": ε = 250 ms + measured injector error + the dispatch lag seen during the call."""
+
+FOREVER_NS = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One applied fault: in force over [start_ns, end_ns); `felt_ns` 0: the client never felt it."""
+
+    name: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    felt_ns: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """The rows of a table that belong to known calls, by call and time. `row` is each one's row in calls.
+
+    `first` and `count` are each call's own: its rows are first … first + count − 1.
+    """
+
+    table: Table
+    row: Ints
+    first: Ints
+    count: Ints
+
+    def any(self, mask: Mask) -> Mask:
+        """For each call, whether one of its rows is in `mask`."""
+        return self.number(mask) > 0
+
+    def number(self, mask: Mask) -> Ints:
+        """For each call, how many of its rows are in `mask`."""
+        return np.asarray(np.bincount(self.row[mask], minlength=len(self.first)), np.int64)
+
+    def sum(self, values: Ints) -> Ints:
+        """For each call the sum of its rows' `values`."""
+        total: Ints = np.bincount(self.row, weights=values, minlength=len(self.first)).astype(np.int64)
+        return total
+
+    def pick(self, name: str, at: Ints, otherwise: Ints) -> Ints:
+        """For each call column `name` of its row `at` (`first` or `last`); `otherwise` for a call without rows."""
+        found = otherwise.copy()
+        has = self.count > 0
+        found[has] = self.table[name][at[has]]
+        return found
+
+    @property
+    def last(self) -> Ints:
+        """For each call the index of its last row; meaningless where `count` is 0."""
+        last: Ints = np.maximum(self.first + self.count - 1, 0)
+        return last
+
+
+T = TypeVar("T")
+
+
+def once(derive: Callable[[Case], T]) -> Callable[[Case], T]:
+    """A function of a case that is computed once a case, however many laws ask."""
+
+    def remembered(case: Case) -> T:
+        if derive not in case.memo:
+            case.memo[derive] = derive(case)
+        found: T = case.memo[derive]
+        return found
+
+    return wraps(derive)(remembered)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run before the laws; `memo` keeps what `once` derives from it."""
+
+    history: History
+    promise: Promise
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def policy(self) -> Policy:
+        """What the integration promises."""
+        return self.promise.policy
+
+    @property
+    def calls(self) -> Table:
+        """The table of calls."""
+        return self.history.calls
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the manifest says beside the tables."""
+        return self.history.facts
+
+    @cached_property
+    def end_ns(self) -> int:
+        """The last moment that anything is known of."""
+        ends = [int(self.calls["end_ns"].max())] if len(self.calls) else []
+        return max([*ends, *(span.end_ns for span in self.history.phases)], default=0)
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """The faults that were applied, in order of time."""
+        rows = [row for row in self.history.faults.rows() if row["applied_ns"]]
+        found = [
+            Window(
+                row["name"], row["kind"], row["applied_ns"], row["cleared_ns"] or max(self.end_ns, row["applied_ns"]),
+                row["felt_ns"], json.loads(row["params"] or "{}"),
+            )
+            for row in rows
+        ]  # fmt: skip
+        return tuple(sorted(found, key=lambda window: window.start_ns))
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of the planned faults."""
+        return frozenset(self.history.faults["kind"].tolist())
+
+    @cached_property
+    def hooked(self) -> bool:
+        """Whether attempts are seen at the client's side at all; without that, none is no evidence."""
+        return len(self.history.attempts) > 0
+
+    @cached_property
+    def lag(self) -> LagProfile:
+        """How late the harness was, when."""
+        return LagProfile(self.history)
+
+    @cached_property
+    def epsilon_ns(self) -> Ints:
+        """For each call what its time may exceed a bound by."""
+        fixed = EPSILON_NS + int(self.facts.get("injector_error_ns") or 0)
+        return fixed + self.lag.over(self.calls["start_ns"], self.calls["end_ns"])
+
+    @cached_property
+    def attempts(self) -> Tries:
+        """The attempts of known calls."""
+        return self._tries(self.history.attempts, "start_ns")
+
+    @cached_property
+    def arrivals(self) -> Tries:
+        """The arrivals of known calls."""
+        return self._tries(self.history.arrivals, "arrive_ns")
+
+    @cached_property
+    def _by_id(self) -> tuple[Ints, Ints]:
+        order = np.argsort(self.calls["call"], kind="stable")
+        return order, self.calls["call"][order]
+
+    def rows_of(self, ids: Ints) -> Ints:
+        """The row in calls of each call id; −1 where there is none."""
+        order, known = self._by_id
+        if not len(known):
+            return np.full(len(ids), -1, np.int64)
+        at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+        return np.where((known[at] == ids) & (ids > 0), order[at], -1)
+
+    def _tries(self, table: Table, time: str) -> Tries:
+        row = self.rows_of(table["call"])
+        order = np.lexsort((table[time], row))
+        order = order[row[order] >= 0]
+        row = row[order]
+        count = np.bincount(row, minlength=len(self.calls))
+        return Tries(table.where(order), row, np.cumsum(count) - count, count)
+
+    @cached_property
+    def words(self) -> dict[str, Mask]:
+        """Masks over `attempts.table`: `ok` (2xx, whole), `5xx`, `4xx`, and `lost` (no whole answer came)."""
+        table = self.attempts.table
+        whole, status = table["result"].among("", "4xx", "5xx"), table["status"]
+        return {
+            "ok": table["result"].among("") & (status >= 200) & (status < 300),
+            "5xx": whole & (status >= 500),
+            "4xx": whole & (status >= 400) & (status < 500),
+            "lost": ~whole & ~table["result"].among("cancelled"),
+        }
+
+    def failures(self, words: tuple[str, ...]) -> Mask:
+        """The attempts that failed in one of `words` (policy words: errors, `timeout`, 5xx, 4xx, status codes)."""
+        table = self.attempts.table
+        named = {"connect_timeout", "read_timeout"} if "timeout" in words else set()
+        found: Mask = table["result"].among(*(named | set(words) - {"4xx", "5xx", ""}))
+        for word in words:
+            if word in ("4xx", "5xx"):
+                found = found | self.words[word]
+            elif word.isdecimal():
+                found = found | (table["status"] == int(word))
+        return found
+
+    def during(self, *kinds: str) -> Mask:
+        """The calls that overlap a fault of one of `kinds` (any fault, for none)."""
+        found = np.zeros(len(self.calls), bool)
+        for window in self.windows:
+            if not kinds or window.kind in kinds:
+                found |= (self.calls["start_ns"] < window.end_ns) & (self.calls["end_ns"] > window.start_ns)
+        return found

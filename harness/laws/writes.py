@@ -1,0 +1,55 @@
+"""What KATO committed for each call, as the witness saw it: the evidence of the data laws."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.laws.case import Case, Ints
+
+WRITES = ("open_session", "observe", "learn")
+"""Operations that change KATO (contract, section 1)."""
+
+
+def has_oracle(case: Case) -> bool:
+    """Whether anything can say what was committed (facts: `oracle` is twin, witness, stm or none)."""
+    return str(case.facts.get("oracle") or "none") != "none"
+
+
+def committed(case: Case, *ops: str) -> Mask:
+    """True for the arrivals of known calls that KATO committed, of operations `ops`."""
+    table = case.arrivals.table
+    return (table["commit_seq"] > 0) & table["op"].among(*ops)  # type: ignore[no-any-return]
+
+
+def commits(case: Case, op: str) -> Ints:
+    """For each call how often KATO committed an `op` for it (a call may open its own session, then observe)."""
+    return case.arrivals.number(committed(case, op))
+
+
+def strays(case: Case, *ops: str) -> int:
+    """The commits of `ops` that can't be told to belong to one call."""
+    table = case.history.arrivals
+    unknown = case.rows_of(table["call"]) < 0
+    return int((unknown & (table["commit_seq"] > 0) & table["op"].among(*ops)).sum())
+
+
+def in_doubt(case: Case) -> Mask:
+    """The calls of which an attempt may have been committed without its client knowing: no whole 2xx answer came to
+    an attempt that may have arrived. Refused ones never arrive; an answer of 5xx doesn't say that nothing was done."""
+    tries, seen = case.attempts, case.arrivals
+    lost = tries.any(case.words["lost"] & ~case.failures(("connect_error", "connect_timeout", "pool_timeout")))
+    status = seen.table["status"]
+    unanswered = seen.any((seen.table["reply_ns"] == 0) | (status >= 500))
+    return lost | tries.any(case.words["5xx"]) | unanswered
+
+
+def resent(case: Case) -> Mask:
+    """The calls that were sent more often than once with the same operation."""
+    if case.hooked:
+        again = np.zeros(len(case.attempts.row), bool)
+        same = case.attempts.row[1:] == case.attempts.row[:-1]
+        again[1:] = same & ~case.words["ok"][:-1]
+        return case.attempts.any(again)
+    seen = case.arrivals
+    return np.any([seen.number(seen.table["op"].among(op)) > 1 for op in WRITES], axis=0)  # type: ignore[no-any-return]

@@ -1,0 +1,39 @@
+"""Helpers of the laws' tests: a policy in one line, and the verdict of one law on a literal history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.evidence.history import History
+from harness.laws import LAWS
+from harness.laws.case import Case
+from harness.model import Span, Verdict
+from harness.policy import Promise, merge
+
+MS = 1_000_000
+S = 1_000 * MS
+
+
+def promise(
+    declared: Mapping[str, Any] | None = None, read: Mapping[str, Any] | None = None, scale: float = 1.0
+) -> Promise:
+    """What an integration promises: declared over read."""
+    return merge(declared or {}, read or {}, {}, scale=scale)
+
+
+def verdict(law: str, history: History, promised: Promise) -> Verdict:
+    """What one law says; an error of the law is raised."""
+    return LAWS[law].verdict(LAWS[law].judge(Case(history, promised)), promised.scale)
+
+
+def said(
+    law: str, promised: Promise, facts: Mapping[str, Any] | None = None, phases: tuple[Span, ...] = (), **texts: str
+) -> Verdict:
+    """What one law says of the tables `texts`."""
+    return verdict(law, History.literal(phases, facts, **texts), promised)
+
+
+def calls_of(verdict: Verdict) -> list[int]:
+    """The call ids of the witnesses."""
+    return [witness["call"] for witness in verdict.witnesses]

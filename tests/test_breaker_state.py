@@ -1,0 +1,101 @@
+"""The breaker's states inferred from outside agree with what a listener inside saw."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from breaker_sim import MS, Plan, S, simulate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.evidence.history import History
+from harness.laws.breaker_state import infer_breaker
+from harness.policy import Breaker, Policy
+
+STEP = 5 * MS
+
+
+def policy_of(plan: Plan) -> Policy:
+    return Policy(breaker=Breaker(plan.fail_max, plan.reset_s, success_threshold=plan.success_threshold))
+
+
+def inferred(plan: Plan, history: History) -> list[tuple[int, str, int, int]]:
+    found = infer_breaker(history, policy_of(plan))
+    return [(r["worker"], r["state"], r["from_ns"], r["to_ns"]) for r in found.rows()]
+
+
+def disagreement(one: list[tuple[int, str, int, int]], other: list[tuple[int, str, int, int]], end_ns: int) -> float:
+    """The share of time in which the two timelines name different states."""
+    times = np.arange(0, end_ns, STEP)
+
+    def states(spans: list[tuple[int, str, int, int]]) -> list[str]:
+        ordered = sorted(spans, key=lambda span: span[2])
+        at = np.searchsorted([span[2] for span in ordered], times, side="right") - 1
+        return [ordered[i][1] for i in at]
+
+    return float(np.mean([a != b for a, b in zip(states(one), states(other), strict=True)]))
+
+
+def allowance(plan: Plan, history: History, spans: list[tuple[int, str, int, int]]) -> float:
+    """One inter-arrival + 50 ms a change, as a share of the run (the longest gap between calls counts)."""
+    gap = float(np.diff(np.sort(history.calls["start_ns"])).max())
+    return max(len(spans) - 1, 0) * (gap + 50 * MS) / (plan.length_s * S)
+
+
+schedules = st.builds(
+    Plan,
+    seed=st.integers(0, 10_000),
+    rate=st.sampled_from([5.0, 20.0, 100.0]),
+    down=st.lists(st.tuples(st.floats(1, 20), st.floats(0.2, 10)), min_size=0, max_size=3).map(
+        lambda pairs: tuple((at, at + length) for at, length in pairs)
+    ),
+    fail_max=st.integers(1, 8),
+    reset_s=st.sampled_from([0.5, 1.0, 3.0]),
+    success_threshold=st.integers(1, 3),
+    failing_s=st.sampled_from([0.002, 0.2, 1.0]),
+    service_s=st.sampled_from([0.01, 0.3]),
+    fallback=st.booleans(),
+    how=st.sampled_from(["connect_error", "503", "read_timeout"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(schedules)
+def test_inferred_states_agree_with_the_listener(plan: Plan) -> None:
+    """Every change is found within one inter-arrival + 50 ms."""
+    history, truth = simulate(plan)
+    found = inferred(plan, history)
+    if not any(state == "open" for _, state, _, _ in truth):
+        assert found == []
+        return
+    if not found:  # it opened after the last call: nobody could see
+        return
+    assert disagreement(found, truth, int(plan.length_s * S)) <= allowance(plan, history, truth)
+
+
+@settings(max_examples=30, deadline=None)
+@given(schedules)
+def test_inferred_states_have_no_gaps(plan: Plan) -> None:
+    """The spans of a worker follow each other from the start to the end of the run."""
+    history, _ = simulate(plan)
+    found = inferred(plan, history)
+    assert all(a[3] == b[2] for a, b in itertools.pairwise(found))
+    assert all(span[2] < span[3] for span in found)
+
+
+def test_states_are_told_apart_by_worker() -> None:
+    """Each process has a breaker of its own."""
+    plan = Plan(workers=2, rate=40.0)
+    history, truth = simulate(plan)
+    for worker in (0, 1):
+        mine = [span for span in inferred(plan, history) if span[0] == worker]
+        assert disagreement(mine, [span for span in truth if span[0] == worker], int(plan.length_s * S)) < 0.02
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_client_that_was_never_rejected_has_no_states(fallback: bool) -> None:
+    """Without a rejection nothing is said of a breaker."""
+    plan = Plan(down=(), fallback=fallback)
+    assert inferred(plan, simulate(plan)[0]) == []

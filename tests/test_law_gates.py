@@ -1,0 +1,111 @@
+"""The gates on literal histories: fault effective, clean exit, harness not the bottleneck."""
+
+from __future__ import annotations
+
+from law_cases import calls_of, promise, said
+
+NOTHING = promise()
+BASELINE = "call op phase intended_ms ready_ms start_ms end_ms outcome"
+
+
+class TestX1:
+    """Every fault was effective."""
+
+    FAULTS = """
+    name kind applied_ms effective_ms cleared_ms
+    a    refuse 1000     1010         2000
+    b    status 3000     {}           4000
+    """
+
+    def test_passes_where_the_canary_saw_every_fault(self) -> None:
+        """Both effects were seen."""
+        assert said("X1", NOTHING, faults=self.FAULTS.format(3010)).status == "pass"
+
+    def test_fails_by_one_fault_without_effect(self) -> None:
+        """The second did nothing that the canary could see."""
+        found = said("X1", NOTHING, faults=self.FAULTS.format("-"))
+        assert (found.status, found.measured) == ("fail", "1 of 2")
+        assert "b" in found.reason
+
+    def test_does_not_apply_without_faults(self) -> None:
+        """A run without faults has none to prove."""
+        assert said("X1", NOTHING).status == "not_applicable"
+
+
+class TestX2:
+    """The run came to a clean end."""
+
+    CALLS = "call op start_ms end_ms outcome\n1 observe 0 1 ok"
+    FACTS = {"leftovers": [], "finished": True, "issued": 1}  # noqa: RUF012
+
+    def test_passes_where_nothing_is_left(self) -> None:
+        """Finished, nothing left, every call accounted for."""
+        assert said("X2", NOTHING, self.FACTS, calls=self.CALLS).status == "pass"
+
+    def test_fails_by_one_toxic_left(self) -> None:
+        """A proxy of ours that is still there."""
+        found = said("X2", NOTHING, self.FACTS | {"leftovers": ["proxy kato-1"]}, calls=self.CALLS)
+        assert found.status == "fail"
+        assert "kato-1" in found.reason
+
+    def test_fails_by_one_call_unaccounted_for(self) -> None:
+        """Two were issued, one is in the evidence."""
+        assert said("X2", NOTHING, self.FACTS | {"issued": 2}, calls=self.CALLS).status == "fail"
+
+    def test_fails_a_run_that_was_cut_short(self) -> None:
+        """A manifest that was never finished."""
+        assert said("X2", NOTHING, self.FACTS | {"finished": False}, calls=self.CALLS).status == "fail"
+
+    def test_is_inconclusive_where_nobody_looked(self) -> None:
+        """No word of leftovers."""
+        assert said("X2", NOTHING, {}, calls=self.CALLS).status == "inconclusive"
+
+
+def delayed(delay_ms: int, late: int, of: int = 400) -> str:
+    """`of` calls of which the first `late` started `delay_ms` after they were ready."""
+    rows = [
+        f"{n + 1} observe - {10 * n} {10 * n} {10 * n + (delay_ms if n < late else 1)} {10 * n + 900} ok"
+        for n in range(of)
+    ]
+    return "\n".join([BASELINE, *rows])
+
+
+class TestX3:
+    """The harness is not the bottleneck."""
+
+    def samples(self, inside: float, busy: float = 0.9) -> str:
+        rows = [f"generator {1000 * s} 80 {busy} {inside}" for s in range(1, 6)]
+        return "\n".join(["process time_ms lag_ms busy in_integration", *rows])
+
+    def test_passes_where_calls_start_when_due(self) -> None:
+        """One late call in 400 is not a saturated generator."""
+        assert said("X3", NOTHING, calls=delayed(200, 1)).status == "pass"
+
+    def test_fails_where_a_tenth_starts_late(self) -> None:
+        """40 of 400 started 200 ms late; the worst are the witnesses."""
+        found = said("X3", NOTHING, calls=delayed(200, 40))
+        assert found.status == "fail"
+        assert len(calls_of(found)) == 5
+
+    def test_queueing_is_not_dispatch_delay(self) -> None:
+        """A call that waited for its session started as soon as it could."""
+        rows = [f"{n + 1} observe - {10 * n} {10 * n + 900} {10 * n + 901} {10 * n + 920} ok" for n in range(400)]
+        assert said("X3", NOTHING, calls="\n".join([BASELINE, *rows])).status == "pass"
+
+    def test_lag_that_the_integration_makes_is_its_own(self) -> None:
+        """It holds 90 % of the busy samples: P5 judges that, the run stays valid."""
+        assert said("X3", NOTHING, calls=delayed(200, 40), samples=self.samples(0.9)).status == "pass"
+        assert said("X3", NOTHING, calls=delayed(200, 40), samples=self.samples(0.7)).status == "fail"
+
+    def test_a_machine_that_stands_still_is_nobodys_integration(self) -> None:
+        """The generator was hardly running at all."""
+        assert said("X3", NOTHING, calls=delayed(200, 40), samples=self.samples(0.9, busy=0.1)).status == "fail"
+
+    def test_fails_by_overflow(self) -> None:
+        """One call in 400 over the bound in flight is more than 0.1 %."""
+        calls = delayed(1, 1) + "\n401 observe - 4000 4000 4000 4000 overflow"
+        assert said("X3", NOTHING, calls=calls).status == "fail"
+
+    def test_is_inconclusive_without_calls(self) -> None:
+        """Nothing was offered in a judged phase."""
+        assert said("X3", NOTHING).status == "inconclusive"

@@ -1,0 +1,108 @@
+"""`plan`: a scenario's timeline, its expected calls, and for each law whether it is provable here and what it needs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from harness.laws import LAWS
+from harness.laws.required import provable
+from harness.plan import Plan
+from harness.policy import Promise, to_mapping
+from harness.run.options import Options
+from harness.run.parts import start_part
+from harness.run.prepare import Prepared, prepare, promise_of
+from harness.scenario import Scenario, Timeline, resolve
+
+NOWHERE = "http://127.0.0.1:9"
+"""Where the client is told that KATO is while it is only asked what it promises (the discard port)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen, before it does."""
+
+    prepared: Prepared
+    promise: Promise
+    timeline: Timeline
+    plan: Plan
+    head: int
+
+    def laws(self) -> list[tuple[str, bool, str]]:
+        """(law, provable here, what it needs or what proves it)."""
+        timeline = self.timeline
+        return [(f"{law.id} {law.name}", *provable(law.id, self.promise.policy, timeline.faults, timeline.load))
+                for law in LAWS.values()]  # fmt: skip
+
+    def as_json(self) -> dict[str, Any]:
+        """The preview as plain values."""
+        return {
+            "scenario": self.prepared.scenario.name,
+            "integration": self.prepared.scenario.integration.use,
+            "sha256": self.plan.digest() if not self.plan.load.users else self.plan.identity(),
+            "expected_calls": round(self.plan.expected_calls()),
+            "sessions": self.plan.load.sessions,
+            "policy": to_mapping(self.promise.policy),
+            "phases": [asdict(span) for span in self.timeline.phases],
+            "faults": [asdict(fault) for fault in self.timeline.faults],
+            "calls": [asdict(call) for call in islice(self.plan.calls(), self.head)],
+            "laws": [{"law": law, "provable": yes, "needs": words} for law, yes, words in self.laws()],
+        }
+
+    def text(self) -> str:
+        """The preview for people."""
+        shown = self.as_json()
+        size = f"{shown['expected_calls']} calls on {shown['sessions']} sessions"
+        lines = [
+            f"{shown['scenario']} on {shown['integration']}: {size}",
+            f"plan sha256 {shown['sha256']}",
+            "",
+            "timeline (s)",
+            *(f"  {_s(s.start_ns)} to {_s(s.end_ns)}  {s.name}" for s in self.timeline.phases),
+            *(
+                f"  {_s(f.at_ns)} to {_s(f.until_ns)}  fault {f.name}: {f.kind} {_params(f.params)}"
+                for f in self.timeline.faults
+            ),
+            "",
+            "first calls",
+            *(
+                f"  {call['call']:>4}  {_s(call['offset_ns'])} s  session {call['session']:<4} {call['op']}"
+                for call in shown["calls"]
+            ),
+            "",
+            "what it can prove",
+            *(f"  {'yes' if yes else 'no ':<4}{law:<28} {words}" for law, yes, words in self.laws()),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def _s(time_ns: int) -> str:
+    return f"{time_ns / 1e9:8.3f}"
+
+
+def _params(params: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in params.items())
+
+
+def preview(scenario: Scenario, options: Options, head: int = 10) -> Preview:
+    """The preview of a scenario; the client is imported and asked what it promises, but not called."""
+    prepared = prepare(scenario, options)
+    promise = promise_of(prepared, ask(prepared))
+    timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
+    return Preview(prepared, promise, timeline, Plan.of(timeline.load, prepared.scenario.seed), head)
+
+
+def ask(prepared: Prepared) -> Mapping[str, Any]:
+    """What the client says of itself, in a process of its own."""
+    with ExitStack() as undo:
+        folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="kato-harness-")))
+        (folder / "spool").mkdir()
+        part = start_part("the client", "harness.load.locust", [], folder / "client.log")
+        undo.callback(part.stop)
+        part.channel.send(prepared.orders(folder)[0] | {"base_url": NOWHERE})
+        return part.expect("ready")

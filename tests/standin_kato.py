@@ -40,6 +40,14 @@ class StandInKato:
             return self._answer({"status": "okay", "stm_length": len(self.observed[parts[2]])}, parts[2])
         return StandInAnswer(404, b'{"detail":"Not Found"}')
 
+    def snapshot(self, session_id: str) -> object:
+        return tuple(self.observed.get(session_id, ()))
+
+    def restore(self, session_id: str, snapshot: object) -> None:
+        assert isinstance(snapshot, tuple)
+        if session_id in self.observed:
+            self.observed[session_id] = list(snapshot)
+
     def _answer(self, body: Mapping[str, object], session: str) -> StandInAnswer:
         raw = json.dumps(body).encode()
         return StandInAnswer(200, raw, JSON_TYPE, session, f"node-{session}", True, self.delay)

@@ -12,9 +12,9 @@ from witness_rig import MS, Rig, request_bytes
 
 from harness.model import OPERATIONS
 from harness.twin.http import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from harness.twin.profiles import Profile
+from harness.twin.profiles import custom_profile
 
-SLOW = Profile("custom", service_s=0.020)
+SLOW = custom_profile({"service": "20ms"})
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_a_request_to_another_protocol_ends_the_connection(rig: Rig) -> None:
 
 def test_an_idle_connection_is_closed_after_the_keep_alive_time(tmp_path: Path) -> None:
     """Counted from the last reply; a connection without any request, or with one in progress, stays."""
-    rig = Rig(tmp_path, keep_alive_ns=5_000 * MS)
+    rig = Rig(tmp_path, custom_profile({"keep_alive": "5s"}))
     idle, fresh = rig.client(), rig.client()
     idle.observe()
     rig.timers.advance(4)

@@ -110,13 +110,13 @@ class Client:
 class Rig:
     """A witness over the stand-in KATO with one session, s1."""
 
-    def __init__(self, folder: Path, profile: Profile = INSTANT, kato: Any = None, keep_alive_ns: int = 0) -> None:
+    def __init__(self, folder: Path, profile: Profile = INSTANT, kato: Any = None, seed: int = 0) -> None:
         self.timers = ManualTimers()
         self.path = folder / "witness.raw"
         self._spool = SpoolWriter(self.path, "witness")
         self.kato = kato or StandInKato()
-        self.witness = Witness(self.timers, Arrivals(self._spool), keep_alive_ns)
-        self.witness.backend = Embedded(self.witness, self.kato, profile)
+        self.witness = Witness(self.timers, Arrivals(self._spool))
+        self.witness.backend = Embedded(self.witness, self.kato, profile, seed)
         opener = self.client()
         opener.post("/sessions")
         self.timers.advance(60)

@@ -160,4 +160,4 @@ def make_witness(options: Options, timers: LoopTimers, arrivals: Arrivals) -> Wi
         return forwarding_witness(timers, arrivals, parse_target(options.target))
     from harness.twin.embedded import embedded_witness
 
-    return embedded_witness(timers, arrivals, options.profile, options.kato)
+    return embedded_witness(timers, arrivals, options.profile, options.seed, options.kato)

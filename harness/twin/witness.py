@@ -71,11 +71,12 @@ class Witness:
 
     backend: Backend
 
-    def __init__(self, timers: Timers, arrivals: Recorder, keep_alive_ns: int = 0) -> None:
+    def __init__(self, timers: Timers, arrivals: Recorder) -> None:
         self.timers = timers
         self.budget = BodyBudget()
         """Unfinished bodies of all connections."""
-        self.keep_alive_ns = keep_alive_ns
+        self.keep_alive_ns = 0
+        """Idle connections are closed after so long; 0: never."""
         self.rules = Rules()
         self.connections: set[Connection] = set()
         self.commits = 0

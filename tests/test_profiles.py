@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -183,7 +184,7 @@ def test_the_loop_stalls_twice_in_ten_seconds(tmp_path: Path) -> None:
         rig.timers.advance(0.010)
     slow = [ms for ms in service_ms(rig) if ms > 0]
     assert max(slow) == pytest.approx(100, abs=10)
-    assert sum(1 for ms in slow if ms > 85) == 2
+    assert sum(1 for ms in slow if ms > 95) == 2
 
 
 @given(st.integers(0, 10**11), st.integers(0, 10**10))
@@ -191,9 +192,8 @@ def test_work_is_never_done_during_a_stall(start_ns: int, work_ns: int) -> None:
     """It takes its own time and that of each stall that it meets, never less, and never ends inside one."""
     end_ns = STALLS.finish_ns(start_ns, work_ns)
     gap = STALLS.every_ns // STALLS.count
-    stalls = sum(
-        1 for at in range(start_ns // gap * gap, end_ns + 1, gap) if start_ns < at + STALLS.length_ns and at < end_ns
-    )
+    begins = range(start_ns // gap * gap, end_ns, gap)
+    stalls = sum(1 for at in begins if at + STALLS.length_ns > start_ns)
     assert work_ns <= end_ns - start_ns <= work_ns + stalls * STALLS.length_ns
     if work_ns:
         assert (end_ns - 1) % gap >= STALLS.length_ns
@@ -232,11 +232,9 @@ class LearningKato(StandInKato):
     def handle(self, request: Request) -> StandInAnswer:
         if not request.path.endswith("/learn"):
             answer = super().handle(request)
-            body = (
-                answer.body.replace(b"}", b', "process_predictions":false}')
-                if b"false" in request.body
-                else answer.body
-            )
+            body = answer.body
+            if b"false" in request.body:
+                body = body.replace(b"}", b', "process_predictions":false}')
             return StandInAnswer(answer.status, body, JSON_TYPE, answer.session_id, "n1", True)
         self.learnt += 1
         body = b'{"pattern_name":"PTRN|%040x"}' % self.learnt
@@ -248,8 +246,6 @@ EXACT = Service({kind: Curve(curve.points, 0.0) for kind, curve in MEASURED.item
 
 def test_a_request_costs_what_its_node_and_session_make_it_cost(tmp_path: Path) -> None:
     """First use of a node, patterns learnt since, predictions switched off: the rows of the measurement."""
-    from dataclasses import replace
-
     rig = Rig(tmp_path, replace(ONE, service=EXACT), LearningKato())
     client = rig.client()
 
@@ -283,7 +279,7 @@ def test_the_named_profiles_are_kato_as_it_was_measured() -> None:
 def test_a_profile_is_read_from_a_file(tmp_path: Path) -> None:
     """Every key of it."""
     path = tmp_path / "mine.json"
-    curve = {"points": [[0, "8ms"], [100, "20.8ms"]], "sigma": 0.11}
+    curve = {"points": [[0, "8ms"], [100, "24ms"]], "sigma": 0.11}
     given = {
         "workers": 2,
         "service": {"predict": curve, "observe": {"median": "12ms"}},
@@ -297,7 +293,7 @@ def test_a_profile_is_read_from_a_file(tmp_path: Path) -> None:
     assert (profile.workers, profile.keep_alive_s, profile.connection_limit, profile.hangs_up) == (2, 5.0, 50, True)
     assert profile.stalls == STALLS
     assert profile.service is not None
-    assert profile.service.curves["predict"] == Curve(((0, 0.008), (100, 0.0208)), 0.11)
+    assert profile.service.curves["predict"] == Curve(((0, 0.008), (100, 0.024)), 0.11)
     assert profile.service.draw_s(Cost("observe"), Stream(0, "x"), 0) == pytest.approx(0.012)
     assert profile.service.draw_s(Cost("learn"), Stream(0, "x"), 0) > 0
 

@@ -23,6 +23,7 @@ class Judged:
     slos: Sequence[SloResult] = ()
     findings: Sequence[Finding] = ()
     exit_code: int = 0
+    notices: Sequence[str] = ()
 
 
 def demo_judgement() -> Judged:

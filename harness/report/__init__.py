@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.report.inputs import Judgement, Run
+    from harness.evidence import Run
+    from harness.laws.judge import Judgement
 
 
 @dataclass(frozen=True, slots=True)

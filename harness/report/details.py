@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.evidence.history import History
 from harness.policy.merge import flatten
 from harness.report.frames import validity
-from harness.report.inputs import Judgement, Run
-from harness.report.panels import letters
-from harness.report.summary import accounting_line
-from harness.report.tables import Cell, Grid, plain
+from harness.report.panels import fault_letters
+from harness.report.summary import accounting_line, is_gate
+from harness.report.tables import MOST_ROWS, Cell, Grid, plain
 from harness.report.words import UNKNOWN, count, duration, moment, share, status_label
+
+if TYPE_CHECKING:
+    from harness.evidence import Run
+    from harness.laws.judge import Judgement
 
 _STEPS = ("planned", "applied", "effective", "felt", "cleared")
 _VALUES = ("declared", "read", "effective")
@@ -24,8 +27,11 @@ def faults(history: History, start_ns: int) -> Grid:
     """Each fault's way from plan to undo: times since start, and below each how long after the step before."""
     head = ("", "fault", "kind", "where", *_STEPS)
     rows = sorted(history.faults.rows(), key=lambda row: row["planned_ns"])
-    lines = [_fault(letter, row, start_ns) for letter, row in zip(letters(), rows, strict=False)]
-    return Grid(tuple(Cell(name, numeric=name in _STEPS) for name in head), tuple(lines))
+    marks = fault_letters(history)
+    lines = [_fault(marks[row["name"]], row, start_ns) for row in rows[:MOST_ROWS]]
+    return Grid(
+        tuple(Cell(name, numeric=name in _STEPS) for name in head), tuple(lines), left_out=len(rows) - len(lines)
+    )
 
 
 def _fault(letter: str, row: Mapping[str, Any], start_ns: int) -> tuple[Cell, ...]:
@@ -94,7 +100,7 @@ def health(run: Run, judgement: Judgement) -> Grid:
     gates = [
         (f"{verdict.law} {verdict.name}", f"{status_label(verdict.status)}: {verdict.reason}")
         for verdict in judgement.verdicts
-        if verdict.law.startswith("X")
+        if is_gate(verdict)
     ]
     known = [
         ("accounting", accounting_line(run.manifest)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harness.model import SloResult, Verdict
-from harness.report.inputs import Judgement, Run
 from harness.report.summary import (
     EXIT_MEANINGS,
     accounting_line,
@@ -18,6 +19,10 @@ from harness.report.summary import (
 )
 from harness.report.words import STATUS_SIGNS, status_label
 
+if TYPE_CHECKING:
+    from harness.evidence import Run
+    from harness.laws.judge import Judgement
+
 
 def render(run: Run, judgement: Judgement) -> bytes:
     """The step summary as Markdown: append it to the file that GITHUB_STEP_SUMMARY names."""
@@ -31,6 +36,7 @@ def render(run: Run, judgement: Judgement) -> bytes:
         *_table(("Verdict", "Law", "Why"), [_law_row(run, verdict) for verdict in applicable(judgement.verdicts)]),
         *_table(("SLO", "Expression", "Measured", "Samples"), [_slo_row(slo) for slo in judgement.slos]),
         *(f"- {f.rule} `{f.where}`: {_text(f.reason)}; {_text(f.cure)}" for f in judgement.findings),
+        *(f"- {_text(notice)}" for notice in judgement.notices),
         "",
         f"{_text(accounting_line(run.manifest))} · {_text(not_applicable_line(judgement.verdicts))}",
         "",

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -17,8 +17,11 @@ from harness.report import details, palette, panels, summary, tables, words
 from harness.report.frames import traffic, validity
 from harness.report.frames.phases import LEVELS, outcome_table, phase_table
 from harness.report.frames.timeline import timeline
-from harness.report.inputs import Judgement, Run
 from harness.report.witnesses import Witness, unfold
+
+if TYPE_CHECKING:
+    from harness.evidence import Run
+    from harness.laws.judge import Judgement
 
 _PAGE = Path(__file__).parent / "page"
 
@@ -48,12 +51,14 @@ def render(run: Run, judgement: Judgement) -> bytes:
 
 def _verdicts(run: Run, judgement: Judgement) -> dict[str, Any]:
     manifest = run.manifest
+    described = manifest.get("run", {})
     witnesses = unfold(run.history, judgement.verdicts, int(manifest.get("start_ns", 0)))
     judged = [
         _judged(run, verdict, witnesses.get(verdict.law, ())) for verdict in summary.worst_first(judgement.verdicts)
     ]
     return {
-        "run": manifest.get("run", {}),
+        "name": described.get("name") or run.folder.name,
+        "question": described.get("question") or "A run without a question",
         "subject": summary.subject_line(manifest),
         "headline": summary.headline(judgement),
         "exit_code": judgement.exit_code,
@@ -64,6 +69,7 @@ def _verdicts(run: Run, judgement: Judgement) -> dict[str, Any]:
         "not_applicable": [each for each in judged if each.verdict.status == "not_applicable"],
         "slos": judgement.slos,
         "findings": judgement.findings,
+        "notices": judgement.notices,
     }
 
 

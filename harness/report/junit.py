@@ -7,14 +7,18 @@ reason, so that it is seen and never counts as passed; a failure that is accepte
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
 from harness.model import SloResult, Verdict
-from harness.report.inputs import Judgement, Run
 from harness.report.summary import moves_exit, place_of, standing, worst_first
 from harness.report.words import status_label
+
+if TYPE_CHECKING:
+    from harness.evidence import Run
+    from harness.laws.judge import Judgement
 
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -58,14 +58,21 @@ def letters() -> Iterator[str]:
     yield from (first + second for first in letters() for second in map(chr, range(ord("A"), ord("Z") + 1)))
 
 
+def fault_letters(history: History) -> dict[str, str]:
+    """The letter of each fault name in order of time; a repeated fault has one."""
+    faults = history.faults.sorted_by("planned_ns")
+    return dict(zip(dict.fromkeys(faults["name"].tolist()), letters(), strict=False))
+
+
 def fault_bands(history: History, axis: Timeline) -> tuple[Band, ...]:
     """The windows of all faults in order of time, from effective (else applied, else planned) to cleared."""
     rows = sorted(history.faults.rows(), key=lambda row: row["planned_ns"])
+    marks = fault_letters(history)
     bands = []
-    for letter, row in zip(letters(), rows, strict=False):
+    for row in rows:
         start = row["effective_ns"] or row["applied_ns"] or row["planned_ns"]
         end = min(row["cleared_ns"] or axis.end_ns, axis.end_ns)
-        bands.append(Band(letter, row["name"], axis.at(start), axis.at(max(start, end))))
+        bands.append(Band(marks[row["name"]], row["name"], axis.at(start), axis.at(max(start, end))))
     return tuple(bands)
 
 
@@ -182,5 +189,5 @@ def _bin(axis: Timeline) -> str:
 
 
 def fault_names(bands: Sequence[Band]) -> str:
-    """The faults with their letters in one line."""
-    return " · ".join(f"{band.letter} {band.name}" for band in bands)
+    """The faults with their letters in one line, a repeated one once."""
+    return " · ".join(dict.fromkeys(f"{band.letter} {band.name}" for band in bands))

@@ -6,13 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import errors
 from harness.laws.registry import LAWS
 from harness.model import SloResult, Verdict
-from harness.report.inputs import Judgement
 from harness.report.words import STATUS_SIGNS, count, status_label
+
+if TYPE_CHECKING:
+    from harness.laws.judge import Judgement
 
 _PLACE = re.compile(r"(?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
 _RANK = {status: rank for rank, status in enumerate(STATUS_SIGNS)}
@@ -44,6 +46,11 @@ def moves_exit(verdict: Verdict | SloResult) -> bool:
     """True where a failure decides the exit code: required, of severity gate and not accepted."""
     required = getattr(verdict, "required", True) and not getattr(verdict, "accepted", None)
     return bool(required) and verdict.severity == "gate"
+
+
+def is_gate(verdict: Verdict) -> bool:
+    """True for the meta-laws X1, X2, …, whose failure makes the run invalid."""
+    return verdict.law.startswith("X")
 
 
 def worst_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
@@ -79,7 +86,7 @@ def headline(judgement: Judgement) -> str:
     if judgement.exit_code == errors.EXIT_FAILED:
         return _broken(judgement)
     if judgement.exit_code == errors.EXIT_INVALID:
-        return "The run is invalid: its evidence can't carry verdicts"
+        return _invalid(judgement)
     if judgement.exit_code == errors.EXIT_OK:
         held = sum(1 for verdict in judgement.verdicts if verdict.required and verdict.status == "pass")
         return f"Kept: {count(held, 'required law')} proven, none broken"
@@ -88,12 +95,17 @@ def headline(judgement: Judgement) -> str:
 
 
 def _broken(judgement: Judgement) -> str:
-    laws = [v.law for v in worst_first(judgement.verdicts) if v.status == "fail" and moves_exit(v)]
+    laws = [v.law for v in worst_first(judgement.verdicts) if v.status == "fail" and moves_exit(v) and not is_gate(v)]
     slos = [slo.name for slo in judgement.slos if slo.status == "fail" and moves_exit(slo)]
     parts = [
         f"{count(len(names), noun)} ({', '.join(names)})" for noun, names in (("law", laws), ("SLO", slos)) if names
     ]
-    return f"Broken: {' and '.join(parts)}"
+    return f"Broken: {' and '.join(parts) or '; '.join(judgement.notices)}"
+
+
+def _invalid(judgement: Judgement) -> str:
+    gates = [v.law for v in worst_first(judgement.verdicts) if is_gate(v) and v.status in ("fail", "invalid")]
+    return f"Invalid run: its evidence can't carry verdicts ({', '.join(gates) or 'see the invalid laws'})"
 
 
 def standing(verdict: Verdict) -> str:

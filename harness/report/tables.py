@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_ROWS = 500
+"""A table shows the first rows up to this many; the run folder has them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A text, whether it is a number (set flush right), and a smaller remark below it."""
@@ -24,11 +28,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table: its head, its rows, and a data URI of the CSV (empty: none offered)."""
+    """A table: its head, its rows, a data URI of the CSV (empty: none offered), and how many rows were left out."""
 
     head: tuple[Cell, ...]
     rows: tuple[tuple[Cell, ...], ...]
     csv: str = ""
+    left_out: int = 0
 
 
 def plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
@@ -40,6 +45,7 @@ def from_frame(
     frame: pd.DataFrame, hidden: Sequence[str] = (), notes: Mapping[str, Sequence[str]] | None = None
 ) -> Grid:
     """A table of a frame, numbers with three digits: `hidden` columns only in the CSV, `notes` by column below."""
+    whole, frame = len(frame), frame.head(MOST_ROWS)
     shown = [name for name in frame.columns if name not in hidden]
     numeric = [frame[name].dtype.kind in "iuf" for name in shown]
     texts = [_texts(frame[name]) for name in shown]
@@ -49,7 +55,7 @@ def from_frame(
         for column in zip(texts, _each(numeric, frame), below, strict=True)
     ]
     head = tuple(Cell(name, number) for name, number in zip(shown, numeric, strict=True))
-    return Grid(head, tuple(zip(*columns, strict=True)), csv_uri(frame))
+    return Grid(head, tuple(zip(*columns, strict=True)), csv_uri(frame), whole - len(frame))
 
 
 def _each(flags: Sequence[bool], frame: pd.DataFrame) -> list[list[bool]]:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from harness.report.inputs import Judgement, Run
 from harness.report.summary import (
     EXIT_MEANINGS,
     accounting_line,
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from harness.evidence import Run
+    from harness.laws.judge import Judgement
     from harness.model import SloResult, Verdict
 
 _STYLES = {"fail": "bold red", "invalid": "bold magenta", "warn": "yellow", "inconclusive": "cyan", "pass": "green"}
@@ -69,6 +70,7 @@ def _lines(run: Run, judgement: Judgement) -> list[str]:
         *(verdict_line(verdict, manifest) for verdict in applicable(judgement.verdicts)),
         *(_slo_line(slo) for slo in judgement.slos),
         *(one_line(f"FINDING {f.rule} {f.where} {f.reason}; {f.cure}") for f in judgement.findings),
+        *(one_line(f"NOTICE {notice}") for notice in judgement.notices),
         not_applicable_line(judgement.verdicts),
         accounting_line(manifest),
         headline(judgement),
@@ -130,7 +132,7 @@ def _show_table(run: Run, judgement: Judgement, console: Console) -> None:
     console.print(Text(str(run.manifest.get("run", {}).get("question", "")), "bold"))
     console.print(Text(subject_line(run.manifest), "dim"))
     console.print(table)
-    for line in (not_applicable_line(judgement.verdicts), accounting_line(run.manifest)):
+    for line in (*judgement.notices, not_applicable_line(judgement.verdicts), accounting_line(run.manifest)):
         console.print(Text(line, "dim"))
     console.print(Text(headline(judgement), _STYLES["fail" if judgement.exit_code else "pass"]))
     console.print(Text(_exit_line(judgement), "dim"))

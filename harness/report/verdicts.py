@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-from harness.report.inputs import Judgement, Run
+if TYPE_CHECKING:
+    from harness.evidence import Run
+    from harness.laws.judge import Judgement
 
 
 def render(run: Run, judgement: Judgement) -> bytes:

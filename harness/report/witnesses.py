@@ -13,6 +13,9 @@ from harness.evidence.table import Table
 from harness.model import Verdict
 from harness.report.words import duration, moment
 
+MOST_EVENTS = 30
+"""Of a call with more attempts and arrivals the first ones are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -91,7 +94,7 @@ def _events(own: Mapping[str, list[dict[str, Any]]], start_ns: int) -> tuple[Eve
         return ()
     begin, end = min(span[0] for span in spans), max(span[1] for span in spans)
     whole = max(end - begin, 1)
-    order = sorted(spans, key=lambda span: (span[2] != "call", span[0]))
+    order = sorted(spans, key=lambda span: (span[2] != "call", span[0]))[:MOST_EVENTS]
     return tuple(
         Event(
             kind, moment(start - start_ns), duration(max(stop - start, 0)), said,

@@ -40,6 +40,11 @@ class Timeline:
         """Width of a bin (s)."""
         return self.width_ns / 1e9
 
+    def rate(self, counts: Ints) -> Floats:
+        """Counts a bin as 1/s."""
+        rates: Floats = counts / (np.diff(self.edges) * self.unit_s)
+        return rates
+
     def at(self, time_ns: int) -> float:
         """Time since the start of the run in the axis unit."""
         return (time_ns - self.start_ns) / (1e9 * self.unit_s)
@@ -50,8 +55,14 @@ class Timeline:
 
     @property
     def edges(self) -> Floats:
-        """The size + 1 edges of the bins in the axis unit."""
-        return np.arange(self.size + 1) * (self.width_s / self.unit_s)
+        """The size + 1 edges of the bins in the axis unit; the last bin holds 0.5 to 1.5 widths."""
+        return np.append(np.arange(self.size) * (self.width_s / self.unit_s), self.span)
+
+    @property
+    def middles(self) -> Floats:
+        """The middles of the bins in the axis unit."""
+        edges = self.edges
+        return (edges[:-1] + edges[1:]) / 2
 
     @property
     def span(self) -> float:
@@ -87,4 +98,4 @@ def timeline(history: History, start_ns: int = 0, end_ns: int = 0) -> Timeline:
     width_s = next((width for width in _WIDTHS_S if width >= least_s), length_s)
     width_ns = round(width_s * 1e9)
     unit_s, unit = next((seconds, name) for least, seconds, name in _UNITS if length_s >= least)
-    return Timeline(start_ns, end_ns, width_ns, max(1, -(-(end_ns - start_ns) // width_ns)), unit, unit_s)
+    return Timeline(start_ns, end_ns, width_ns, max(1, round((end_ns - start_ns) / width_ns)), unit, unit_s)

@@ -24,7 +24,7 @@ def outcomes_over_time(history: History, axis: Timeline) -> pd.DataFrame:
     for name in OUTCOMES[1:]:
         counts = np.bincount(bins[outcome.among(name)], minlength=axis.size)
         if name == "ok" or counts.any():
-            frame[name] = counts / axis.width_s
+            frame[name] = axis.rate(counts)
     return frame
 
 
@@ -44,7 +44,7 @@ def attempts_over_time(history: History, axis: Timeline, attempts: Ints) -> pd.D
     classes = np.minimum(attempts, MOST_ATTEMPTS)
     for number in range(MOST_ATTEMPTS + 1):
         counts = np.bincount(bins[classes == number], minlength=axis.size)
-        frame[attempts_label(number)] = counts / axis.width_s
+        frame[attempts_label(number)] = axis.rate(counts)
     calls = np.bincount(bins, minlength=axis.size)
     tried = np.bincount(bins, weights=attempts, minlength=axis.size)
     frame["attempts a call"] = np.divide(tried, calls, out=np.full(axis.size, np.nan), where=calls > 0)
@@ -77,10 +77,10 @@ def rates(history: History, axis: Timeline) -> pd.DataFrame:
     """A row a bin, all in calls/s: offered (by intended start), started, ended with ok (goodput), and attempts."""
     frame = axis.frame()
     calls = history.calls
-    frame["offered"] = axis.count(calls["intended_ns"]) / axis.width_s
-    frame["started"] = axis.count(calls["start_ns"][calls["start_ns"] > 0]) / axis.width_s
-    frame["goodput"] = axis.count(calls["end_ns"][calls["outcome"].among("ok")]) / axis.width_s
-    frame["attempts"] = axis.count(history.attempts["start_ns"]) / axis.width_s
+    frame["offered"] = axis.rate(axis.count(calls["intended_ns"]))
+    frame["started"] = axis.rate(axis.count(calls["start_ns"][calls["start_ns"] > 0]))
+    frame["goodput"] = axis.rate(axis.count(calls["end_ns"][calls["outcome"].among("ok")]))
+    frame["attempts"] = axis.rate(axis.count(history.attempts["start_ns"]))
     return frame
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from harness.report.frames.latency import Heat
 from harness.report.frames.timeline import Floats, Timeline
 from harness.report.palette import HEATS, LINES, light
+from harness.report.plots import shapes
 from harness.report.plots.sheet import DASHES, Band, Key, Plot, Shape, Sheet, blank, name_unit, over_time
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.patches import PathPatch
 
 _LINES = (
     ("p50 ms", Key("p50 of ok calls", "median", "line")),
@@ -37,29 +37,13 @@ def latency(frame: pd.DataFrame, dots: pd.DataFrame, axis: Timeline, bands: Sequ
     def draw(sheet: Sheet) -> Figure:
         figure, axes = over_time(sheet, axis, bands)
         for outcome, points in outcomes:
-            _scatter(axes, points["time"].to_numpy(), points["ms"].to_numpy(), str(outcome))
-        middles = axis.edges[:-1] + axis.width_s / axis.unit_s / 2
+            shapes.dots(axes, points["time"].to_numpy(), points["ms"].to_numpy(), light(str(outcome)))
         for column, key in lines:
-            axes.plot(middles, frame[column], DASHES[key.shape], color=light(key.colour))
+            axes.plot(axis.middles, frame[column], DASHES[key.shape], color=light(key.colour))
         _log_ms(axes)
         return figure
 
     return Plot(draw, (*(Key(str(name), str(name), "dot") for name, _ in outcomes), *(key for _, key in lines)))
-
-
-def _scatter(axes: Axes, times: Floats, values: Floats, outcome: str) -> None:
-    """Dots as one path of short strokes with round ends: a twentieth of the SVG that markers would take."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    corners = np.repeat(np.column_stack([times, values]), 2, axis=0)
-    codes = np.tile([Path.MOVETO, Path.LINETO], len(times))
-    colour = light(outcome)
-    axes.add_patch(
-        PathPatch(Path(corners, codes), edgecolor=colour, facecolor="none", linewidth=3.2, capstyle="round", alpha=0.75)
-    )
-    axes.update_datalim(corners)
-    axes.autoscale_view(scalex=False)
 
 
 def _log_ms(axes: Axes) -> None:
@@ -67,7 +51,7 @@ def _log_ms(axes: Axes) -> None:
 
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0) if high < 100 * low else (1.0,), numticks=12))
+    axes.yaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0) if high < 1000 * low else (1.0,), numticks=12))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     name_unit(axes, "ms")
@@ -83,9 +67,7 @@ def heat_map(heat: Heat, axis: Timeline, bands: Sequence[Band]) -> Plot:
         axes.set_ylim(heat.edges_ms[0], heat.edges_ms[-1])
         _log_ms(axes)
         for low, high, colour in steps:
-            cells = (heat.counts >= low) & (heat.counts < high)
-            if cells.any():
-                axes.add_patch(_runs(cells, axis.edges, heat.edges_ms, light(colour)))
+            shapes.rectangles(axes, *_runs(heat, low, high, axis.edges), facecolor=light(colour))
         return figure
 
     return Plot(draw, tuple(Key(_range(low, high), colour) for low, high, colour in steps))
@@ -103,20 +85,12 @@ def _range(low: int, high: int) -> str:
     return f"{calls} call{'' if high == 2 else 's'}"
 
 
-def _runs(cells: np.ndarray[tuple[int, int], np.dtype[np.bool_]], xs: Floats, ys: Floats, colour: str) -> PathPatch:
-    """The true cells as one patch, neighbours in time joined to one rectangle."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    boxes = [
-        _box(xs[a], xs[b], ys[row], ys[row + 1]) for row in range(cells.shape[1]) for a, b in _stretches(cells[:, row])
-    ]
-    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(boxes)
-    return PathPatch(Path(np.concatenate(boxes), codes), facecolor=colour, linewidth=0)
-
-
-def _box(left: float, right: float, low: float, high: float) -> Floats:
-    return np.array([(left, low), (right, low), (right, high), (left, high), (left, low)])
+def _runs(heat: Heat, low: int, high: int, xs: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Left, right, bottom and top of the cells with counts in [low, high), neighbours in time joined."""
+    cells = (heat.counts >= low) & (heat.counts < high)
+    runs = [(a, b, row) for row in range(cells.shape[1]) for a, b in _stretches(cells[:, row])]
+    begin, end, row = np.array(runs or np.empty((0, 3)), np.int64).T
+    return xs[begin], xs[end], heat.edges_ms[row], heat.edges_ms[row + 1]
 
 
 def _stretches(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterable[tuple[int, int]]:

@@ -20,11 +20,11 @@ def by_process(frame: pd.DataFrame, unit: str, axis: Timeline, bands: Sequence[B
 
     def draw(sheet: Sheet) -> Figure:
         figure, axes = over_time(sheet, axis, bands)
-        middles = axis.edges[:-1] + axis.width_s / axis.unit_s / 2
         for key in keys:
             known = frame[key.label].notna().to_numpy()
-            axes.plot(middles[known], frame[key.label][known], color=light(key.colour))
+            axes.plot(axis.middles[known], frame[key.label][known], color=light(key.colour))
         axes.set_ylim(0, None)
+        axes.yaxis.set_major_formatter("{x:,g}")
         name_unit(axes, unit)
         return figure
 

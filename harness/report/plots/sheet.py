@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from harness.report.frames.timeline import Timeline
 from harness.report.palette import light, with_variables
+from harness.report.plots.shapes import merged, rectangles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT, BOTTOM, TOP = 58, 10, 38, 24
 """Margins in CSS pixels, equal for all sheets so that the time axes of stacked plots line up."""
+
+MOST_EDGES = 40
+"""Up to this many bands have their edges drawn; more would hide what they frame."""
 
 _CHARACTER = 6.2
 """Width of a character of a band's label (CSS pixels)."""
@@ -107,22 +113,38 @@ def over_time(sheet: Sheet, axis: Timeline, bands: Sequence[Band]) -> tuple[Figu
     figure, axes = blank(sheet)
     axes.set_xlim(0, axis.span)
     axes.set_xlabel(f"time since start, {axis.unit}")
+    pixels = sheet.plot_width / axis.span
+    _shade(axes, bands, pixels)
+    free = 0.0
     for band in bands:
-        _shade(axes, band, sheet.plot_width / axis.span)
+        free = _name(axes, band, pixels, free)
     return figure, axes
 
 
-def _shade(axes: Axes, band: Band, pixels: float) -> None:
-    axes.axvspan(band.start, band.end, color=light("band"), alpha=0.16, linewidth=0, zorder=0)
-    for edge in (band.start, band.end):
-        axes.axvline(edge, color=light("band"), linewidth=0.8)
-    roomy = (band.end - band.start) * pixels >= _CHARACTER * (len(band.name) + 3)
-    label = f"{band.letter} {band.name}" if roomy else band.letter
+def _shade(axes: Axes, bands: Sequence[Band], pixels: float) -> None:
+    windows = np.array(sorted((band.start, band.end) for band in bands), np.float64).reshape(-1, 2)
+    left, right = merged(windows[:, 0], windows[:, 1], 2 / pixels)
+    inside = axes.get_xaxis_transform()
+    colour, bottom, top = light("band"), np.zeros(len(left)), np.ones(len(left))
+    rectangles(axes, left, right, bottom, top, facecolor=colour, alpha=0.16, zorder=0, transform=inside)
+    if len(left) <= MOST_EDGES:
+        axes.vlines(np.concatenate([left, right]), 0, 1, transform=inside, color=colour, linewidth=0.8)
+
+
+def _name(axes: Axes, band: Band, pixels: float, free: float) -> float:
+    """Name the band above the plot, by its letter where narrow, not at all within the last name; where that ends."""
+    label = f"{band.letter} {band.name}"
+    if (band.end - band.start) * pixels < _CHARACTER * (len(label) + 1):
+        label = band.letter
+    middle = (band.start + band.end) / 2
+    half = _CHARACTER * len(label) / 2 / pixels
+    if middle - half < free:
+        return free
     axes.annotate(
-        label, ((band.start + band.end) / 2, 1), xycoords=("data", "axes fraction"), xytext=(0, 5),
-        textcoords="offset points", ha="center", va="bottom", color=light("band-name"), fontsize=11,
-        annotation_clip=False,
+        label, (middle, 1), xycoords=("data", "axes fraction"), xytext=(0, 5), textcoords="offset points",
+        ha="center", va="bottom", color=light("band-name"), fontsize=11, annotation_clip=False,
     )  # fmt: skip
+    return middle + half
 
 
 def svg(plot: Plot, sheet: Sheet, salt: str, alt: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.report.frames.timeline import Timeline
 from harness.report.palette import light
+from harness.report.plots.shapes import merged, rectangles
 from harness.report.plots.sheet import DASHES, Band, Key, Plot, Sheet, name_unit, over_time
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def stacked(frame: pd.DataFrame, colours: Mapping[str, str], unit: str, axis: Ti
             axes.stairs(top, axis.edges, baseline=base, fill=True, color=light(key.colour), linewidth=0)
             base = top
         axes.set_ylim(0, max(base.max(initial=0) * 1.05, 1))
+        axes.yaxis.set_major_formatter("{x:,g}")
         name_unit(axes, unit)
         return figure
 
@@ -66,6 +68,7 @@ def rates(frame: pd.DataFrame, axis: Timeline, bands: Sequence[Band]) -> Plot:
                 frame[key.label], axis.edges, baseline=None, color=light(key.colour), linestyle=dash, linewidth=1.6
             )
         axes.set_ylim(0, max(frame[[key.label for key in _RATE_LINES]].to_numpy().max(initial=0) * 1.05, 1))
+        axes.yaxis.set_major_formatter("{x:,g}")
         name_unit(axes, "per s")
         return figure
 
@@ -84,8 +87,10 @@ def breaker_lanes(frame: pd.DataFrame, axis: Timeline, bands: Sequence[Band]) ->
         least = axis.span / sheet.plot_width * 2
         for lane, spans in enumerate(lanes):
             for state, own in spans.groupby("state", sort=False):
-                bars = list(zip(own[start], np.maximum(own[end] - own[start], least), strict=True))
-                axes.broken_barh(bars, (lane - 0.36, 0.72), color=light(STATE_COLOURS[str(state)]), linewidth=0)
+                begin, stop = own[start].to_numpy(), own[end].to_numpy()
+                left, right = merged(begin, np.maximum(stop, begin + least), least)
+                bottom = np.full(len(left), lane - 0.36)
+                rectangles(axes, left, right, bottom, bottom + 0.72, facecolor=light(STATE_COLOURS[str(state)]))
         axes.set_yticks(range(len(lanes)), names)
         axes.set_ylim(len(lanes) - 0.4, -0.6)
         axes.grid(visible=False)

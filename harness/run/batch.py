@@ -11,6 +11,7 @@ from typing import Any
 from harness.run.execute import Executed, execute
 from harness.run.options import Options
 from harness.run.prepare import prepare
+from harness.run.simulated import simulate
 from harness.scenario import cells, load_scenario
 
 
@@ -21,7 +22,8 @@ def run_all(files: Sequence[Path], options: Options) -> Iterator[Executed]:
     for each in prepared:
         several = options.out is not None and len(prepared) > 1
         out = options.out / each.scenario.name if several and options.out else options.out
-        yield execute(replace(each, options=replace(options, out=out)), _Line(each.scenario.name))
+        placed = replace(each, options=replace(options, out=out))
+        yield simulate(placed) if options.virtual else execute(placed, _Line(each.scenario.name))
 
 
 class _Line:

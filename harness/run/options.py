@@ -18,6 +18,7 @@ class Options:
     profile: str = "fast"
     seed: int | None = None
     workers: int = 1
+    virtual: bool = False
     out: Path | None = None
     environment: str | None = None
     allow_targets: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATIONS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 RATES = {"s": 1.0, "min": 60.0, "h": 3600.0}
 SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -32,7 +32,8 @@ def duration_s(text: str) -> float:
     """Seconds of a duration such as `250ms`; raises TextError."""
     match = re.fullmatch(rf"({NUMBER})(ms|s|m|h)", text.strip())
     if match:
-        seconds = float(match[1]) * DURATIONS[match[2]]
+        # 410ms is the float nearest to 0.41, which a product with 0.001 is not
+        seconds = float(match[1]) / 1000 if match[2] == "ms" else float(match[1]) * DURATIONS[match[2]]
         if seconds <= _LONGEST_S:
             return seconds
         raise TextError(f"{_short(text)} is longer than a year", "a run lasts minutes: check the unit (ms, s, m, h)")
@@ -88,11 +89,11 @@ def number(text: str) -> float:
 
 def format_duration(seconds: float) -> str:
     """The shortest exact writing of a duration: `duration_s(format_duration(x)) == x` for x ≥ 0."""
-    for unit in ("h", "m", "s"):
-        if seconds >= DURATIONS[unit] and (seconds / DURATIONS[unit]).is_integer():
-            return f"{int(seconds / DURATIONS[unit])}{unit}"
+    for unit, length in DURATIONS.items():
+        if seconds >= length and (seconds / length).is_integer():
+            return f"{int(seconds / length)}{unit}"
     millis = round(seconds * 1e3)
-    if 0 < millis < 1000 and millis * DURATIONS["ms"] == seconds:
+    if 0 < millis < 1000 and millis / 1000 == seconds:
         return f"{millis}ms"
     return f"{format_number(seconds)}s"
 

@@ -1,20 +1,12 @@
-"""What can only be checked between keys: names, references, sums, and what excludes each other."""
+"""What can only be checked between keys: names, sums, what excludes each other, what SLOs and laws refer to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from harness.scenario import promises
-from harness.scenario.expr import Expr, Name, kind_of
-from harness.scenario.faultkeys import FaultSpec
 from harness.scenario.leaves import Sink, suggest
-from harness.scenario.nodes import Where, find
+from harness.scenario.nodes import Node, Where, find
+from harness.scenario.references import PHASES, at, check_expressions, fault_names
 from harness.scenario.types import Scenario
 from harness.slo.grammar import parse as parse_slo
-from harness.units import TextError
-
-PHASES = ("warmup", "baseline", "recovery", "cooldown")
-EDGES = ("start", "end")
 
 
 def check(scenario: Scenario, sink: Sink) -> None:
@@ -23,15 +15,10 @@ def check(scenario: Scenario, sink: Sink) -> None:
     _target(scenario, sink)
     _fault_names(scenario, sink)
     _repeats(scenario, sink)
-    _expressions(scenario, sink)
-    _slos(scenario, sink)
+    check_expressions(scenario, sink)
+    _slo_phases(scenario, sink)
+    _steady_state(scenario, sink)
     _laws(scenario, sink)
-
-
-def at(scenario: Scenario, path: str) -> Where:
-    """Where the value at a dotted path stands; the file when it isn't written."""
-    node = find(scenario.tree, path)
-    return node.where if node is not None else scenario.tree.where
 
 
 def _load(scenario: Scenario, sink: Sink) -> None:
@@ -103,149 +90,38 @@ def _repeats(scenario: Scenario, sink: Sink) -> None:
             )
 
 
-def expressions(scenario: Scenario) -> Iterator[tuple[str, Expr]]:
-    """Every expression with the name of what it gives: `outage.at`, `recovery.for`, `outage.latency`."""
-    phases = scenario.phases
-    for name in PHASES:
-        length = getattr(phases, name)
-        if length is not None:
-            yield f"{name}.for", length.for_
-    for fault in scenario.faults:
-        yield f"{fault.name}.at", fault.at
-        yield f"{fault.name}.for", fault.for_
-        if fault.every is not None:
-            yield f"{fault.name}.every", fault.every
-        yield from ((f"{fault.name}:{word}", value) for word, value in fault.params.items() if isinstance(value, Expr))
-    if isinstance(scenario.load.rate, tuple):
-        yield from ((f"stage {index}", stage.for_) for index, stage in enumerate(scenario.load.rate, 1))
-
-
-def _expressions(scenario: Scenario, sink: Sink) -> None:
-    sound = True
-    for name, expression in expressions(scenario):
-        try:
-            only_policy = name.startswith("stage") or ":" in name
-            kind = kind_of(expression.tree, lambda word, only=only_policy: _name_kind(scenario, word, only))  # type: ignore[misc]
-            if kind == "number":
-                raise TextError(
-                    f"{expression.text} is a number, not a duration", f"give it a unit, such as {expression.text}s"
-                )
-        except TextError as error:
-            sound = False
-            sink.note(expression.where, error.what, error.cure, error.index)
-    if sound:
-        _circles(scenario, sink)
-
-
-def _name_kind(scenario: Scenario, name: Name, only_policy: bool) -> str:
-    head, _, edge = name.path.partition(".")
-    if head == "policy":
-        key = promises.key_of(name.path)
-        if key is None:
-            raise TextError(
-                f"{name.path} is not a number of the policy", suggest(name.path, promises.known()), name.index
-            )
-        return "duration" if promises.is_duration(key) else "number"
-    if only_policy:
-        raise TextError(
-            f"{name.path} can't be used here", "only numbers, durations and policy.… have a value here", name.index
-        )
-    known = [*PHASES, *(fault.name for fault in scenario.faults), "policy"]
-    if head not in known:
-        raise TextError(f"there is no phase or fault {head!r}", suggest(head, known), name.index)
-    if edge not in EDGES:
-        raise TextError(f"{name.path} has no value", f"say {head}.start or {head}.end", name.index)
-    return "duration"
-
-
-def _circles(scenario: Scenario, sink: Sink) -> None:
-    """Depth-first over what each expression waits for; meeting one that is still open is a circle."""
-    trees = dict(expressions(scenario))
-    done: set[str] = set()
-
-    def visit(name: str, open_: tuple[str, ...]) -> bool:
-        if name in done or name not in trees:
-            return True
-        if name in open_:
-            around = " → ".join((*open_[open_.index(name) :], name))
-            sink.note(trees[name].where, f"these wait for each other: {around}", "give one of them a time of its own")
-            return False
-        for word in trees[name].names():
-            if not all(visit(need, (*open_, name)) for need in needs(scenario, word.path)):
-                return False
-        done.add(name)
-        return True
-
-    for name in trees:
-        if not visit(name, ()):
-            return
-
-
-def needs(scenario: Scenario, path: str) -> tuple[str, ...]:
-    """The names of the expressions that `<phase or fault>.start|end` is computed from."""
-    head, _, edge = path.partition(".")
-    faults = tuple(f"{fault.name}.{part}" for fault in scenario.faults for part in ("at", "for", "every"))
-    recovery = ("warmup.for", "baseline.for", *faults)
-    table = {
-        "warmup.start": (),
-        "warmup.end": ("warmup.for",),
-        "baseline.start": ("warmup.for",),
-        "baseline.end": ("warmup.for", "baseline.for"),
-        "recovery.start": recovery,
-        "recovery.end": (*recovery, "recovery.for"),
-        "cooldown.start": (*recovery, "recovery.for"),
-        "cooldown.end": (*recovery, "recovery.for", "cooldown.for"),
-    }
-    if head == "policy":
-        return ()
-    if path in table:
-        return table[path]
-    return (f"{head}.at",) if edge == "start" else (f"{head}.at", f"{head}.for", f"{head}.every")
-
-
-def fault_named(scenario: Scenario, name: str) -> FaultSpec | None:
-    """The fault of that name."""
-    return next((fault for fault in scenario.faults if fault.name == name), None)
-
-
-def _slos(scenario: Scenario, sink: Sink) -> None:
-    """SLOs speak of phases that exist; the steady state is judged before the first fault."""
-    names = [fault.name for fault in scenario.faults]
+def _slo_phases(scenario: Scenario, sink: Sink) -> None:
+    """The faults that SLOs name exist, and stand in the order in which phases are named."""
+    names = fault_names(scenario)
     for name, spec in scenario.slos.items():
-        slo = parse_slo(spec.expr)
-        where = at(scenario, f"slos.{name}.expr") if find(scenario.tree, f"slos.{name}.expr") else spec.where
-        index = max(spec.expr.find("fault:"), 0)
-        parts = slo.phase.removeprefix("fault:").split("+") if slo.phase.startswith("fault:") else []
+        parts = _faults_of(spec.expr)
+        place = find(scenario.tree, f"slos.{name}.expr")
+        where, index = place.where if place else spec.where, max(spec.expr.find("fault:"), 0)
         unknown = [part for part in parts if part not in names]
         if unknown:
-            sink.note(
-                where,
-                f"{name}: there is no fault {unknown[0]!r}",
-                suggest(unknown[0], names) if names else "name another phase",
-                index,
-            )
+            cure = suggest(unknown[0], names) if names else "name another phase"
+            sink.note(where, f"{name}: there is no fault {unknown[0]!r}", cure, index)
         elif parts != sorted(parts, key=names.index):
             ordered = "+".join(sorted(parts, key=names.index))
-            sink.note(
-                where,
-                f"{name}: {slo.phase} is not how the phase is called",
-                f"faults stand in the file's order: fault:{ordered}",
-                index,
-            )
+            cure = f"faults stand in the file's order: fault:{ordered}"
+            sink.note(where, f"{name}: fault:{'+'.join(parts)} is not how the phase is called", cure, index)
+
+
+def _faults_of(line: str) -> list[str]:
+    phase = parse_slo(line).phase if line else ""
+    return phase.removeprefix("fault:").split("+") if phase.startswith("fault:") else []
+
+
+def _steady_state(scenario: Scenario, sink: Sink) -> None:
+    """The steady state names SLOs of the baseline: it is judged before the first fault."""
     for index, name in enumerate(scenario.steady_state):
-        where = at(scenario, f"steady_state.{index}")
-        if name not in scenario.slos:
-            sink.note(
-                where,
-                f"there is no SLO {name!r}",
-                suggest(name, scenario.slos) if scenario.slos else "add it under slos",
-            )
-        elif parse_slo(scenario.slos[name].expr).phase != "baseline":
-            sink.note(
-                where,
-                f"{name} does not speak of baseline",
-                f"write it as `{scenario.slos[name].expr} in baseline`, or leave it out here",
-            )
+        where, spec = at(scenario, f"steady_state.{index}"), scenario.slos.get(name)
+        if spec is None and name not in scenario.tree.entries.get("slos", Node({})).entries:
+            cure = suggest(name, scenario.slos) if scenario.slos else "add it under slos"
+            sink.note(where, f"there is no SLO {name!r}", cure)
+        elif spec is not None and spec.expr and parse_slo(spec.expr).phase != "baseline":
+            cure = f"write it as `{spec.expr} in baseline`, or leave it out here"
+            sink.note(where, f"{name} does not speak of baseline", cure)
 
 
 def _laws(scenario: Scenario, sink: Sink) -> None:
@@ -264,8 +140,8 @@ def _laws(scenario: Scenario, sink: Sink) -> None:
         if known.law.startswith("X"):
             sink.note(where, f"{known.law} gates every verdict and can't be accepted", "mend the run instead")
         fault = known.where_.get("fault", "")
-        if fault and fault_named(scenario, fault) is None:
-            names = [each.name for each in scenario.faults]
+        names = fault_names(scenario)
+        if fault and fault not in names:
             sink.note(
                 at(scenario, f"known.{index}.where.fault"),
                 f"there is no fault {fault!r}",

@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.errors import Problem, ScenarioError, UsageError
 from harness.policy import Policy, from_mapping
-from harness.scenario.check import at
 from harness.scenario.leaves import suggest
 from harness.scenario.load import cells, load_scenario
 from harness.scenario.nodes import find
+from harness.scenario.references import at
 from harness.scenario.timeline import resolve
 from harness.scenario.types import Scenario
 

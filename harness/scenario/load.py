@@ -124,7 +124,7 @@ def _extended(path: Path, text: str | None, sink: Sink, above: tuple[Path, ...])
 
 def _bases(tree: Node, sink: Sink) -> Iterator[Node]:
     node = tree.entries.get("extends")
-    for base in () if node is None else node.items or (node,):
+    for base in () if node is None else node.items if node.kind == "list" else (node,):
         if base.kind == "scalar" and base.text and not base.null:
             yield base
         else:

@@ -13,11 +13,11 @@ from harness.faults import KINDS
 from harness.model import Fault, Load, Span, Stage
 from harness.policy import Policy
 from harness.scenario import promises
-from harness.scenario.check import at
 from harness.scenario.expr import Expr, Name, value_of
 from harness.scenario.expr import parse as parse_expression
 from harness.scenario.faultkeys import FaultSpec
 from harness.scenario.leaves import Sink
+from harness.scenario.references import at
 from harness.scenario.types import Length, Scenario
 from harness.units import format_duration, format_rate
 

@@ -150,7 +150,7 @@ def _successes(subject: str, operator: str, value: float, percent: bool, where: 
     if not percent:
         filters = " ".join(filter(None, (where, f"outcome={'error' if failures else 'ok'}")))
         return f"count where {filters} {operator} {int(value)}"
-    selected = f" where {where}" if where else ""
+    selected, value = f" where {where}" if where else "", min(value, 100.0)
     if failures:
         return f"error_rate{selected} {operator} {format_number(value)}%"
     turned = {">": "<", ">=": "<=", "<": ">", "<=": ">="}.get(operator, operator)

@@ -130,7 +130,7 @@ class _Parser:
             percent = float(inner.strip("() "))
             if not 0 < percent < 100:
                 raise TextError(f"there is no {percent:g}th percentile", "use p(50), p(95), p(99.9) … or max", start)
-            return "p", percent / 100
+            return "p", round(percent / 100, 12)
         if word not in (*LATENCIES, "error_rate", *RATES, "amplification", *COUNTS):
             raise TextError(f"{word!r} is not a metric", f"one of {', '.join(METRICS)}", start)
         return word, 0.0

@@ -31,7 +31,8 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.paths.append(self.path)  # type: ignore[attr-defined]
         size = int(parse_qs(urlsplit(self.path).query).get("bytes", ["2"])[0])
-        self.send_response(200)
+        hit = self.headers.get("x-kato-canary") in self.server.broken  # type: ignore[attr-defined]
+        self.send_response(503 if hit else 200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(size))
         self.end_headers()
@@ -44,10 +45,14 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Quiet about connections that the tests break on purpose; `paths` are the requests that arrived."""
+    """Quiet about connections that the tests break on purpose; `paths` are the requests that arrived.
+
+    Canaries that ask for an effect named in `broken` get 503.
+    """
 
     daemon_threads = True
     paths: list[str]
+    broken: set[str]
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass
@@ -56,7 +61,7 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def http_server() -> Iterator[Server]:
     server = Server(("127.0.0.1", 0), Handler)
-    server.paths = []
+    server.paths, server.broken = [], set()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

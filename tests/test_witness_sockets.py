@@ -258,6 +258,15 @@ def test_a_port_in_use_is_named_with_the_cure(served: ServedWitness) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_spool_that_exists_is_not_overwritten(tmp_path: Path) -> None:
+    """Evidence of an earlier run is safe."""
+    path = tmp_path / "witness.raw"
+    path.write_text("old")
+    with pytest.raises(UsageError, match="File exists"):
+        serve_in_thread(kato=StandInKato(), spool=path)
+    assert path.read_text() == "old"
+
+
 def test_a_reset_by_the_client_is_a_disconnect_like_any(served: ServedWitness) -> None:
     """No error of ours."""
     client = socket.create_connection(("127.0.0.1", served.port))

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import EXIT_ENVIRONMENT, EXIT_OK, HarnessError
+from harness.errors import EXIT_OK, HarnessError
 from harness.twin.control import obey
-from harness.twin.process import Options, Process
+from harness.twin.process import Options, Process, Tls
 from harness.twin.profiles import load_profile
 
 _PR_SET_PDEATHSIG = 1
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             profile=load_profile(arguments.profile),
             spool=arguments.spool,
             target=arguments.target,
+            tls=Tls(arguments.ca, arguments.cert, arguments.key),
             host=arguments.host,
             port=arguments.port,
             seed=arguments.seed,
@@ -41,10 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    except OSError as error:
-        where = f"{arguments.host}:{arguments.port}"
-        sys.stderr.write(f"cannot listen on {where}: {error.strerror}\n  cure: name a free port of this host\n")
-        return EXIT_ENVIRONMENT
     return EXIT_OK
 
 
@@ -56,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of service times and fault rules")
     parser.add_argument("--spool", type=Path, help="file that gets one record for each arrival")
     parser.add_argument("--target", default="", help="forward to this KATO instead of answering")
+    for name, what in (("ca", "certificates to trust"), ("cert", "client certificate"), ("key", "its key")):
+        parser.add_argument(f"--{name}", default="", help=f"{what} for an https target (PEM file)")
     parser.add_argument("--control-fd", type=int, help=argparse.SUPPRESS)
     return parser
 

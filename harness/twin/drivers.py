@@ -9,11 +9,15 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from harness.errors import PartMissing
 from harness.twin.connection import Connection
 from harness.twin.steps import Timer
 from harness.twin.witness import Witness
 
 BACKLOG = 2048
+ACCEPTED_AT_ONCE = 64
+"""More in one turn of the loop would make everybody else wait in a storm of connections."""
+
 _LINGER_0 = struct.pack("ii", 1, 0)
 
 
@@ -70,7 +74,10 @@ class SocketWire(asyncio.Protocol):
 
 
 class Listener:
-    """Accepts for one witness; can be closed and opened again on the same port."""
+    """Accepts for one witness; can be closed and opened again on the same port.
+
+    Raises PartMissing where host and port can't be had.
+    """
 
     def __init__(self, witness: Witness, host: str, port: int) -> None:
         self._witness = witness
@@ -83,7 +90,12 @@ class Listener:
         if self._server is None:
             loop = asyncio.get_running_loop()
             sock = _bound(self.host, self.port)
-            self._server = await loop.create_server(lambda: SocketWire(self._witness), sock=sock, backlog=BACKLOG)
+            # asyncio accepts as many in one turn as its backlog says; the kernel's queue is set apart from that.
+            self._server = await loop.create_server(self._accepted, sock=sock, backlog=ACCEPTED_AT_ONCE)
+            sock.listen(BACKLOG)
+
+    def _accepted(self) -> SocketWire:
+        return SocketWire(self._witness)
 
     def close(self) -> None:
         """Refuse new connections; the port stays ours."""
@@ -102,5 +114,9 @@ def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
+    try:
+        sock.bind((host, port))
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise PartMissing(f"cannot listen on {host}:{port}: {error}", "name a free port of this host") from None
     return sock

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import HarnessError, UsageError
 from harness.spool import SAMPLES, SpoolWriter
 from harness.twin.drivers import Listener, LoopTimers
 from harness.twin.exchange import Arrivals
@@ -30,12 +31,22 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files for an https target: certificates to trust, the client's own and its key; empty: the system's, none."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What the command line gives. Without `spool` nothing is recorded; `target` is a real KATO to forward to."""
 
     profile: Profile = INSTANT
     spool: Path | None = None
     target: str = ""
+    tls: Tls = Tls()
     host: str = "127.0.0.1"
     port: int = 0
     seed: int = 0
@@ -48,7 +59,7 @@ class Process:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._spool = SpoolWriter(options.spool, PROCESS) if options.spool else None
+        self._spool = open_spool(options.spool) if options.spool else None
         self._stopped = asyncio.Event()
         self._meter = Meter()
         self.errors = 0
@@ -114,7 +125,10 @@ class Process:
             return
         if sample:
             self._spool.append(self._meter.row(self._spool.text(PROCESS)))
-        self._spool.flush()
+        try:
+            self._spool.flush()
+        except OSError as error:
+            raise HarnessError(f"the spool can't be written: {error.strerror}", "make room on its disk") from error
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.errors += 1
@@ -122,6 +136,16 @@ class Process:
         if error is not None:
             traceback.print_exception(error, file=sys.stderr)
         self.on_error(f"{context['message']}: {error!r}")
+
+
+def open_spool(path: Path) -> SpoolWriter:
+    """A new spool file; raises UsageError where there can't be one."""
+    try:
+        return SpoolWriter(path, PROCESS)
+    except OSError as error:
+        raise UsageError(
+            f"spool {path}: {error.strerror}", "name a file that doesn't exist in a folder that does"
+        ) from None
 
 
 class Meter:
@@ -157,7 +181,8 @@ def make_witness(options: Options, timers: LoopTimers, arrivals: Arrivals) -> Wi
     if options.target:
         from harness.twin.forward import forwarding_witness, parse_target
 
-        return forwarding_witness(timers, arrivals, parse_target(options.target))
+        tls = options.tls
+        return forwarding_witness(timers, arrivals, parse_target(options.target, tls.ca, tls.cert, tls.key))
     from harness.twin.embedded import embedded_witness
 
     return embedded_witness(timers, arrivals, options.profile, options.seed, options.kato)

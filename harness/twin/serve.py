@@ -31,8 +31,10 @@ class ServedWitness:
         self._thread = threading.Thread(target=self._run, name="kato-witness", daemon=True)
         self._thread.start()
         self._ready.wait(START_S)
+        if self._failure is not None:
+            raise self._failure
         if self._process is None:
-            raise HarnessError("the witness did not start", str(self._failure or "")) from self._failure
+            raise HarnessError(f"the witness did not start within {START_S:g} s", "is this machine overloaded?")
 
     @property
     def url(self) -> str:

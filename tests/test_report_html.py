@@ -166,3 +166,28 @@ def test_a_repeated_fault_keeps_its_letter() -> None:
     rows = {"name": ["flap", "outage", "flap"], "kind": ["refuse"] * 3, "planned_ns": [START, START + S, START + 2 * S]}
     run = replace(RUN, history=replace(RUN.history, faults=table("faults", rows)))
     assert "the faults A flap · B outage, from" in html.render(run, demo_judgement()).decode()
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two #rrggbb colours (WCAG 2.2, "contrast ratio")."""
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "raised"])
+def test_text_has_the_contrast_that_tired_eyes_need(ground: str, side: int) -> None:
+    texts = "ink muted link fail invalid warn inconclusive pass neutral band-name".split()
+    assert {name for name in texts if contrast(PALETTE[name][side], PALETTE[ground][side]) < 4.5} == set()
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
+def test_lines_and_outcomes_stand_out_from_the_page(side: int) -> None:
+    marks = [name for name in PALETTE if name.startswith("line-")] + ["ok", "timeout", "error", "degraded", "overflow"]
+    assert {name for name in marks if contrast(PALETTE[name][side], PALETTE["paper"][side]) < 3} == set()

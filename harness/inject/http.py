@@ -13,7 +13,6 @@ from harness.faults import KINDS
 from harness.model import Fault
 
 REPLY_WITHIN_S = 5.0
-READY_WITHIN_S = 20.0
 
 
 class WitnessControl:
@@ -23,10 +22,6 @@ class WitnessControl:
         self._channel = channel
         self._turn = threading.Lock()
         self._last = 0
-
-    def ready(self) -> dict[str, Any]:
-        """Wait for the witness's first word: its port and process id. Raises PartMissing when it doesn't come."""
-        return self._receive(READY_WITHIN_S, "its first word")
 
     def do(self, what: str, **more: Any) -> dict[str, Any]:
         """Carry out one command; its reply. Raises PartMissing when the witness is gone or silent, HarnessError

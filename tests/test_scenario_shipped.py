@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from ruamel.yaml import YAML
 
 from harness.policy import Breaker, Policy, Retry, Timeout
 from harness.scenario import json_schema, load_scenario, resolve
+from harness.scenario.nodes import parse, plain
 from harness.scenario.promises import longest_timeout_s
 
 FILES = sorted((Path(__file__).parent.parent / "scenarios").glob("*.yaml"))
@@ -33,7 +33,7 @@ NAMES = {
 FAST = {
     "breaker": Policy(timeout=Timeout(1.0, 1.0, 1.0, 1.0), breaker=Breaker(fail_max=5, reset_timeout=6.0)),
     "retries": Policy(timeout=Timeout(read=0.5, total=2.0), retry=Retry(max_attempts=3)),
-    "httpx": Policy(timeout=Timeout(connect=1.0, read=1.0)),
+    "httpx": Policy(timeout=Timeout(3.0, 3.0, 3.0, 3.0, 3.0)),
     "nothing": Policy(),
 }
 """Promises of the guide's clients at a tenth of its times."""
@@ -95,7 +95,7 @@ def test_freeze_is_the_figure_that_is_measured() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_editors_schema_accepts_a_shipped_scenario(path: Path) -> None:
     """The schema is made from the table that reads: what loads is valid."""
-    jsonschema.validate(YAML(typ="safe", pure=True).load(path.read_text()), json_schema())
+    jsonschema.validate(plain(parse(path.read_text(), str(path))), json_schema())
 
 
 def test_the_editors_schema_is_a_schema_and_refuses_typos() -> None:

@@ -124,7 +124,7 @@ def test_without_faults_the_baseline_is_the_run() -> None:
 
 
 def test_load_lasts_until_the_phases_are_through() -> None:
-    """Stages end by holding the last rate; a duration is never shorter than the phases that were asked for."""
+    """Stages end by holding the rate that isn't a spike; a duration is never shorter than the phases that were asked for."""
     timeline = _resolve(
         "load: {rate: [{ramp: 0/s..10/s, over: 5s}, {spike: 50/s, for: 1s}]}\n"
         "phases: {recovery: 10s}\nfaults: [{kind: refuse, at: 4s, for: 4s}]"
@@ -132,7 +132,7 @@ def test_load_lasts_until_the_phases_are_through() -> None:
     assert timeline.load.stages == (
         Stage(0.0, 10.0, 5 * 10**9),
         Stage(50.0, 50.0, 10**9),
-        Stage(50.0, 50.0, 12 * 10**9),
+        Stage(10.0, 10.0, 12 * 10**9),
     )
     assert timeline.end_ns == timeline.load.for_ns == 18 * 10**9
 

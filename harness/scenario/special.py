@@ -137,11 +137,13 @@ PROFILE = Profile()
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """A stretch of load as written: rates in calls/s, length as an expression over the policy."""
+    """A stretch of load as written: rates in calls/s, length as an expression over the policy. After a spike the
+    rate before it goes on."""
 
     start_rate: float
     end_rate: float
     for_: Expr = field(default=parse_expression("10s"))
+    spike: bool = False
     where: Where = field(default=Where(), compare=False)
 
 
@@ -185,7 +187,7 @@ class Stages:
             return BAD
         rates = values[word] if word == "ramp" else (values[word], values[word])
         start, end = rates
-        return StageSpec(start, end, values["over" if word == "ramp" else "for"], node.where)
+        return StageSpec(start, end, values["over" if word == "ramp" else "for"], word == "spike", node.where)
 
     def schema(self) -> dict[str, Any]:
         stages = [

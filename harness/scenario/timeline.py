@@ -234,7 +234,7 @@ def _load(
 
 
 def _stages(scenario: Scenario, times: _Times, end_ns: int) -> tuple[Stage, ...]:
-    """The stages of load, the last rate held until the end; a closed model's one stage has no rate."""
+    """The stages of load; the last rate that isn't a spike's is held until the end. A closed model has one, without rate."""
     rate = scenario.load.rate
     if scenario.load.users:
         return (Stage(0.0, 0.0, end_ns),)
@@ -243,7 +243,8 @@ def _stages(scenario: Scenario, times: _Times, end_ns: int) -> tuple[Stage, ...]
         return (Stage(one, one, end_ns),)
     stages = [Stage(stage.start_rate, stage.end_rate, _ns(times.value(stage.for_))) for stage in rate]
     left_ns = end_ns - sum(stage.for_ns for stage in stages)
-    return (*stages, Stage(stages[-1].end_rate, stages[-1].end_rate, left_ns)) if left_ns > 0 else tuple(stages)
+    held = next((stage.end_rate for stage in reversed(rate) if not stage.spike), rate[-1].end_rate)
+    return (*stages, Stage(held, held, left_ns)) if left_ns > 0 else tuple(stages)
 
 
 def _sessions(

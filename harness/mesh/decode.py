@@ -24,6 +24,8 @@ Duration = typing.NewType("Duration", int)
 Unsigned = typing.NewType("Unsigned", int)
 """A 32 or 64 bit unsigned integer."""
 ZERO = Unsigned(0)
+_REFUSED = object()
+"""Stands for a value that became a problem; its field keeps the default."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Decoder:
             else:
                 self._group(groups, field.group, key, child)
                 given[field.attribute] = self._value(child, field.kind, key)
-        return kind(**given)
+        return kind(**{name: value for name, value in given.items() if value is not _REFUSED})
 
     def _value(self, node: Node, kind: Any, key: str) -> Any:
         origin = typing.get_origin(kind)
@@ -129,16 +131,18 @@ class Decoder:
     def _sequence(self, node: Node, kind: Any, key: str) -> Any:
         if not isinstance(node.value, tuple):
             self._refuse(node, f"`{key}` is {_word(node)}, a list is needed", f"start each entry of `{key}` with `- `")
-            return ()
-        return tuple(self._value(item, kind, key) for item in node.value if item.value is not None)
+            return _REFUSED
+        values = [self._value(item, kind, key) for item in node.value if item.value is not None]
+        return tuple(value for value in values if value is not _REFUSED)
 
     def _mapping(self, node: Node, kind: Any, key: str) -> Any:
         if not isinstance(node.value, Mapping):
             self._refuse(
                 node, f"`{key}` is {_word(node)}, a mapping is needed", f"write `name: value` lines under `{key}`"
             )
-            return {}
-        return {name: self._empty_or(child, kind, name) for name, child in node.value.items()}
+            return _REFUSED
+        values = {name: self._empty_or(child, kind, name) for name, child in node.value.items()}
+        return {name: value for name, value in values.items() if value is not _REFUSED}
 
     def _empty_or(self, node: Node, kind: Any, key: str) -> Any:
         if node.value is None and dataclasses.is_dataclass(kind):
@@ -161,17 +165,17 @@ class Decoder:
         if fits:
             return value
         self._refuse(node, f"`{key}` is {_word(node)}, {words} is needed", f"give `{key}` as {words}")
-        return None
+        return _REFUSED
 
-    def _duration(self, node: Node, key: str) -> int | None:
+    def _duration(self, node: Node, key: str) -> Any:
         try:
             if isinstance(node.value, str):
                 return duration.parse(node.value)
         except ValueError as error:
             self._refuse(node, f"`{key}`: {error}", "write a number with its unit: ns, us, ms, s, m or h")
-            return None
+            return _REFUSED
         self._refuse(node, f"`{key}` is {_word(node)}, a duration is needed", "write a number with its unit, like 30s")
-        return None
+        return _REFUSED
 
     def _group(self, groups: dict[str, str], group: str, key: str, node: Node) -> None:
         if group and group in groups:

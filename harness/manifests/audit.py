@@ -1,0 +1,113 @@
+"""The audit: files to units, units through every rule, findings in the order of the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.errors import EXIT_FAILED, EXIT_OK
+from harness.manifests import consul, istio, linkerd, pods, probes, resources, schema, settings_rules, stores, traffic
+from harness.manifests.formats import FORMATS
+from harness.manifests.hcl import load_hcl
+from harness.manifests.rules import Rule
+from harness.manifests.unit import Unit, Variable
+from harness.mesh.nodes import ManifestError, Node, load_file
+from harness.model import Finding
+
+RULES: tuple[Rule, ...] = (
+    *schema.RULES,
+    *probes.RULES,
+    *resources.RULES,
+    *settings_rules.RULES,
+    *stores.RULES,
+    *pods.RULES,
+    *istio.RULES,
+    *traffic.RULES,
+    *linkerd.RULES,
+    *consul.RULES,
+)
+UNREADABLE = "FILE/unreadable"
+_YAML, _HCL, _ENV = (".yaml", ".yml", ".json"), (".hcl",), (".env",)
+
+
+def audit(paths: Sequence[str | Path]) -> list[Finding]:
+    """What is wrong in manifests, file by file and line by line.
+
+    A folder is a unit: what is applied together and may refer to each other; files named one by one are one unit.
+    """
+    findings: list[Finding] = []
+    for files in _units([Path(path) for path in paths]):
+        unit, problems = _read(files)
+        findings += problems
+        findings += [finding for rule in RULES for finding in rule.findings(unit)]
+    return sorted(findings, key=_place)
+
+
+def audit_command(paths: Sequence[str | Path], form: str = "text") -> tuple[str, int]:
+    """The findings in a format (text, json, sarif, junit) and the exit code: 1 when a gate rule is broken."""
+    findings = audit(paths)
+    failed = any(finding.severity == "gate" for finding in findings)
+    return FORMATS[form](findings, RULES), EXIT_FAILED if failed else EXIT_OK
+
+
+def _units(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    named = [path for path in paths if not path.is_dir()]
+    if named:
+        yield named
+    for path in paths:
+        if path.is_dir():
+            folders: dict[Path, list[Path]] = {}
+            for file in sorted(path.rglob("*")):
+                hidden = any(part.startswith(".") for part in file.relative_to(path).parts[:-1])
+                if file.is_file() and file.suffix in (*_YAML, *_HCL, *_ENV) and not hidden:
+                    folders.setdefault(file.parent, []).append(file)
+            yield from folders.values()
+
+
+def _read(files: Sequence[Path]) -> tuple[Unit, list[Finding]]:
+    documents: list[Node] = []
+    services: list[Node] = []
+    environment: list[Variable] = []
+    findings: list[Finding] = []
+    for file in files:
+        try:
+            if file.suffix in _HCL:
+                services.append(load_hcl(_text(file), str(file)))
+            elif file.suffix in _ENV:
+                environment += _environment(_text(file), str(file))
+            else:
+                documents += _flat(load_file(file))
+        except ManifestError as error:
+            for found in error.problems:
+                place = f"{found.file}:{found.line}:{found.column}"
+                findings.append(Finding(UNREADABLE, place, found.what, found.cure, "gate"))
+    return Unit(tuple(documents), tuple(services), tuple(environment)), findings
+
+
+def _flat(documents: Sequence[Node]) -> Iterator[Node]:
+    for document in documents:
+        yield from document.each("items") if document.get("kind") == "List" else (document,)
+
+
+def _text(file: Path) -> str:
+    from harness.errors import Problem
+
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            [Problem(str(file), 1, 1, f"can't be read: {error}", "give a readable text file")]
+        ) from error
+
+
+def _environment(text: str, file: str) -> Iterator[Variable]:
+    """`NAME=value` lines, as container runtimes read them."""
+    for number, line in enumerate(text.splitlines(), 1):
+        name, sign, value = line.strip().partition("=")
+        if sign and not name.startswith("#"):
+            yield Variable(name, value, Node(value, file, number, 1))
+
+
+def _place(finding: Finding) -> tuple[str, int, int, str]:
+    file, line, column = finding.where.rsplit(":", 2)
+    return file, int(line), int(column), finding.rule

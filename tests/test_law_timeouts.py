@@ -107,3 +107,133 @@ class TestT1:
         calls = "call op start_ms end_ms outcome\n1 observe 0 8000 ok\n2 observe 0 700 timeout"
         attempts = "call attempt start_ms end_ms result status\n1 1 0 8000 - 200\n2 1 0 700 read_timeout 0"
         assert said("T1", READ, calls=calls, attempts=attempts, faults=faults).status == "pass"
+
+
+class TestT2:
+    """A dripping answer ends within the declared total."""
+
+    FAULTS = "name kind applied_ms effective_ms cleared_ms\ndrip drip 1 10 9000"
+    ARRIVALS = "call attempt op arrive_ms reply_ms status fault\n1 1 observe 12 5000 200 drip"
+
+    def tables(self, end_ms: int) -> dict[str, str]:
+        return {
+            "faults": self.FAULTS,
+            "arrivals": self.ARRIVALS,
+            "calls": f"call op start_ms end_ms outcome\n1 observe 10 {10 + end_ms} timeout",
+            "attempts": f"call attempt start_ms headers_ms end_ms result\n1 1 10 15 {10 + end_ms} read_timeout",
+        }
+
+    def test_passes_where_the_call_was_cut_off(self) -> None:
+        """A total of 1 s ended it after 1.2 s."""
+        assert said("T2", TOTAL, **self.tables(1200)).status == "pass"
+
+    def test_fails_by_one_call_that_outlived_its_total(self) -> None:
+        """1.3 s is more than 1 s + ε."""
+        found = said("T2", TOTAL, **self.tables(1300))
+        assert (found.status, calls_of(found), found.bound) == ("fail", [1], "1.00 s")
+
+    def test_a_drip_that_ends_early_proves_nothing(self) -> None:
+        """The answer was whole after 300 ms."""
+        tables = self.tables(300)
+        tables["calls"] = tables["calls"].replace("timeout", "ok")
+        tables["attempts"] = tables["attempts"].replace("read_timeout", "-")
+        assert said("T2", TOTAL, **tables).status == "not_exercised"
+
+    def test_does_not_apply_without_a_declared_total(self) -> None:
+        """Read time-outs are per chunk, and nobody promised more."""
+        assert said("T2", READ, **self.tables(9000)).status == "not_applicable"
+
+    def test_t1_leaves_dripped_calls_to_it(self) -> None:
+        """One defect, one law."""
+        assert said("T1", TOTAL, **self.tables(1300)).status == "pass"
+
+
+class TestT3:
+    """The handshake ends within its own time-out."""
+
+    def tables(self, end_ms: int) -> dict[str, str]:
+        return {
+            "calls": f"call op start_ms end_ms outcome\n1 observe 10 {10 + end_ms} timeout",
+            "attempts": f"call attempt start_ms end_ms result\n1 1 10 {10 + end_ms} connect_timeout",
+        }
+
+    def test_passes_within_half_a_second_more(self) -> None:
+        """0.2 s + 0.5 s."""
+        assert said("T3", READ, **self.tables(690)).status == "pass"
+
+    def test_fails_by_one_longer_handshake(self) -> None:
+        """710 ms is too long."""
+        found = said("T3", READ, **self.tables(710))
+        assert (found.status, calls_of(found)) == ("fail", [1])
+
+    def test_a_number_that_was_only_read_fails_nobody(self) -> None:
+        """Another time-out may have been given with the call."""
+        read = promise(read={"timeout": {"connect": 0.2, "read": 0.5}})
+        assert said("T3", read, **self.tables(710)).status == "inconclusive"
+
+    def test_is_not_exercised_by_toxiproxy(self) -> None:
+        """It accepts at once."""
+        tables = {name: text.replace("connect_timeout", "read_timeout") for name, text in self.tables(700).items()}
+        assert said("T3", READ, **tables).status == "not_exercised"
+
+
+class TestT6:
+    """Work for attempts that were given up is counted."""
+
+    CALLS = "call op start_ms end_ms outcome\n1 observe 10 110 timeout\n2 observe 10 110 timeout"
+    ATTEMPTS = "call attempt start_ms end_ms result\n1 1 10 110 read_timeout\n2 1 10 110 read_timeout"
+    ARRIVALS = "call attempt op arrive_ms commit_seq\n1 1 observe 12 {}\n2 1 observe 12 -"
+
+    def test_counts_what_was_committed_for_nobody(self) -> None:
+        """One of two; reported as information, never failed."""
+        tables = {"calls": self.CALLS, "attempts": self.ATTEMPTS, "arrivals": self.ARRIVALS.format(1)}
+        found = said("T6", READ, {"oracle": "twin"}, **tables)
+        assert (found.status, found.severity, found.measured) == ("pass", "info", "50.0% wasted")
+
+    def test_is_not_exercised_where_nothing_was_given_up(self) -> None:
+        """Every attempt came to its end."""
+        attempts = self.ATTEMPTS.replace("read_timeout", "-")
+        tables = {"calls": self.CALLS, "attempts": attempts, "arrivals": self.ARRIVALS.format(1)}
+        assert said("T6", READ, {"oracle": "twin"}, **tables).status == "not_exercised"
+
+
+class TestT7:
+    """A full pool is the client's own matter."""
+
+    POOL = promise({"timeout": {"pool": 0.5}, "breaker": {"fail_max": 5, "reset_timeout": 3.0}})
+    CALLS = "call op start_ms end_ms outcome\n1 observe 10 {} timeout"
+
+    def attempts(self, end_ms: int, again: bool = False) -> str:
+        more = f"\n1 2 {end_ms} {end_ms + 10} -" if again else ""
+        return f"call attempt start_ms end_ms result\n1 1 10 {end_ms} pool_timeout{more}"
+
+    def test_passes_where_the_wait_ended_in_time(self) -> None:
+        """Half a second, and nothing came of it."""
+        assert said("T7", self.POOL, calls=self.CALLS.format(700), attempts=self.attempts(700)).status == "pass"
+
+    def test_fails_by_one_wait_that_was_too_long(self) -> None:
+        """Longer than 0.5 s + ε."""
+        assert said("T7", self.POOL, calls=self.CALLS.format(800), attempts=self.attempts(800)).status == "fail"
+
+    def test_fails_by_one_retry_of_a_full_pool(self) -> None:
+        """A second attempt after a PoolTimeout, unless the policy promises just that."""
+        tables = {"calls": self.CALLS.format(520), "attempts": self.attempts(510, again=True)}
+        assert said("T7", self.POOL, **tables).status == "fail"
+        declared = promise({"timeout": {"pool": 0.5}, "retry": {"max_attempts": 2, "on": ["pool_timeout"]}})
+        assert said("T7", declared, **tables).status == "pass"
+
+    def test_fails_where_full_pools_opened_the_breaker(self) -> None:
+        """Five PoolTimeouts, then a rejection."""
+        calls = [f"{n} observe {100 * n} {100 * n + 50} timeout -" for n in range(1, 6)]
+        attempts = [f"{n} 1 {100 * n} {100 * n + 50} pool_timeout" for n in range(1, 6)]
+        head = "call op start_ms end_ms outcome error\n"
+        found = said(
+            "T7", self.POOL, calls=head + "\n".join([*calls, "6 observe 700 700 rejected breaker_open"]),
+            attempts="call attempt start_ms end_ms result\n" + "\n".join(attempts),
+        )  # fmt: skip
+        assert (found.status, "breaker" in found.reason) == ("fail", True)
+
+    def test_is_not_exercised_without_a_full_pool(self) -> None:
+        """Nobody waited."""
+        attempts = self.attempts(510).replace("pool_timeout", "-")
+        assert said("T7", self.POOL, calls=self.CALLS.format(510), attempts=attempts).status == "not_exercised"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.laws import breaker, data, gates, timeouts
+from harness.laws import breaker, data, gates, timeouts, waits
 from harness.laws.registry import LAWS, Law, in_catalogue_order
 from harness.laws.required import provable
 from harness.laws.words import explain
 
-__all__ = ["LAWS", "Law", "breaker", "data", "explain", "gates", "provable", "timeouts"]
+__all__ = ["LAWS", "Law", "breaker", "data", "explain", "gates", "provable", "timeouts", "waits"]
 
 in_catalogue_order()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.laws.breaker_events import Events
 from harness.laws.breaker_runs import Run, full_runs, needed
-from harness.laws.breaker_state import Spell, all_spells
+from harness.laws.breaker_state import all_spells, since_served
 from harness.laws.case import Case, Ints
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.policy import Breaker
@@ -96,14 +95,6 @@ def _opened_by_4xx(case: Case) -> Ints:
             ):
                 found.append(int(e.row[since[-1]]))
     return np.array(found, np.int64)
-
-
-def since_served(e: Events, spell: Spell) -> Ints:
-    """The tried events (indices) between the last served one and the rejection that ended a closed spell."""
-    at = spell.at
-    tried = np.flatnonzero(~e.rejected[max(at - 512, 0) : at]) + max(at - 512, 0)
-    served = tried[e.served[tried]]
-    return tried[tried > served[-1]] if len(served) else tried
 
 
 def _opened_on_status(case: Case) -> int:

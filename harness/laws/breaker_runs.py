@@ -1,8 +1,9 @@
 """Runs of counted failures after which a breaker has to be open, and the calls that were let through all the same.
 
 Careful on the client's behalf: a run ends at any success of the same worker, at any rejection and at any failure that
-needn't count; calls that began before the run had filled the count are never held against it; a breaker may have
-counted attempts instead of calls, so the first trial may come that much earlier.
+needn't count; what began before that isn't counted (a breaker may well ignore calls of an earlier state); calls that
+began before the run had filled the count are never held against it; a breaker may have counted attempts instead of
+calls, so the first trial may come that much earlier.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served:
     fails = fails[np.argsort(e.end_ns[fails], kind="stable")]
     other = e.end_ns[mine & ~e.rejected & ~e.failed & ~e.served]
     resets = np.sort(np.concatenate([served, e.start_ns[e.rejected], e.end_ns[e.denied], other]))
+    fails = fails[np.searchsorted(resets, e.start_ns[fails]) == np.searchsorted(resets, e.end_ns[fails])]
     if not len(fails):
         return []
     epoch = np.searchsorted(resets, e.end_ns[fails], side="left")

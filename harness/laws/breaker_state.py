@@ -14,7 +14,7 @@ import numpy as np
 from harness.evidence.history import History, table
 from harness.evidence.table import Table
 from harness.laws.breaker_events import Events, events_of
-from harness.laws.case import Case, once
+from harness.laws.case import Case, Ints, once
 from harness.policy import Breaker, Policy, Promise
 
 SETTLE_NS = 2_000_000
@@ -51,6 +51,14 @@ def all_spells(case: Case) -> list[tuple[Events, list[Spell]]]:
     begin = min([begin, *(span.start_ns for span in case.history.phases)])
     breaker = case.policy.breaker or Breaker()
     return [(events, spells(events, breaker, begin, case.end_ns)) for events in events_of(case)]
+
+
+def since_served(e: Events, spell: Spell) -> Ints:
+    """The tried events (indices) between the last served one and the rejection that ended a closed spell."""
+    least = max(spell.at - LOOK_BACK, 0)
+    tried: Ints = np.flatnonzero(~e.rejected[least : spell.at]) + least
+    served = tried[e.served[tried]]
+    return tried[tried > served[-1]] if len(served) else tried
 
 
 def spells(events: Events, breaker: Breaker, begin_ns: int, end_ns: int) -> list[Spell]:

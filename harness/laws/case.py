@@ -211,6 +211,11 @@ class Case:
                 found = found | (table["status"] == int(word))
         return found
 
+    def hit_by(self, *kinds: str) -> Mask:
+        """The calls of which an arrival suffered a fault of one of `kinds` at the witness."""
+        names = [window.name for window in self.windows if window.kind in kinds]
+        return self.arrivals.any(self.arrivals.table["fault"].among(*names))
+
     def during(self, *kinds: str) -> Mask:
         """The calls that overlap a fault of one of `kinds` (any fault, for none)."""
         found = np.zeros(len(self.calls), bool)

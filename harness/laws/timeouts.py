@@ -5,99 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
+from harness.laws.bounds import declared_total_s, limits_ns, source
 from harness.laws.case import Case, Ints
-from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
-from harness.policy import Policy
+from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
 UNBOUNDED_S = 10.0
 """Without any time-out known, a call that only the end of a fault of at least this length ended is unbounded."""
 
 DRIPPING = ("drip", "slicer", "bandwidth")
-"""Faults that feed a reader before its time-out: only a total bounds them (T2)."""
+"""Faults that feed a reader before its time-out: only a total bounds them, and T2 judges that."""
+
+CONNECT_SLACK_S = 0.5
+"""laws.md, T3."""
 
 STALLING = frozenset({"timeout", "pause", "latency", "delay", "store"})
-
-
-def backoff_s(policy: Policy, retry: int) -> float:
-    """The longest promised wait before re-try `retry` = 1, 2, … (s)."""
-    backoff = policy.retry.backoff if policy.retry else None
-    if backoff is None:
-        return 0.0
-    wait = backoff.initial * backoff.multiplier ** (retry - 1)
-    return min(wait, backoff.max) if backoff.max is not None else wait
-
-
-def attempt_bound_s(policy: Policy) -> float | None:
-    """The longest that one attempt may last until its headers (s): pool + connect + write + read; None: unbounded.
-
-    A `total` that was only read is that of an HTTP library, which knows attempts and not calls.
-    """
-    timeout = policy.timeout
-    if timeout is None:
-        return None
-    if timeout.total is not None:
-        return timeout.total
-    if timeout.read is None:
-        return None
-    return (timeout.pool or 0.0) + (timeout.connect or timeout.read) + (timeout.write or 0.0) + timeout.read
-
-
-def declared_total_s(case: Case, op: str) -> float | None:
-    """The total over the whole call that the integration declares for `op` (s)."""
-    timeout = case.policy.of(op).timeout
-    return timeout.total if timeout is not None and source(case, op, "timeout.total") == "declared" else None
-
-
-def source(case: Case, op: str, key: str) -> str:
-    """Where a number of the policy comes from: declared, read, default; declared where nothing is said."""
-    sources = case.promise.sources
-    return str(sources.get(f"calls.{op}.{key}", sources.get(key, "declared")))
-
-
-def requests_of(case: Case) -> Ints:
-    """For each call how many requests it made one after the other: an attempt after a 2xx one begins another."""
-    tries = case.attempts
-    after_served = np.zeros(len(tries.row), bool)
-    after_served[1:] = case.words["ok"][:-1] & (tries.row[1:] == tries.row[:-1])
-    return 1 + tries.number(after_served)
-
-
-def limits_ns(case: Case) -> Ints:
-    """For each call the longest it may last with ε (ns); 0 where nothing is known to bound it."""
-    limit = np.zeros(len(case.calls), np.int64)
-    for op in case.calls["op"].names:
-        mine = case.calls["op"].among(op)
-        total = declared_total_s(case, op)
-        limit[mine] = int(total * 1e9) if total is not None else _sum_ns(case, op)[mine]
-    return np.where(limit > 0, limit + case.epsilon_ns, 0)
-
-
-def _sum_ns(case: Case, op: str) -> Ints:
-    """The bound from single time-outs: attempts × (one attempt + reading its body) + waits between them.
-
-    Where retries or their waits are not known, those that were seen are allowed: T1 then judges each attempt.
-    """
-    policy, tries = case.policy.of(op), case.attempts
-    each_s, retry = attempt_bound_s(policy), policy.retry
-    if each_s is None or (retry is None and not case.hooked):
-        return np.zeros(len(case.calls), np.int64)
-    times = tries.count if retry is None else np.maximum(requests_of(case) * retry.max_attempts, 1)
-    waits = _waits_ns(case)
-    if retry is not None and retry.backoff is not None:
-        waits = requests_of(case) * int(1e9 * sum(backoff_s(policy, retry=n) for n in range(1, retry.max_attempts)))
-    elif retry is not None and retry.max_attempts == 1:
-        waits = np.zeros_like(waits)
-    headers = tries.table["headers_ns"]
-    body = np.where(headers > 0, tries.table["end_ns"] - headers, 0)
-    reading = np.minimum(tries.sum(body), times * int(1e9 * ((policy.timeout and policy.timeout.read) or 0.0)))
-    return np.maximum(times, 1) * int(each_s * 1e9) + waits + reading
-
-
-def _waits_ns(case: Case) -> Ints:
-    """For each call the time that it spent in no attempt (ns)."""
-    spent = case.attempts.sum(case.attempts.table["end_ns"] - case.attempts.table["start_ns"])
-    waits: Ints = np.maximum(case.calls["end_ns"] - case.calls["start_ns"] - spent, 0)
-    return waits
 
 
 @law(
@@ -155,15 +76,11 @@ def _timed_out(case: Case) -> Mask:
 
 
 def _excused(case: Case) -> Mask:
-    """Late calls that broke no promise: dripped ones without a declared total (T2 judges those), and ones that another
-    time-out than the one that was read did end (K2 is about that)."""
-    excused = np.zeros(len(case.calls), bool)
-    dripped, timed_out = case.during(*DRIPPING), _timed_out(case)
+    """Late calls that T1 leaves alone: dripped ones, and those ended by another time-out than the one that was read."""
+    excused, timed_out = case.during(*DRIPPING), _timed_out(case)
     for op in case.calls["op"].names:
-        mine = case.calls["op"].among(op)
-        if declared_total_s(case, op) is None:
-            excused |= mine & dripped
-            excused |= mine & timed_out & (source(case, op, "timeout.read") != "declared")
+        if declared_total_s(case, op) is None and source(case, op, "timeout.read") != "declared":
+            excused |= case.calls["op"].among(op) & timed_out
     return excused
 
 
@@ -177,3 +94,84 @@ def _held_until_the_end(case: Case) -> Mask:
             inside = window.end_ns - np.maximum(calls["start_ns"], window.start_ns)
             held |= (calls["start_ns"] < window.end_ns) & (inside >= least_ns) & (calls["end_ns"] >= window.end_ns)
     return held
+
+
+@law(
+    "T2",
+    "TotalDeadline",
+    family="time-outs",
+    rule="a call whose answer drips in, each byte within the read time-out, ends within the declared total + ε",
+    trap="a read time-out is per chunk: a client of 10 s waits 160 s for twenty chunks; drips below the buffers' size "
+    "prove nothing",
+    cure="put a deadline over the whole call, and cut every wait to what is left of it",
+    example="httpx.Client(timeout=10) reads a byte every 8 s for as long as they come (httpx#1450)",
+    needs=frozenset(DRIPPING),
+    promise=("timeout.total",),
+    wants="a reply that drips for longer than the total: drip, slicer or bandwidth",
+)
+def total_deadline(case: Case) -> Ruling:
+    calls = case.calls
+    totals = {op: total for op in calls["op"].names if (total := declared_total_s(case, op)) is not None}
+    if not totals:
+        return inapplicable("no total time-out is declared")
+    took, limit = calls["end_ns"] - calls["start_ns"], np.zeros(len(calls), np.int64)
+    for op, total in totals.items():
+        limit[calls["op"].among(op)] = int(total * 1e9)
+    dripped = case.hit_by("drip") | (case.during("slicer", "bandwidth") & (case.attempts.count > 0))
+    late = dripped & (limit > 0) & (took > limit + case.epsilon_ns)
+    if late.any():
+        rows = np.flatnonzero(late)[np.argsort(-took[late], kind="stable")]
+        longest = f"{took[rows[0]] / 1e9:.2f} s"
+        reason = f"{plural(len(rows), 'call')} with a dripping answer outlived the total; the longest lasted {longest}"
+        bound = f"{limit[rows[0]] / 1e9:.2f} s"
+        return broken(case, rows, reason, of=int(dripped.sum()), measured=longest, bound=bound)
+    tested = dripped & (limit > 0) & (_cut_short(case) | (took > 0.8 * limit))
+    if not tested.any():
+        return unexercised(f"no answer dripped for as long as the total; it takes {exercise('T2')}")
+    return passed(
+        f"{plural(int(tested.sum()), 'dripping answer')} ended within the total",
+        measured=f"{took[tested].max() / 1e9:.2f} s",
+        bound=f"{limit[tested].max() / 1e9:.2f} s",
+    )
+
+
+def _cut_short(case: Case) -> Mask:
+    """The calls that gave up an answer whose headers had come."""
+    tries = case.attempts
+    begun = tries.any((tries.table["headers_ns"] > 0) & case.words["lost"])
+    return begun & ~case.calls["outcome"].among("ok")  # type: ignore[no-any-return]
+
+
+@law(
+    "T3",
+    "ConnectTimeout",
+    family="time-outs",
+    rule="an attempt to a peer that doesn't answer ends within the connect time-out + 0.5 s",
+    trap="Toxiproxy accepts at once, so none of its faults can prove this: it takes a full backlog or dropped packets",
+    cure="set a connect time-out of its own: httpx.Timeout(5, connect=1), requests timeout=(1, 5)",
+    example="a pod that vanished without a word keeps a caller in the handshake for two minutes",
+    needs=frozenset({"external"}),
+    promise=("timeout.connect",),
+    wants="an external fault that drops the handshake: a listener with a full backlog, or a packet filter",
+)
+def connect_timeout(case: Case) -> Ruling:
+    tries = case.attempts
+    took = tries.table["end_ns"] - tries.table["start_ns"]
+    unanswered = tries.table["result"].among("connect_timeout")
+    if not unanswered.any():
+        return unexercised(f"no handshake ran into a time-out; it takes {exercise('T3')}")
+    limit = np.zeros(len(case.calls), np.int64)
+    for op in case.calls["op"].names:
+        timeout = case.policy.of(op).timeout
+        if timeout is not None and timeout.connect is not None:
+            limit[case.calls["op"].among(op)] = int(1e9 * (timeout.connect + (timeout.pool or 0.0) + CONNECT_SLACK_S))
+    bound = limit[tries.row] + case.lag.over(tries.table["start_ns"], tries.table["end_ns"])
+    late = unanswered & (limit[tries.row] > 0) & (took > bound)
+    measured = f"{took[unanswered].max() / 1e9:.2f} s"
+    if late.any():
+        rows = np.unique(tries.row[late])
+        reason = f"{plural(len(rows), 'call')} waited longer for a handshake than the connect time-out + 0.5 s"
+        if source(case, "", "timeout.connect") != "declared":
+            return inconclusive(f"{reason}; but that time-out was only read, and another may be in force")
+        return broken(case, rows, reason, measured=measured, bound=f"{limit[rows].max() / 1e9:.2f} s")
+    return passed(f"{plural(int(unanswered.sum()), 'handshake')} ended in time", measured=measured)

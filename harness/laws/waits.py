@@ -1,0 +1,109 @@
+"""Time-out laws about what a client gives up or waits for: abandoned work, and its own connection pool."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.laws.bounds import source
+from harness.laws.breaker_events import Events
+from harness.laws.breaker_state import Spell, all_spells, since_served
+from harness.laws.case import Case, Ints, Tries
+from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
+from harness.laws.writes import WRITES, committed, has_oracle
+
+
+@law(
+    "T6",
+    "CancelledWorkStops",
+    family="time-outs",
+    rule="what KATO commits for attempts that the client had given up is counted as waste; it fails only through D2",
+    trap="a real KATO does both: it committed an observation abandoned while ClickHouse was slow, and dropped one "
+    "abandoned while Redis was",
+    cure="give a call time enough to end, and read back before sending a write again",
+    example="a time-out of 1 s on a KATO that takes 1.5 s commits everything and tells nobody",
+    needs=frozenset({"latency", "delay", "timeout", "pause", "commit_then_drop"}),
+    severity="info",
+    wants="attempts that the client gives up while KATO works: latency or pause above the time-out",
+)
+def cancelled_work(case: Case) -> Ruling:
+    if not has_oracle(case) or not case.hooked:
+        return inconclusive("it takes a commit oracle and attempts seen at the client's side")
+    given_up = case.failures(("timeout",)) | case.attempts.table["result"].among("cancelled")
+    mine = _keys(case.attempts)[given_up]
+    if not len(mine):
+        return unexercised(f"the client gave up no attempt; it takes {exercise('T6')}")
+    done = _keys(case.arrivals)[committed(case, *WRITES)]
+    wasted = int(np.isin(mine, done).sum())
+    reason = f"KATO committed {wasted:,} of {plural(len(mine), 'attempt')} that the client had given up"
+    return passed(reason, measured=f"{wasted / len(mine):.1%} wasted")
+
+
+def _keys(tries: Tries) -> Ints:
+    """Call and attempt of each row as one number."""
+    keys: Ints = tries.row * (1 << 16) + tries.table["attempt"]
+    return keys
+
+
+@law(
+    "T7",
+    "PoolWaitClassified",
+    family="time-outs",
+    rule="a wait for a pooled connection ends within the pool time-out + ε, is not re-tried unless the policy says so, "
+    "and opens no breaker",
+    trap="httpx.PoolTimeout is a RequestError: what re-tries or counts those takes its own full pool for a dead KATO",
+    cure="keep PoolTimeout out of retry and breaker: the pool is full because of ourselves",
+    example="retry_if_exception_type(httpx.RequestError) adds two more waits to a pool that is already full",
+    needs=frozenset({"pause", "latency", "timeout", "delay"}),
+    wants="more calls at once than the pool has connections, under latency or pause",
+)
+def pool_wait(case: Case) -> Ruling:
+    tries = case.attempts
+    full = tries.table["result"].among("pool_timeout")
+    if not full.any():
+        return unexercised(f"no wait for a connection ran into a time-out; it takes {exercise('T7')}")
+    late, again = _late_for_the_pool(case, full), _tried_again(case, full)
+    if late.any() or again.any():
+        rows = np.unique(tries.row[late | again])
+        reason = (
+            "waited longer than the pool time-out" if late.any() else "sent again what its own full pool had refused"
+        )
+        return broken(case, rows, f"{plural(len(rows), 'call')} {reason}", of=int(tries.any(full).sum()))
+    opened = [since for e, states in all_spells(case) for since in _opened_by_pool(case, e, states, full)]
+    if opened:
+        reason = f"the breaker opened {plural(len(opened), 'time')} on nothing but waits for its own pool"
+        return broken(case, np.array(opened, np.int64), reason)
+    return passed(f"{plural(int(full.sum()), 'wait')} for a connection ended in time, and led to nothing else")
+
+
+def _late_for_the_pool(case: Case, full: Mask) -> Mask:
+    tries, late = case.attempts, np.zeros(len(full), bool)
+    took = tries.table["end_ns"] - tries.table["start_ns"]
+    for op in case.calls["op"].names:
+        timeout = case.policy.of(op).timeout
+        if timeout is not None and timeout.pool is not None and source(case, op, "timeout.pool") == "declared":
+            mine = case.calls["op"].among(op)[tries.row]
+            late |= mine & full & (took > int(timeout.pool * 1e9) + case.epsilon_ns[tries.row])
+    return late
+
+
+def _tried_again(case: Case, full: Mask) -> Mask:
+    tries, again = case.attempts, np.zeros(len(full), bool)
+    again[:-1] = full[:-1] & (tries.row[1:] == tries.row[:-1])
+    for op in case.calls["op"].names:
+        retry = case.policy.of(op).retry
+        if retry is not None and "pool_timeout" in retry.on and source(case, op, "retry.on") == "declared":
+            again &= ~case.calls["op"].among(op)[tries.row]
+    return again
+
+
+def _opened_by_pool(case: Case, e: Events, states: list[Spell], full: Mask) -> list[int]:
+    """The last call (row) before each opening that followed nothing but full pools."""
+    crowded = case.attempts.any(full)[e.row]
+    found = []
+    for spell in states:
+        if spell.state == "closed" and spell.at >= 0:
+            since = since_served(e, spell)
+            if len(since) and not e.failed[since].any() and crowded[since].all():
+                found.append(int(e.row[since[-1]]))
+    return found

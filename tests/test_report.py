@@ -157,6 +157,13 @@ def test_runs_side_by_side_share_a_row_a_law() -> None:
     assert "T9" not in out.getvalue()
 
 
+def test_runs_side_by_side_show_their_slos_too() -> None:
+    out = io.StringIO()
+    terminal.side_by_side([("guide", demo_judgement()), ("fixed", judged(failed(status="pass"), exit_code=0))], out)
+    row = next(line for line in out.getvalue().splitlines() if line.lstrip().startswith("SLO usable"))
+    assert "✗ fail: most calls were rejected" in row
+
+
 def test_junit_fails_what_decides_skips_what_is_unproven_and_passes_what_held() -> None:
     suite = next(iter(JUnitXml.fromstring(junit.render(RUN, demo_judgement()))))
     kinds = {case.name.split()[0]: [type(result) for result in case.result] for case in suite if "SLO" not in case.name}

@@ -112,10 +112,15 @@ def health(run: Run, judgement: Judgement) -> Grid:
         ("error of the fault injector", duration(facts.get("injector_error_ns"))),
         ("left over after the run", ", ".join(str(item) for item in leftovers) or "nothing"),
         ("oracle of commits", str(facts.get("oracle", UNKNOWN))),
-        ("run finished", "yes" if run.manifest.get("finished") else "no: judged as far as it went"),
+        ("run finished", _ended(run.manifest)),
     ]
     more = [(key.replace("_", " "), _plain(value)) for key, value in sorted(facts.items()) if key not in _SHOWN_FACTS]
     return plain(("what", "found"), gates + known + more)
+
+
+def _ended(manifest: Mapping[str, Any]) -> str:
+    error = manifest.get("error") or {}
+    return "yes" if manifest.get("finished") else f"no: {error.get('what', 'judged as far as it went')}"
 
 
 def _pairing(history: History) -> str:

@@ -118,9 +118,9 @@ def _bounds(low: float, high: float) -> str:
     """The interval as text; one-sided where the calls carry one side only."""
     if math.isfinite(low) and math.isfinite(high):
         return f"{words.figures(low)} to {words.figures(high)}"
-    return (
-        f"≥ {words.figures(low)}" if math.isfinite(low) else f"≤ {words.figures(high)}" if math.isfinite(high) else ""
-    )
+    if math.isfinite(low):
+        return f"≥ {words.figures(low)}"
+    return f"≤ {words.figures(high)}" if math.isfinite(high) else ""
 
 
 def _prose(text: str) -> Markup:

@@ -1,4 +1,4 @@
-"""The panels of the page: for each title, one sentence, the plot on two sheets, and the table behind it."""
+"""The panels of the page: each has a title, a sentence, the plot on two sheets, and the table behind it."""
 
 from __future__ import annotations
 

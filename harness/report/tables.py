@@ -51,15 +51,11 @@ def from_frame(
     texts = [_texts(frame[name]) for name in shown]
     below = [(notes or {}).get(name) or [""] * len(frame) for name in shown]
     columns = [
-        [Cell(*cell) for cell in zip(*column, strict=True)]
-        for column in zip(texts, _each(numeric, frame), below, strict=True)
+        [Cell(text, number, note) for text, note in zip(column, remarks, strict=True)]
+        for column, number, remarks in zip(texts, numeric, below, strict=True)
     ]
     head = tuple(Cell(name, number) for name, number in zip(shown, numeric, strict=True))
     return Grid(head, tuple(zip(*columns, strict=True)), csv_uri(frame), whole - len(frame))
-
-
-def _each(flags: Sequence[bool], frame: pd.DataFrame) -> list[list[bool]]:
-    return [[flag] * len(frame) for flag in flags]
 
 
 def _texts(column: pd.Series[Any]) -> list[str]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from harness.laws.judge import Judgement
     from harness.model import SloResult, Verdict
 
+LOG_WIDTH = 140
+"""Columns of a table in a log, which has no width of its own."""
+
 _STYLES = {"fail": "bold red", "invalid": "bold magenta", "warn": "yellow", "inconclusive": "cyan", "pass": "green"}
 
 
@@ -48,7 +51,7 @@ def show(run: Run, judgement: Judgement, out: TextIO, report: str = "") -> None:
 
 
 def side_by_side(judgements: Sequence[tuple[str, Judgement]], out: TextIO) -> None:
-    """Print one table with a law a row and a labelled judgement a column; laws that apply to none are left out."""
+    """Print one table: a law or SLO a row, a labelled judgement a column; laws that apply to none are left out."""
     table = _table()
     table.add_column("law", no_wrap=True)
     for label, _ in judgements:
@@ -56,6 +59,9 @@ def side_by_side(judgements: Sequence[tuple[str, Judgement]], out: TextIO) -> No
     by_law = [{verdict.law: verdict for verdict in judgement.verdicts} for _, judgement in judgements]
     for law, name in _laws([judgement for _, judgement in judgements]):
         table.add_row(f"{law} {name}", *(_cell(verdicts.get(law)) for verdicts in by_law))
+    by_slo = [{slo.name: slo for slo in judgement.slos} for _, judgement in judgements]
+    for name in dict.fromkeys(name for slos in by_slo for name in slos):
+        table.add_row(f"SLO {name}", *(_cell(slos.get(name)) for slos in by_slo))
     table.add_section()
     table.add_row("exit code", *(f"{j.exit_code} {EXIT_MEANINGS[j.exit_code]}" for _, j in judgements))
     _console(out).print(table)
@@ -101,7 +107,9 @@ def _is_watched(out: TextIO) -> bool:
 def _console(out: TextIO) -> Console:
     from rich.console import Console
 
-    return Console(file=out, no_color=not _is_watched(out), highlight=False, markup=False, soft_wrap=False)
+    watched = _is_watched(out)
+    width = None if watched or os.environ.get("COLUMNS") else LOG_WIDTH
+    return Console(file=out, no_color=not watched, highlight=False, markup=False, width=width)
 
 
 def _table() -> Table:
@@ -111,7 +119,7 @@ def _table() -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
 
 
-def _cell(verdict: Verdict | None) -> str:
+def _cell(verdict: Verdict | SloResult | None) -> str:
     if verdict is None or verdict.status == "not_applicable":
         return UNKNOWN
     reason = f": {one_line(verdict.reason)}" if verdict.status != "pass" else ""

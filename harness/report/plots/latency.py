@@ -30,7 +30,6 @@ _ONE_IN = (1, 2, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 
 def latency(frame: pd.DataFrame, dots: pd.DataFrame, axis: Timeline, bands: Sequence[Band]) -> Plot:
     """Percentiles of ok calls a bin; with `dots` (time, ms, outcome) every call as a dot and the median alone."""
-
     lines = _LINES[: 1 if len(dots) else None]
     outcomes = list(dots.groupby("outcome", sort=False))
 
@@ -59,7 +58,6 @@ def _log_ms(axes: Axes) -> None:
 
 def heat_map(heat: Heat, axis: Timeline, bands: Sequence[Band]) -> Plot:
     """Linear time × log latency; a darker cell holds more calls, six steps on a log scale of counts."""
-
     steps = [(low, high, colour) for (low, high), colour in zip(_steps(heat), HEATS, strict=True) if low < high]
 
     def draw(sheet: Sheet) -> Figure:
@@ -100,7 +98,6 @@ def _stretches(flags: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterable[tu
 
 def percentile_spectrum(frame: pd.DataFrame) -> Plot:
     """Response time of ok calls against percentile, a line a phase; the x axis stretches the tail (HdrHistogram)."""
-
     phases = list(frame.groupby("phase", sort=False))
     keys = tuple(Key(str(name), *_sign(number)) for number, (name, _) in enumerate(phases))
 

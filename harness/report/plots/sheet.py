@@ -90,14 +90,14 @@ def style(salt: str) -> dict[Any, Any]:
     }  # fmt: skip
 
 
-def blank(sheet: Sheet, *, left: int = LEFT, top: int = TOP) -> tuple[Figure, Axes]:
+def blank(sheet: Sheet) -> tuple[Figure, Axes]:
     """A figure of the sheet's size with one axes inside the margins."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(sheet.width / 72, sheet.height / 72))
-    box = (left / sheet.width, BOTTOM / sheet.height)
-    size = ((sheet.width - left - RIGHT) / sheet.width, (sheet.height - BOTTOM - top) / sheet.height)
-    return figure, figure.add_axes((*box, *size))
+    corner = (LEFT / sheet.width, BOTTOM / sheet.height)
+    size = (sheet.plot_width / sheet.width, (sheet.height - BOTTOM - TOP) / sheet.height)
+    return figure, figure.add_axes((*corner, *size))
 
 
 def name_unit(axes: Axes, unit: str) -> None:

@@ -54,6 +54,12 @@ class Plan:
             if slot % workers == worker:
                 yield lives.call(index + 1, offset_ns, slot)
 
+    def openings(self, worker: int = 0, workers: int = 1) -> Iterator[PlannedCall]:
+        """The first session of each slot, opened evenly over the warm-up, so that no fault meets an unopened one."""
+        slots = 1 if self.load.strategy == "shared" else self.load.sessions
+        for slot in range(worker, slots, workers):
+            yield PlannedCall(open_call_id(slot, 0), self.load.warmup_for_ns * slot // slots, slot, "open_session")
+
     def user_calls(self, user: int) -> Iterator[tuple[PlannedCall, int]]:
         """The closed model's endless calls of one user, each with the think time (ns) that precedes it."""
         lives = _Lives(self)

@@ -19,12 +19,16 @@ MAX_IN_FLIGHT = 10_000
 
 @dataclass(slots=True)
 class Job:
-    """A planned call that was due at `intended_ns` and could start at `ready_ns`; `start_ns` 0 until it does."""
+    """A call that was due at `intended_ns` and could start at `ready_ns`; `start_ns` 0 until it does.
+
+    `in_book`: False for an opening that another job turned out to need.
+    """
 
     planned: PlannedCall
     intended_ns: int
     ready_ns: int
     start_ns: int = 0
+    in_book: bool = True
 
 
 @dataclass(slots=True)

@@ -34,11 +34,12 @@ class Caller:
         self._clock = clock
         self._book = book
         self._sessions: dict[int, _Session] = {}
-        self._opens = hasattr(integration, "open_session")
+        self.opens = hasattr(integration, "open_session")
+        """Whether the client opens sessions; else it owns them and is given the users' ids."""
         self._degraded: Callable[[Any], bool] | None = getattr(integration, "degraded", None)
 
     def perform(self, job: Job) -> int:
-        """Run one job to its end and record it; the end time (ns)."""
+        """Run one job to its end and record it; the end time (ns). A session that isn't open yet is opened first."""
         session = self._session(job.planned)
         if not session.id:
             opening = self._opening(job, session)
@@ -46,10 +47,10 @@ class Caller:
             try:
                 session.id = _checked(invoke(self._integration.open_session, (self._node(job.planned),)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
-                self._failed(opening, frame, error)
-                return self._unopened(job, error)
-            self._ended(opening, frame, None, session.id)
-            job.ready_ns = max(job.ready_ns, self._clock.now_ns())
+                return self._unopened(job, opening, frame, error)
+            end_ns = self._opened(job, opening, frame, session.id)
+            if opening is job:
+                return end_ns
         frame = self._begin(job)
         try:
             result = invoke(*self._request(job.planned, session.id))
@@ -66,10 +67,10 @@ class Caller:
             try:
                 session.id = _checked(await self._integration.open_session(self._node(job.planned)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
-                self._failed(opening, frame, error)
-                return self._unopened(job, error)
-            self._ended(opening, frame, None, session.id)
-            job.ready_ns = max(job.ready_ns, self._clock.now_ns())
+                return self._unopened(job, opening, frame, error)
+            end_ns = self._opened(job, opening, frame, session.id)
+            if opening is job:
+                return end_ns
         frame = self._begin(job)
         method, arguments = self._request(job.planned, session.id)
         try:
@@ -84,17 +85,19 @@ class Caller:
     def _session(self, planned: PlannedCall) -> _Session:
         session = self._sessions.get(planned.session)
         if session is None:
-            session = self._sessions[planned.session] = _Session(
-                "" if self._opens else self._plan.user(planned.session)
-            )
+            session = self._sessions[planned.session] = _Session("" if self.opens else self._plan.user(planned.session))
         return session
 
     def _opening(self, job: Job, session: _Session) -> Job:
+        """The job that opens the session: the planned one itself, or one more that `job` waits for."""
+        if job.planned.op == "open_session":
+            session.opens += 1
+            return job
         number = job.planned.session
         planned = PlannedCall(open_call_id(number, session.opens), job.planned.offset_ns, number, "open_session")
         session.opens += 1
         self._book.issued += 1
-        return Job(planned, job.intended_ns, job.ready_ns)
+        return Job(planned, job.intended_ns, job.ready_ns, in_book=False)
 
     def _request(self, planned: PlannedCall, session_id: str) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         method = getattr(self._integration, planned.op)
@@ -130,9 +133,16 @@ class Caller:
         )
         return end_ns
 
-    def _unopened(self, job: Job, error: BaseException) -> int:
-        end_ns = job.start_ns = self._clock.now_ns()
-        self._record(job, end_ns, "cancelled", "cancelled", detail=f"no session: {type(error).__name__}")
+    def _opened(self, job: Job, opening: Job, frame: Frame, session_id: str) -> int:
+        end_ns = self._ended(opening, frame, None, session_id)
+        job.ready_ns = max(job.ready_ns, end_ns)
+        return end_ns
+
+    def _unopened(self, job: Job, opening: Job, frame: Frame, error: BaseException) -> int:
+        end_ns = self._failed(opening, frame, error)
+        if opening is not job:
+            job.start_ns = end_ns
+            self._record(job, end_ns, "cancelled", "cancelled", detail=f"no session: {type(error).__name__}")
         return end_ns
 
     def cancel(self, job: Job, end_ns: int) -> None:
@@ -145,8 +155,7 @@ class Caller:
         self._write(Job(planned, intended_ns, now_ns, now_ns), now_ns, "overflow")
 
     def _record(self, job: Job, end_ns: int, outcome: str, *args: Any, **more: Any) -> None:
-        # opens aren't in the book: they belong to the job that needed them
-        if job.planned.op == "open_session" or self._book.alive(job):
+        if not job.in_book or self._book.alive(job):
             self._write(job, end_ns, outcome, *args, **more)
 
     def _write(self, job: Job, end_ns: int, outcome: str, *args: Any, session_id: str = "", **more: Any) -> None:

@@ -6,17 +6,28 @@ user calls, thinks and calls again.
 
 from __future__ import annotations
 
+import heapq
 import queue
 import threading
+from collections.abc import Iterator
 
 from harness.clock import Clock
 from harness.load.book import Book, Job
 from harness.load.caller import Caller
+from harness.model import PlannedCall
 from harness.plan import Plan
 
 MAX_THREADS = 512
 """Calls running at once in one process of real threads; more wait for a free slot (queueing, not dispatch delay)."""
 POLL_NS = 5_000_000
+
+
+def planned_calls(plan: Plan, opens: bool, worker: int, workers: int) -> Iterator[PlannedCall]:
+    """One worker's calls in order of time, with the openings of its sessions where the client opens any."""
+    if not opens or plan.load.strategy == "per_call":
+        return plan.calls(worker, workers)
+    openings, calls = plan.openings(worker, workers), plan.calls(worker, workers)
+    return heapq.merge(openings, calls, key=lambda planned: planned.offset_ns)
 
 
 class Driver:
@@ -55,7 +66,7 @@ class Driver:
             self._clock.sleep_until_ns(min(due_ns, now_ns + 50 * POLL_NS))
 
     def _open(self, start_ns: int, worker: int, workers: int) -> None:
-        for planned in self._plan.calls(worker, workers):
+        for planned in planned_calls(self._plan, self._caller.opens, worker, workers):
             due_ns = start_ns + planned.offset_ns
             self._wait_until(due_ns)
             if self.stop.is_set():

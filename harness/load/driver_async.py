@@ -9,6 +9,7 @@ from typing import Any
 from harness.clock import Clock
 from harness.load.book import Book, Job
 from harness.load.caller import Caller
+from harness.load.driver import planned_calls
 from harness.plan import Plan
 
 POLL_S = 0.005
@@ -49,7 +50,7 @@ class AsyncDriver:
             await asyncio.sleep(min(left_ns / 1e9, 0.25))
 
     async def _open(self, start_ns: int, worker: int, workers: int) -> None:
-        for planned in self._plan.calls(worker, workers):
+        for planned in planned_calls(self._plan, self._caller.opens, worker, workers):
             due_ns = start_ns + planned.offset_ns
             await self._wait_until(due_ns)
             if self.stop.is_set():

@@ -31,6 +31,7 @@ _NAMES = (
     (re.compile(r"circuit|breaker", re.I), "breaker_open"),
     (re.compile(r"bulk_?head|overload|shed", re.I), "pool_timeout"),
     (re.compile(r"deadline|time_?d?_?out", re.I), "read_timeout"),
+    (re.compile(r"bad_?answer|decod|malformed|schema|validation", re.I), "decode"),
     (re.compile(r"exhaust|retry_?error|too_?many_?(retries|attempts)", re.I), "retry_exhausted"),
 )
 """What the name of a class that nobody knows says; a client's own breaker is recognised by it."""

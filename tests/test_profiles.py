@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standin_kato import JSON_TYPE, StandInAnswer, StandInKato
+from standin_kato import StandInKato
 from witness_rig import MS, Client, Rig
 
 from harness.errors import UsageError
 from harness.rng import Stream
 from harness.twin.http import Request
+from harness.twin.kato.messages import Answer
 from harness.twin.profiles import KATO_1W, KATO_4W, STALLS, custom_profile, load_profile
 from harness.twin.service import KINDS, MEASURED, Cost, Curve, Service
 
@@ -134,6 +135,57 @@ def test_time_that_a_store_took_blocks_the_worker(tmp_path: Path) -> None:
     assert service_ms(rig) == [1010, 2020]
 
 
+@pytest.mark.parametrize("given", [{}, {"service": "10ms"}, {"service": "10ms", "workers": 1}])
+def test_a_hung_store_freezes_the_worker_until_it_is_back(tmp_path: Path, given: dict[str, Any]) -> None:
+    """Everybody behind waits, whatever he asks for; then all are answered in order."""
+    rig = Rig(tmp_path, custom_profile(given))
+    first, second, canary = rig.client(), rig.client(), rig.client()
+    rig.witness.set_store("redis", "hung")
+    first.observe(body=b"1")
+    second.post("/sessions")
+    canary.get("/", x_kato_canary="redis")
+    rig.timers.advance(30)
+    assert first.taken() == second.taken() == canary.taken() == b""
+    assert rig.witness.backend.stats() == {"hung": 1}
+    rig.witness.set_store("redis", "up")
+    rig.timers.advance(1)
+    assert (first.statuses(), second.statuses()) == ([200], [200])
+    assert rig.kato.observed["s1"] == [b"1"]
+
+
+def test_a_store_that_hangs_on_keeps_everything_frozen(tmp_path: Path) -> None:
+    """Another store's recovery changes nothing; a kill does."""
+    rig = Rig(tmp_path, ONE)
+    client = rig.client()
+    rig.witness.set_store("redis", "hung")
+    client.observe()
+    rig.timers.advance(1)
+    rig.witness.set_store("qdrant", "hung")
+    assert rig.witness.backend.stats() == {"hung": 1}
+    client.connection.lost()
+    rig.witness.kill()
+    assert rig.witness.backend.stats() == {"hung": 0}
+    (row,) = rig.arrivals()
+    assert row["disconnect_ns"] > row["arrive_ns"]
+
+
+@pytest.mark.parametrize(("mode", "slow", "after", "status"), [("refused", 0, 0, 503), ("slow", 2.0, 2.0, 200)])
+def test_a_canary_feels_the_store_whose_fault_it_names(
+    tmp_path: Path, mode: str, slow: float, after: float, status: int
+) -> None:
+    """That proves the fault; a plain probe is answered, as late as anybody."""
+    rig = Rig(tmp_path)
+    rig.witness.set_store("redis", mode, slow)
+    named, probe = rig.client(), rig.client()
+    named.get("/", x_kato_canary="lost_redis")
+    probe.get("/", x_kato_canary="probe")
+    rig.timers.advance(after)
+    assert (named.statuses(), probe.statuses()) == ([status], [200])
+    rig.witness.set_store("redis", "up")
+    named.get("/", x_kato_canary="lost_redis")
+    assert named.statuses() == [200]
+
+
 def test_too_many_connections_get_a_bare_503_in_their_turn(tmp_path: Path) -> None:
     """Idle ones count; the refusal waits behind the work that is there, and that connection is closed."""
     rig = Rig(tmp_path, custom_profile({"service": "10ms", "workers": 1, "connection_limit": 3}))
@@ -156,10 +208,10 @@ def test_too_many_connections_get_a_bare_503_in_their_turn(tmp_path: Path) -> No
 class BrokenKato(StandInKato):
     """Answers 500 to everything but the first session."""
 
-    def handle(self, request: Request) -> StandInAnswer:
+    def handle(self, request: Request) -> Answer:
         if request.path == "/sessions":
             return super().handle(request)
-        return StandInAnswer(500, b"Internal Server Error", {"content-type": "text/plain; charset=utf-8"})
+        return Answer(500, b"Internal Server Error", {"content-type": "text/plain; charset=utf-8"})
 
 
 def test_the_connection_ends_after_a_500_and_does_not_say_so(tmp_path: Path) -> None:
@@ -229,16 +281,16 @@ class LearningKato(StandInKato):
 
     learnt = 0
 
-    def handle(self, request: Request) -> StandInAnswer:
+    def handle(self, request: Request) -> Answer:
         if not request.path.endswith("/learn"):
             answer = super().handle(request)
             body = answer.body
             if b"false" in request.body:
                 body = body.replace(b"}", b', "process_predictions":false}')
-            return StandInAnswer(answer.status, body, JSON_TYPE, answer.session_id, "n1", True)
+            return Answer(answer.status, body, session_id=answer.session_id, node_id="n1", committed=True)
         self.learnt += 1
         body = b'{"pattern_name":"PTRN|%040x"}' % self.learnt
-        return StandInAnswer(200, body, JSON_TYPE, "s1", "n1", True)
+        return Answer(200, body, session_id="s1", node_id="n1", committed=True)
 
 
 EXACT = Service({kind: Curve(curve.points, 0.0) for kind, curve in MEASURED.items()})

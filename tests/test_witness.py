@@ -128,6 +128,35 @@ def test_kill_while_paused_drops_what_waited_at_the_gate(rig: Rig) -> None:
     assert len(rig.arrivals()) == 1
 
 
+def test_what_its_client_gave_up_is_on_record_after_a_kill_too(slow: Rig) -> None:
+    """At the gate and in the queue, each once."""
+    queued, gated = slow.client(), slow.client()
+    queued.observe()
+    queued.connection.lost()
+    slow.witness.pause()
+    gated.observe()
+    gated.connection.lost()
+    slow.witness.kill()
+    slow.timers.advance(1)
+    assert [row["disconnect_ns"] > 0 for row in slow.arrivals()] == [True, True]
+
+
+@pytest.mark.parametrize("given", [None, "mine"])
+def test_a_reply_carries_the_trace_id_of_the_request_or_a_new_one(rig: Rig, given: str | None) -> None:
+    """As KATO's middleware does."""
+    client = rig.client()
+    ids = []
+    for _ in range(2):
+        client.observe(**({"x_trace_id": given} if given else {}))
+        head = client.taken().decode()
+        ids.append(head.partition("x-trace-id: ")[2].partition("\r\n")[0])
+    if given:
+        assert ids == [given, given]
+    else:
+        assert all(len(one) == len("kato-") + 32 and one.startswith("kato-") for one in ids)
+        assert ids[0] != ids[1]
+
+
 def test_a_canary_never_reaches_kato_nor_the_record(rig: Rig) -> None:
     """It is answered with as many bytes of JSON as it asks for."""
     client = rig.client()

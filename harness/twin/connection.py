@@ -181,6 +181,10 @@ class Connection:
             self._over(current)
         self._end_pending(0)
 
+    def forget(self, exchange: Exchange) -> None:
+        """The exchange will never be handled; it is over, also where its client left long ago."""
+        self._over(exchange)
+
     def _close_down(self) -> None:
         self.alive = False
         self._closing = True

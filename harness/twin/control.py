@@ -58,6 +58,11 @@ async def _restart(process: Process, command: Mapping[str, Any]) -> Fields:
     return {}
 
 
+async def _store(process: Process, command: Mapping[str, Any]) -> Fields:
+    process.witness.set_store(command["store"], command["mode"], float(command.get("slow", 0.0)))
+    return {}
+
+
 async def _stats(process: Process, command: Mapping[str, Any]) -> Fields:
     return process.stats()
 
@@ -74,6 +79,7 @@ _COMMANDS: Mapping[str, Callable[[Process, Mapping[str, Any]], Any]] = {
     "resume": _resume,
     "kill": _kill,
     "restart": _restart,
+    "store": _store,
     "stats": _stats,
     "stop": _stop,
 }

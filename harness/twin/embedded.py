@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 from harness.rng import Stream
 from harness.twin.census import Census
 from harness.twin.connection import Connection
-from harness.twin.effects import PlainReply, Reply
+from harness.twin.effects import PlainReply
 from harness.twin.exchange import Exchange
 from harness.twin.http import BodyBudget, Request, RequestParser
+from harness.twin.kato.messages import Answer
 from harness.twin.profiles import Profile
-from harness.twin.service import constant
 from harness.twin.steps import Timers
 from harness.twin.witness import Recorder, Witness
-from harness.twin.workers import Parallel, Serial
+from harness.twin.workers import make_pool
 
 OVERLOADED = PlainReply(
     503, {"content-type": "text/plain; charset=utf-8", "connection": "close"}, b"Service Unavailable"
 )
 """What uvicorn says beyond --limit-concurrency (contract, section 3)."""
-
-
-class Answer(Reply, Protocol):
-    """KATO's reply with what the witness writes down; `delay` is what the stores took (s)."""
-
-    @property
-    def session_id(self) -> str: ...
-
-    @property
-    def node_id(self) -> str: ...
-
-    @property
-    def committed(self) -> bool: ...
-
-    @property
-    def delay(self) -> float: ...
 
 
 class Handler(Protocol):
@@ -49,6 +34,8 @@ class Handler(Protocol):
     def snapshot(self, session_id: str, /) -> object: ...
 
     def restore(self, session_id: str, snapshot: object, /) -> None: ...
+
+    def set_store(self, store: str, mode: str, slow: float, /) -> None: ...
 
 
 def embedded_witness(
@@ -72,34 +59,39 @@ class Embedded:
         self._kato = kato
         self._hangs_up = profile.hangs_up
         self._shared = profile.workers > 1
+        self._timed = profile.service is not None
         self._census = Census(max(1, profile.workers))
-        self._pool = self._make_pool(profile, seed)
+        self._hung: list[tuple[Exchange, Answer]] = []
+        self._traces = Traces(seed)
+        self._pool = make_pool(profile, witness.timers, seed, self)
         self.cost = self._census.cost
+        self.opened = self._pool.opened
+        self.closed = self._pool.closed
+        self.submit = self._pool.submit
         witness.keep_alive_ns = round(profile.keep_alive_s * 1e9)
 
     def new_parser(self, connection: Connection, budget: BodyBudget) -> RequestParser:
         return RequestParser(budget, connection.send_continue)
 
-    def opened(self, connection: Connection) -> None:
-        if self._pool is not None:
-            self._pool.opened(connection)
+    def drop(self) -> list[Exchange]:
+        hung, self._hung = self._hung, []
+        return [*(exchange for exchange, _ in hung), *self._pool.drop()]
 
-    def closed(self, connection: Connection) -> None:
-        if self._pool is not None:
-            self._pool.closed(connection)
-
-    def submit(self, exchange: Exchange) -> None:
-        if self._pool is None:
-            self._handle(exchange)
-        else:
-            self._pool.submit(exchange)
-
-    def drop(self) -> None:
-        if self._pool is not None:
-            self._pool.drop()
+    def set_store(self, store: str, mode: str, slow: float) -> None:
+        """A store fails or recovers; what hung for one of them is tried again."""
+        self._kato.set_store(store, mode, slow)
+        hung, self._hung = self._hung, []
+        for exchange, answer in hung:
+            if answer.committed:
+                answer.delay = 0.0
+                self._answer(exchange, answer)
+            else:
+                self._handle(exchange)
+        if not self._hung:
+            self._pool.thaw()
 
     def stats(self) -> dict[str, Any]:
-        return {}
+        return {"hung": len(self._hung)}
 
     async def finish(self) -> None:
         pass
@@ -113,27 +105,41 @@ class Embedded:
     def end(self, exchange: Exchange, begun: object) -> float:
         if begun is not None:
             self._kato.restore(exchange.session, begun)
-        answer = self._handle(exchange)
-        self._census.note(exchange, answer)
-        return answer.delay
+        return self._handle(exchange)
 
     def refuse(self, exchange: Exchange) -> None:
         self._witness.answered(exchange, OVERLOADED)
 
-    def _handle(self, exchange: Exchange) -> Answer:
+    def _handle(self, exchange: Exchange) -> float:
         answer = self._kato.handle(exchange.request)
+        if answer.delay == math.inf:
+            self._hung.append((exchange, answer))
+        else:
+            self._answer(exchange, answer)
+        return answer.delay
+
+    def _answer(self, exchange: Exchange, answer: Answer) -> None:
         if answer.session_id:
             exchange.session = answer.session_id
         exchange.node_id = answer.node_id
-        hang_up = self._hangs_up and answer.status == 500
-        self._witness.answered(exchange, answer, answer.committed, answer.delay, hang_up)
-        return answer
+        if self._timed:
+            self._census.note(exchange, answer)
+        crashed = answer.status == 500
+        if not crashed:
+            answer.headers = {**answer.headers, "x-trace-id": self._traces.of(exchange.request)}
+        self._witness.answered(exchange, answer, answer.committed, answer.delay, crashed and self._hangs_up)
 
-    def _make_pool(self, profile: Profile, seed: int) -> Parallel | Serial | None:
-        timers = self._witness.timers
-        if profile.workers:
-            service = profile.service or constant(0.0)
-            return Serial(timers, profile.workers, profile.connection_limit, service, profile.stalls, seed, self)
-        if profile.service is not None:
-            return Parallel(timers, profile.service, Stream(seed, "service"), self)
-        return None
+
+class Traces:
+    """X-Trace-ID of every answer but a crash: the request's, or `kato-` and 32 hexadecimal digits."""
+
+    def __init__(self, seed: int) -> None:
+        self._next = Stream(seed, "traces").word(0) << 64
+
+    def of(self, request: Request) -> str:
+        """The trace id of the answer to `request`."""
+        given = request.headers.get("x-trace-id")
+        if given is not None:
+            return given
+        self._next += 1
+        return f"kato-{self._next:032x}"

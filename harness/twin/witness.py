@@ -6,19 +6,42 @@ It does no I/O: drivers give it connections (`connect`) and timers; a backend (e
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.model import CANARY_HEADER, OPERATIONS
 from harness.twin.connection import Connection
 from harness.twin.effects import After, Before, PlainReply, Reply, plain
 from harness.twin.exchange import Exchange
-from harness.twin.http import BodyBudget, RequestParser, encode_head, frame
+from harness.twin.http import BodyBudget, Request, RequestParser, encode_head, frame
 from harness.twin.rules import Rules, Verdict
 from harness.twin.steps import Close, Fate, Pipe, Reset, Send, Source, Timers, Wait, Wire
 
+STORE_FAILS = PlainReply(503, {"content-type": "application/json"}, b'{"detail":"a store fails"}')
+"""What a canary gets that names a fault of a store; KATO itself answers otherwise."""
+
 CANARY_TYPE = {"content-type": "application/json"}
 MAX_CANARY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFault:
+    """How a store fails, as a canary feels it."""
+
+    mode: str
+    slow: float
+
+    @property
+    def wait(self) -> float:
+        """What the store takes (s)."""
+        return math.inf if self.mode == "hung" else self.slow if self.mode == "slow" else 0.0
+
+    @property
+    def answers(self) -> bool:
+        """Does it answer, and wrongly?"""
+        return self.mode not in ("hung", "slow")
 
 
 class Recorder(Protocol):
@@ -53,8 +76,12 @@ class Backend(Protocol):
         """Have the request handled, now or later, and call `Witness.answered` at the moment it was."""
         ...
 
-    def drop(self) -> None:
-        """Forget everything that is not handled yet."""
+    def drop(self) -> list[Exchange]:
+        """Forget everything that is not handled yet; returns it."""
+        ...
+
+    def set_store(self, store: str, mode: str, slow: float) -> None:
+        """One of KATO's stores fails in this way from now on, or is "up" again; raises UsageError if it can't."""
         ...
 
     def stats(self) -> dict[str, Any]:
@@ -83,6 +110,7 @@ class Witness:
         self.accepted = 0
         self._arrivals = arrivals
         self._gate: deque[Exchange] | None = None
+        self._stores: dict[str, StoreFault] = {}
 
     @property
     def arrived(self) -> int:
@@ -132,11 +160,13 @@ class Witness:
 
     def kill(self) -> None:
         """Drop what is not handled and reset all connections; sessions and commits live on."""
+        dropped = [*(self._gate or ()), *self.backend.drop()]
         if self._gate is not None:
             self._gate.clear()
-        self.backend.drop()
         for connection in tuple(self.connections):
             connection.kill()
+        for exchange in dropped:
+            exchange.connection.forget(exchange)
 
     def answered(
         self, exchange: Exchange, reply: Reply, committed: bool = False, wait: float = 0.0, hang_up: bool = False
@@ -148,7 +178,7 @@ class Witness:
         if verdict is None:
             fate = plain(exchange.request, reply)
         else:
-            fate = _after(verdict, exchange, reply)
+            fate = _fate(verdict, exchange.request, reply)
             wait += verdict.delay
         if (hang_up or not exchange.request.keep_alive) and not isinstance(fate.steps[-1], (Close, Reset)):
             fate = Fate(fate.status, (*fate.steps, Close()), fate.whole)
@@ -191,14 +221,22 @@ class Witness:
                 return
         self.backend.submit(exchange)
 
+    def set_store(self, store: str, mode: str, slow: float = 0.0) -> None:
+        """One of KATO's stores fails, or is "up" again; a `slow` one takes so many seconds more."""
+        self.backend.set_store(store, mode, slow)
+        self._stores.pop(store, None)
+        if mode != "up":
+            self._stores[store] = StoreFault(mode, slow)
+
     def _answer_canary(self, exchange: Exchange) -> None:
         request = exchange.request
-        verdict = self.rules.for_canary(request.headers[CANARY_HEADER])
-        if isinstance(verdict.effect, Before):
-            fate = verdict.effect.fate(request)
-        else:
-            fate = _after(verdict, exchange, PlainReply(200, CANARY_TYPE, canary_body(request.query)))
-        exchange.connection.finish(exchange, _delayed(fate, verdict.delay))
+        name = request.headers[CANARY_HEADER]
+        verdict = self.rules.for_canary(name)
+        reply = PlainReply(200, CANARY_TYPE, canary_body(request.query))
+        wait = verdict.delay + sum(fault.wait for fault in self._stores.values())
+        if name != "probe" and not verdict.fault and any(fault.answers for fault in self._stores.values()):
+            reply = STORE_FAILS
+        exchange.connection.finish(exchange, _delayed(_fate(verdict, request, reply), wait))
 
 
 def canary_body(query: str) -> bytes:
@@ -208,10 +246,12 @@ def canary_body(query: str) -> bytes:
     return b"{" + b" " * (min(max(size, 2), MAX_CANARY_BYTES) - 2) + b"}"
 
 
-def _after(verdict: Verdict, exchange: Exchange, reply: Reply) -> Fate:
+def _fate(verdict: Verdict, request: Request, reply: Reply) -> Fate:
+    if isinstance(verdict.effect, Before):
+        return verdict.effect.fate(request)
     if isinstance(verdict.effect, After):
-        return verdict.effect.fate(exchange.request, reply)
-    return plain(exchange.request, reply)
+        return verdict.effect.fate(request, reply)
+    return plain(request, reply)
 
 
 def _delayed(fate: Fate, seconds: float) -> Fate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -9,8 +10,12 @@ from typing import Protocol
 from harness.rng import Stream
 from harness.twin.connection import Connection
 from harness.twin.exchange import Exchange
-from harness.twin.service import Cost, Service, Stalls
+from harness.twin.profiles import Profile
+from harness.twin.service import Cost, Service, constant
 from harness.twin.steps import Timer, Timers
+
+STUCK_NS = 1 << 62
+"""A worker's `free_ns` while it waits for something that doesn't come."""
 
 
 class Work(Protocol):
@@ -34,27 +39,50 @@ class Work(Protocol):
         ...
 
 
-class Parallel:
-    """Every request on its own: handled when its service time is over, however many others there are."""
+class Pool(Protocol):
+    """Who does the work, and when. A worker whose work takes infinitely long is stuck until `thaw`."""
 
-    def __init__(self, timers: Timers, service: Service, draws: Stream, work: Work) -> None:
+    def opened(self, connection: Connection) -> None:
+        """A client connected."""
+        ...
+
+    def closed(self, connection: Connection) -> None:
+        """Its connection is gone."""
+        ...
+
+    def submit(self, exchange: Exchange) -> None:
+        """A request arrived."""
+        ...
+
+    def drop(self) -> list[Exchange]:
+        """Forget what is not handled; returns it."""
+        ...
+
+    def thaw(self) -> None:
+        """What stuck workers waited for is there."""
+        ...
+
+
+def make_pool(profile: Profile, timers: Timers, seed: int, work: Work) -> Pool:
+    """The workers of a profile."""
+    if profile.workers:
+        return Serial(profile, timers, seed, work)
+    return Parallel(profile.service, timers, seed, work)
+
+
+class Parallel:
+    """Every request on its own, handled when its service time is over; one that sticks stops all others."""
+
+    def __init__(self, service: Service | None, timers: Timers, seed: int, work: Work) -> None:
         self._timers = timers
         self._service = service
-        self._draws = draws
+        self._draws = Stream(seed, "service")
         self._work = work
         self._number = 0
         self._waiting: dict[Exchange, Timer] = {}
-
-    def submit(self, exchange: Exchange) -> None:
-        service_s = self._service.draw_s(self._work.cost(exchange, 0), self._draws, self._number)
-        self._number += 1
-        due_ns = self._timers.now_ns() + round(service_s * 1e9)
-        self._waiting[exchange] = self._timers.call_at(due_ns, lambda: self._end(exchange))
-
-    def drop(self) -> None:
-        for timer in self._waiting.values():
-            timer.cancel()
-        self._waiting.clear()
+        self._stuck: deque[Exchange] | None = None
+        if service is None:
+            self.submit = self._end  # type: ignore[method-assign]
 
     def opened(self, connection: Connection) -> None:
         pass
@@ -62,9 +90,35 @@ class Parallel:
     def closed(self, connection: Connection) -> None:
         pass
 
-    def _end(self, exchange: Exchange) -> None:
+    def submit(self, exchange: Exchange) -> None:
+        assert self._service is not None
+        service_s = self._service.draw_s(self._work.cost(exchange, 0), self._draws, self._number)
+        self._number += 1
+        due_ns = self._timers.now_ns() + round(service_s * 1e9)
+        self._waiting[exchange] = self._timers.call_at(due_ns, lambda: self._served(exchange))
+
+    def drop(self) -> list[Exchange]:
+        for timer in self._waiting.values():
+            timer.cancel()
+        dropped = [*(self._stuck or ()), *self._waiting]
+        self._waiting.clear()
+        self._stuck = None
+        return dropped
+
+    def thaw(self) -> None:
+        stuck, self._stuck = self._stuck, None
+        for exchange in stuck or ():
+            self._end(exchange)
+
+    def _served(self, exchange: Exchange) -> None:
         del self._waiting[exchange]
-        self._work.end(exchange, self._work.begin(exchange))
+        self._end(exchange)
+
+    def _end(self, exchange: Exchange) -> None:
+        if self._stuck is not None:
+            self._stuck.append(exchange)
+        elif self._work.end(exchange, None) == math.inf:
+            self._stuck = deque()
 
 
 class Worker:
@@ -77,6 +131,7 @@ class Worker:
         self._queue: deque[tuple[Exchange, int, bool]] = deque()
         self._timer: Timer | None = None
         self._active = False
+        self._at_hand: Exchange | None = None
         self._free_ns = 0
         self.connections = 0
 
@@ -87,16 +142,26 @@ class Worker:
             self._active = True
             self._next()
 
-    def drop(self) -> None:
-        """Forget the queue and the work at hand."""
+    def drop(self) -> list[Exchange]:
+        """Forget the queue and the work at hand; returns both."""
+        dropped = [exchange for exchange, _, _ in self._queue]
+        if self._at_hand is not None:
+            dropped.append(self._at_hand)
         self._queue.clear()
-        self._active = False
+        self._active, self._at_hand = False, None
         if self._timer is not None:
             self._timer.cancel()
         self._free_ns = self._timers.now_ns()
+        return dropped
+
+    def thaw(self) -> None:
+        """Go on where the worker was stuck."""
+        if self._free_ns == STUCK_NS:
+            self._free_ns = self._timers.now_ns()
+            self._next()
 
     def _next(self) -> None:
-        while self._queue:
+        while self._queue and self._free_ns != STUCK_NS:
             exchange, ready_ns, refused = self._queue[0]
             start_ns = max(self._free_ns, ready_ns)
             if start_ns > self._timers.now_ns():
@@ -107,33 +172,34 @@ class Worker:
                 self._begin(exchange, start_ns)
                 return
             self._work.refuse(exchange)
-        self._active = False
+        self._active = self._free_ns == STUCK_NS
 
     def _begin(self, exchange: Exchange, start_ns: int) -> None:
         end_ns = self._take(exchange, start_ns)
+        self._at_hand = exchange
         begun = self._work.begin(exchange)
         self._timer = self._timers.call_at(end_ns, lambda: self._end(exchange, begun, end_ns))
 
     def _end(self, exchange: Exchange, begun: object, end_ns: int) -> None:
-        self._free_ns = end_ns + round(self._work.end(exchange, begun) * 1e9)
+        self._at_hand = None
+        blocked_s = self._work.end(exchange, begun)
+        self._free_ns = end_ns + round(blocked_s * 1e9) if blocked_s < math.inf else STUCK_NS
         self._next()
 
 
 class Serial:
     """Several workers; the kernel gives each connection to one of them for good, as good as at random."""
 
-    def __init__(
-        self, timers: Timers, workers: int, limit: int, service: Service, stalls: Stalls | None, seed: int, work: Work
-    ) -> None:
-        self._service = service
-        self._stalls = stalls
+    def __init__(self, profile: Profile, timers: Timers, seed: int, work: Work) -> None:
+        self._service = profile.service or constant(0.0)
+        self._stalls = profile.stalls
         self._work = work
-        self._limit = limit
+        self._limit = profile.connection_limit
         self._started_ns = timers.now_ns()
         self._draws = Stream(seed, "service")
         self._choices = Stream(seed, "accept")
         self._number = 0
-        self._workers = [Worker(timers, work, self._takes(index)) for index in range(workers)]
+        self._workers = [Worker(timers, work, self._takes(index)) for index in range(profile.workers)]
 
     def opened(self, connection: Connection) -> None:
         connection.worker = self._choices.word(connection.number) % len(self._workers)
@@ -146,9 +212,12 @@ class Serial:
         worker = self._workers[exchange.connection.worker]
         worker.submit(exchange, bool(self._limit) and worker.connections >= self._limit)
 
-    def drop(self) -> None:
+    def drop(self) -> list[Exchange]:
+        return [exchange for worker in self._workers for exchange in worker.drop()]
+
+    def thaw(self) -> None:
         for worker in self._workers:
-            worker.drop()
+            worker.thaw()
 
     def _takes(self, index: int) -> Callable[[Exchange, int], int]:
         def end_ns(exchange: Exchange, start_ns: int) -> int:

@@ -7,6 +7,7 @@ import json
 from array import array
 from typing import Any, cast
 
+from harness.errors import UsageError
 from harness.model import OPERATIONS
 from harness.twin.connection import Connection
 from harness.twin.effects import PlainReply, cut
@@ -85,8 +86,13 @@ class Forwarder:
             self._spawn(link.connect())
         link.send(exchange)
 
-    def drop(self) -> None:
-        """Closing the connections, which follows, drops what is in progress."""
+    def drop(self) -> list[Exchange]:
+        return []  # closing the connections, which follows, ends what is in progress
+
+    def set_store(self, store: str, mode: str, slow: float) -> None:
+        raise UsageError(
+            f"the stores of a KATO at a URL are not ours: {store}", "give their proxies in topology.stores"
+        )
 
     def replied(self, exchange: Exchange, reply: PlainReply, sent_ns: int) -> None:
         upstream_ns = self.now_ns() - sent_ns

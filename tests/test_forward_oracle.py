@@ -134,10 +134,29 @@ def test_a_learn_starts_the_memory_anew(bench: Bench) -> None:
     """One event after it is one observe more."""
     bench.ack(1, 1)
     bench.ack(2, 2)
-    bench.oracle.cleared("s")
+    bench.oracle.learnt("s")
     lost = bench.lose()
     bench.oracle.read_back("s", 1)
     assert lost.commit_seq > 0
+
+
+def test_a_learn_leaves_the_counter_alone(bench: Bench) -> None:
+    """A lost observe before it is proven by the next reply after it."""
+    bench.ack(1, 1)
+    lost = bench.lose()
+    bench.oracle.learnt("s")
+    bench.ack(3, 1)
+    assert lost.commit_seq > 0
+
+
+def test_a_cleared_session_counts_from_nothing(bench: Bench) -> None:
+    """What was lost before it stays unproven; what is lost after it is proven as ever."""
+    bench.ack(1, 1)
+    before = bench.lose()
+    bench.oracle.cleared("s")
+    after = bench.lose()
+    bench.ack(2, 2)
+    assert (before.commit_seq, after.commit_seq > 0) == (0, True)
 
 
 def test_only_quiet_sessions_are_read_back(bench: Bench) -> None:

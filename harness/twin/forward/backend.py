@@ -31,7 +31,6 @@ ADDED_KEPT = 8192
 
 _OPEN, _OBSERVE, _LEARN = (OPERATIONS.index(word) for word in ("open_session", "observe", "learn"))
 _COMMITTING = (_OPEN, _OBSERVE, _LEARN)
-_EMPTYING = ("/learn", "/clear-stm", "/clear-all")
 
 
 def forwarding_witness(timers: Timers, arrivals: Arrivals, target: Target) -> Witness:
@@ -170,7 +169,9 @@ class Forwarder:
             exchange.session = str(said.get("session_id") or "")
             exchange.node_id = str(said.get("node_id") or "")
             oracle.opened(exchange.session)
-        elif reply.status < 300 and exchange.request.path.endswith(_EMPTYING):
+        elif exchange.op == _LEARN and reply.status < 300:
+            oracle.learnt(session)
+        elif reply.status < 300 and exchange.request.path.endswith(("/clear-stm", "/clear-all")):
             oracle.cleared(session)
 
     def _sweep(self) -> None:

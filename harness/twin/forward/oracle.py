@@ -93,9 +93,16 @@ class CommitOracle:
         self._held.add(exchange)
         self._open[exchange.session] = ledger
 
-    def cleared(self, session: str) -> None:
-        """The session's short-term memory was emptied, by learn or on request."""
+    def learnt(self, session: str) -> None:
+        """The session's short-term memory was emptied by learn; its counter goes on."""
         self._ledger(session).length = 0
+
+    def cleared(self, session: str) -> None:
+        """Memory and counter start anew; what was open before can no longer be known."""
+        ledger = self._ledger(session)
+        self._give_up(ledger)
+        ledger.length = ledger.latest = ledger.acknowledged = 0
+        ledger.base = UNKNOWN if ledger.in_flight else 0
 
     def waiting(self, quiet_ns: int) -> list[tuple[str, Exchange]]:
         """Sessions with open observes that are quiet for `quiet_ns`, each with one of them."""

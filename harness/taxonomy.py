@@ -95,6 +95,7 @@ _CLASSES: Mapping[str, Mapping[str, str]] = {
     "socket": {"connect_error": "gaierror herror"},
     "ssl": {"connect_error": "SSLError"},
     "json": {"decode": "JSONDecodeError"},
+    "httptools": {"protocol_error": "HttpParserError"},
     "simplejson": {"decode": "JSONDecodeError"},
     "orjson": {"decode": "JSONDecodeError"},
     "msgspec": {"decode": "DecodeError ValidationError"},

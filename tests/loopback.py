@@ -51,6 +51,10 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Listen no more and end what hangs."""
         self._stopping.set()
         self._thread.join()
         self._listener.close()

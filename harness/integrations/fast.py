@@ -1,0 +1,148 @@
+"""The lean client: bare sockets and httptools, tens of thousands of checked calls a second on one core.
+
+It keeps its time-outs, checks every answer, re-sends nothing, and tells the recorder of its attempts by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from harness.integrations.fast_wire import Answer, Connection
+from harness.integrations.kato import SESSIONS_PATH, BadAnswerError, checked, learn_path, observe_path, predictions_path
+from harness.load.frame import CURRENT, Frame
+from harness.load.hooks import AttemptRecorder
+from harness.load.outcomes import classify
+from harness.model import ATTEMPT_HEADER
+
+
+class KatoStatusError(Exception):
+    """KATO answered with a status that isn't 2xx."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+class Fast:
+    """One pool of connections for all users of the process, the last used first."""
+
+    def __init__(
+        self, base_url: str, policy: Mapping[str, Any], headers: Mapping[str, str], recorder: AttemptRecorder | None
+    ) -> None:
+        self.policy = policy
+        timeout = policy["timeout"]
+        self._connect, self._read, self._total = timeout["connect"], timeout["read"], timeout["total"]
+        parts = urlsplit(base_url)
+        self._address = (parts.hostname or "", parts.port or 80)
+        fixed = {"host": parts.netloc, "content-type": "application/json", **headers}
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in fixed.items())
+        self._recorder = recorder
+        self._idle: list[Connection] = []
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder().decode
+
+    def open_session(self, node_id: str) -> str:
+        return str(self._send("POST", SESSIONS_PATH, self._encode({"node_id": node_id}))["session_id"])
+
+    def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
+        return self._send("POST", observe_path(session_id), self._encode(observation))
+
+    def predict(self, session_id: str) -> Any:
+        return self._send("GET", predictions_path(session_id), b"")
+
+    def learn(self, session_id: str) -> Any:
+        return self._send("POST", learn_path(session_id), b"")
+
+    def _send(self, method: str, path: str, body: bytes) -> dict[str, Any]:
+        frame = CURRENT.get()
+        mark = "" if frame is None else f"{ATTEMPT_HEADER}: {frame.call}.{frame.attempts + 1}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\n{self._head}{mark}content-length: {len(body)}\r\n\r\n"
+        status, content = self._attempt(head.encode() + body, frame)
+        if not 200 <= status < 300:
+            raise KatoStatusError(status)
+        try:
+            return checked(path, self._decode(content))
+        except msgspec.DecodeError as error:
+            raise BadAnswerError(f"{path} answered no JSON: {error}") from error
+
+    def _attempt(self, request: bytes, frame: Frame | None) -> tuple[int, bytes]:
+        answer, connection, start_ns = Answer(), None, time.monotonic_ns()
+        if frame is not None:
+            frame.attempts += 1
+        try:
+            connection = self._take()
+            connection.exchange(request, answer, self._read, start_ns / 1e9 + self._total)
+            status = answer.parser.get_status_code()
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            self._record(frame, answer, connection, start_ns, error)
+            raise
+        self._record(frame, answer, connection, start_ns, None)
+        if status < 300 and answer.kept_alive:
+            self._give_back(connection)
+        else:
+            # KATO closes a connection after a 500 without saying so (contract, section 3)
+            connection.close()
+        return status, b"".join(answer.content)
+
+    def _take(self) -> Connection:
+        now = time.monotonic()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable(now):
+                connection.reused = True
+                return connection
+            connection.close()
+        return Connection(self._address, self._connect)
+
+    def _give_back(self, connection: Connection) -> None:
+        connection.idle_since = time.monotonic()
+        self._idle.append(connection)
+
+    def _record(
+        self,
+        frame: Frame | None,
+        answer: Answer,
+        connection: Connection | None,
+        start_ns: int,
+        error: BaseException | None,
+    ) -> None:
+        if self._recorder is None:
+            return
+        failure = classify(error) if error is not None else None
+        status = answer.parser.get_status_code() if answer.started_ns else 0
+        if frame is not None and error is None and 200 <= status < 300:
+            frame.succeeded = True
+        self._recorder.attempt(
+            frame.call if frame is not None else 0,
+            frame.attempts if frame is not None else 0,
+            "fast",
+            failure.error if failure else "",
+            status,
+            start_ns,
+            answer.started_ns,
+            time.monotonic_ns(),
+            connection.port if connection is not None else 0,
+            connection.reused if connection is not None else False,
+            failure.detail if failure else "",
+        )
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+def make(
+    base_url: str,
+    policy: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+    recorder: AttemptRecorder | None = None,
+) -> Fast:
+    """The integration `fast`; durations of `policy` in seconds."""
+    return Fast(base_url, policy, headers or {}, recorder)

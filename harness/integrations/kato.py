@@ -1,0 +1,39 @@
+"""KATO's paths and the least that an answer of each must hold (contract, sections 1 and 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class BadAnswerError(ValueError):
+    """A 2xx answer that is no answer of KATO's: not JSON, not an object, or without the key that makes it one."""
+
+
+def observe_path(session_id: str) -> str:
+    """POST an observation here."""
+    return f"/sessions/{session_id}/observe"
+
+
+def predictions_path(session_id: str) -> str:
+    """GET predictions here."""
+    return f"/sessions/{session_id}/predictions"
+
+
+def learn_path(session_id: str) -> str:
+    """POST without a body to learn what was observed."""
+    return f"/sessions/{session_id}/learn"
+
+
+SESSIONS_PATH = "/sessions"
+
+_KEYS = {"sessions": ("session_id", str), "observe": ("status", str), "predictions": ("predictions", list)}
+
+
+def checked(path: str, answer: Any) -> dict[str, Any]:
+    """The answer, if it is the object that this path gives; raises BadAnswerError otherwise."""
+    if not isinstance(answer, dict):
+        raise BadAnswerError(f"{path} answered {type(answer).__name__}, not an object")
+    key, kind = _KEYS.get(path.rpartition("/")[2], ("status", str))
+    if not isinstance(answer.get(key), kind):
+        raise BadAnswerError(f"{path} answered without {key}: {sorted(answer)[:5]}")
+    return answer

@@ -9,7 +9,9 @@ import pytest
 
 from harness.errors import InvalidRun, UsageError
 from harness.evidence import read_run
+from harness.evidence.live import recent_calls
 from harness.load.recorder import Recorder
+from harness.model import Span
 
 PHASES = [{"name": "baseline", "start_ns": 0, "end_ns": 100}, {"name": "fault:x", "start_ns": 100, "end_ns": 200}]
 
@@ -59,6 +61,18 @@ def test_a_torn_last_record_is_left_out(tmp_path: Path) -> None:
     path = folder / "spool" / "generator-0.raw"
     path.write_bytes(path.read_bytes() + b"\x01" * 30)
     assert len(read_run(folder).history.calls) == 2
+
+
+def test_calls_are_seen_while_the_spool_still_grows(tmp_path: Path) -> None:
+    """The calls flushed so far, with outcome, phase and times, before the file is closed."""
+    recorder = Recorder(tmp_path / "generator-0.raw", "generator-0")
+    recorder.call(1, "observe", "s", "n", "u", 10, 11, 12, 50, "timeout", "read_timeout")
+    recorder.flush()
+    recorder.call(2, "observe", "s", "n", "u", 20, 21, 22, 60, "ok")
+    history = recent_calls(tmp_path, (Span("baseline", 0, 100),))
+    recorder.close()
+    (row,) = history.calls.rows()
+    assert (row["call"], row["outcome"], row["error"], row["phase"]) == (1, "timeout", "read_timeout", "baseline")
 
 
 def test_a_folder_without_manifest_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import MonotonicClock
-from harness.errors import HarnessError, Interrupted
+from harness.errors import HarnessError, Interrupted, InvalidRun
 from harness.inject.canary import Canary
 from harness.inject.external import ExternalPlane
 from harness.inject.timeline import Plane, run_timeline
@@ -21,6 +21,7 @@ from harness.run.manifest import finished, unfinished
 from harness.run.prepare import Prepared, promise_of
 from harness.run.signals import stopping
 from harness.run.stage import LISTENER, Stage, set_stage
+from harness.run.watch import Watcher
 from harness.scenario import Timeline, resolve
 from harness.scenario.promises import longest_call_s
 
@@ -99,8 +100,13 @@ def _conduct(
     faults.start()
     conducted = Conducted(start_ns)
 
+    watcher = Watcher(prepared.scenario, timeline, folder / "spool", start_ns)
+
     def watch() -> str:
-        return str(failures[0]) if failures else ""
+        words = str(failures[0]) if failures else watcher()
+        if words:
+            end_faults.set()
+        return words
 
     error: HarnessError | None = None
     try:
@@ -114,8 +120,10 @@ def _conduct(
         conducted.end_ns = conducted.end_ns or time.monotonic_ns()
     if stop.is_set():
         error = Interrupted("the run was interrupted; its faults are undone", f"kato-harness check {folder}")
-    if failures and error is None:
+    elif failures and error is None:
         error = _as_harness_error(failures[0])
+    elif conducted.aborted and error is None:
+        error = InvalidRun(f"the run was ended early: {conducted.aborted}", "its report shows what was until then")
     return error, conducted
 
 

@@ -16,6 +16,7 @@ class Upstream:
 
     def __init__(self, forced: str = "") -> None:
         self.hits: Counter[str] = Counter()
+        self.first_attempts = 0
         self.forced = forced
         self.port = 0
 
@@ -36,6 +37,7 @@ class Upstream:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         self.hits[headers.get("x-id", "")] += 1
+        self.first_attempts += headers.get("x-envoy-attempt-count") == "1"
         asked = self.forced or headers.get("x-fail", "200")
         if asked == "silent":
             await reader.read()

@@ -87,6 +87,11 @@ def test_a_failed_gate_is_no_broken_promise_of_the_client() -> None:
     assert summary.headline(judged(failed(), failed(law="X3"))) == "Broken: 1 law (B3)"
 
 
+def test_a_run_without_failures_counts_the_promises_that_were_proven_and_no_gates() -> None:
+    held = [failed(status="pass"), failed(law="X1", status="pass"), failed(law="K1", status="pass", severity="info")]
+    assert summary.headline(judged(*held, exit_code=0)) == "Kept: 1 required law proven, none broken"
+
+
 def test_notices_reach_the_reader_of_every_format() -> None:
     judgement = Judged((failed(),), notices=("known: B7 isn't needed any more",), exit_code=1)
     for render in (terminal.render, github.render):

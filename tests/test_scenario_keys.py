@@ -12,7 +12,7 @@ from harness.faults import KINDS
 from harness.scenario import Scenario, load_scenario
 from harness.scenario.faultkeys import COMMON, FaultEntry, Only
 from harness.scenario.kinds import Either, ListOf, MapOf, Record, keys_of
-from harness.scenario.load import _LAYERS
+from harness.scenario.load import LAYERS
 from harness.scenario.policykeys import WHOLE, Part
 
 HEAD = "format: kato-harness/1\n"
@@ -270,7 +270,7 @@ def _load(text: str) -> Scenario:
 
 def test_every_key_has_its_examples() -> None:
     """The table above names exactly the keys that exist."""
-    known = {*_LAYERS, *_keys(Scenario, ""), *_inner(WHOLE, "policy.")}
+    known = {*LAYERS, *_keys(Scenario, ""), *_inner(WHOLE, "policy.")}
     assert known == set(EXAMPLES)
 
 

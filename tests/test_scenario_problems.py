@@ -43,6 +43,12 @@ def test_an_unknown_key_suggests_the_known_one() -> None:
         _load("load: {duratoin: 30s}")
 
 
+def test_a_mistyped_layer_is_suggested() -> None:
+    """extends, environments and matrix are keys like the others."""
+    with pytest.raises(ScenarioError, match="did you mean matrix"):
+        _load("matrxi: {seed: [1]}")
+
+
 def test_a_mistake_inside_an_expression_has_its_own_column() -> None:
     """Not the expression's beginning: the sign, the name."""
     assert _places(HEAD + "phases: {recovery: policy.breaker.reset_timeout + 10}\n") == [
@@ -69,6 +75,8 @@ def test_a_mistake_inside_an_slo_has_its_own_column() -> None:
         ("format: kato-harness/1\n${env:X}: 1", "a reference can't be a key"),
         ("format: kato-harness/1\nload: &a {sessions: *a}", "endless"),
         ("format: kato-harness/1\n? [1]\n: 2", "a key must be a word"),
+        ("format: kato-harness/1\nfaults: " + "[" * 60 + "]" * 60, "nested too deeply"),
+        ("format: kato-harness/1\nfaults: " + "[" * 5000, "nested too deeply"),
         ("format: kato-harness/1\nload: {rate: 5/s\x07}", "not YAML"),
     ],
 )
@@ -91,7 +99,7 @@ def test_yaml_holds_no_type_surprises() -> None:
     assert scenario.laws.skip == {"B10": "2027-02-01"}
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_scenario_or_a_scenario_error(text: str) -> None:
     """Never a traceback on arbitrary text."""
@@ -136,7 +144,7 @@ SHAPES = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.dictionaries(WORDS, SHAPES, max_size=4))
 def test_any_shape_of_known_words_is_a_scenario_or_a_scenario_error(shape: dict[str, object]) -> None:
     """Right words in wrong places are refused too; and no problem is without place and cure."""
@@ -181,6 +189,7 @@ TEXTS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_merging_keeps_every_key_and_the_last_value(one: dict[str, object], two: dict[str, object]) -> None:
     """Layers are a union; where both are maps the rule holds below, elsewhere the later one stands."""
@@ -270,10 +279,10 @@ def test_what_may_be_a_secret_is_masked_wherever_it_is_written() -> None:
     text = HEAD + (
         "target: {url: 'http://user:pw@127.0.0.1:1', headers: {x: plainsecret}}\n"
         "load: {users_are: [{share: 1, headers: {authorization: tok1, x-user-id: 'std-{n}'}}]}\n"
-        "matrix: {target.headers.authorization: [tok2]}\n"
+        "matrix: {target.headers.x-plain: [tok2, 12345678]}\n"
     )
     written = str(as_given(load_scenario("case.yaml", text=text)))
-    assert all(secret not in written for secret in ("pw", "plainsecret", "tok1", "tok2"))
+    assert all(secret not in written for secret in ("pw", "plainsecret", "tok1", "tok2", "12345678"))
     assert "std-{n}" in written
 
 

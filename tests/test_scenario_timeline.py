@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ScenarioError
@@ -124,7 +124,7 @@ def test_without_faults_the_baseline_is_the_run() -> None:
 
 
 def test_load_lasts_until_the_phases_are_through() -> None:
-    """Stages end by holding the rate that isn't a spike; a duration is never shorter than the phases that were asked for."""
+    """Stages end by holding the last rate that isn't a spike's."""
     timeline = _resolve(
         "load: {rate: [{ramp: 0/s..10/s, over: 5s}, {spike: 50/s, for: 1s}]}\n"
         "phases: {recovery: 10s}\nfaults: [{kind: refuse, at: 4s, for: 4s}]"
@@ -177,6 +177,7 @@ def test_parameters_of_faults_are_resolved_and_completed() -> None:
         ("faults: [{kind: sequence, steps: [ok]}]", "no step of the cycle is a fault"),
         ("faults: [{name: a, kind: refuse, at: b.end}, {name: b, kind: refuse, at: a.end}]", "wait for each other"),
         ("faults: [{name: a, kind: refuse, at: recovery.start}]", "wait for each other"),
+        ("phases: {cooldown: recovery.end - recovery.start}\nfaults: [{kind: refuse}]", "wait for each other"),
         ("phases: {baseline: recovery.end - recovery.start}\nfaults: [{kind: refuse}]", "wait for each other"),
     ],
 )
@@ -185,6 +186,26 @@ def test_times_that_make_no_sense_are_refused_with_their_place(text: str, what: 
     said = _wrong(text)
     assert what in said
     assert "case.yaml:" in said
+
+
+def test_a_duration_is_never_shorter_than_the_phases_that_were_asked_for() -> None:
+    """With a recovery asked for, the load goes on until it is over; without one, recovery fills the duration."""
+    faults = "faults: [{kind: refuse, at: 5s, for: 5s}]"
+    assert _resolve(f"load: {{duration: 12s}}\nphases: {{recovery: 10s}}\n{faults}").end_ns == 20 * 10**9
+    assert _resolve(f"load: {{duration: 40s}}\nphases: {{recovery: 10s}}\n{faults}").end_ns == 40 * 10**9
+    assert _resolve(f"load: {{duration: 12s}}\n{faults}").end_ns == 12 * 10**9
+
+
+def test_any_word_names_a_fault() -> None:
+    """Also one that begins like something of ours."""
+    timeline = _resolve("faults: [{name: stage, kind: refuse}, {name: policies, kind: pause, at: stage.end + 1s}]")
+    assert [fault.at_ns / 1e9 for fault in timeline.faults] == [22, 33]
+
+
+def test_a_quota_is_a_rate() -> None:
+    """With its unit or as calls per second."""
+    for rate in ("600/min", "10/s", "10"):
+        assert _resolve(f"faults: [{{kind: quota, rate: {rate}}}]").faults[0].params["rate"] == 10
 
 
 def test_a_phase_may_refer_to_a_fault() -> None:
@@ -200,6 +221,7 @@ FAULTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(FAULTS, st.integers(0, 5), st.integers(0, 5), st.one_of(st.none(), st.integers(0, 20)))
 def test_phases_tile_the_run_and_hold_their_faults(
     windows: list[tuple[int, int, int, int]], warmup: int, cooldown: int, recovery: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import units
@@ -42,6 +42,7 @@ def test_a_size_is_bytes_or_a_unit(text: str, size: int) -> None:
 @pytest.mark.parametrize(
     "reader", [units.duration_s, units.rate_per_s, units.ratio, units.size_bytes, units.integer, units.number]
 )
+@settings(deadline=None)
 @given(text=st.text(max_size=30))
 def test_any_text_is_read_or_refused_with_a_cure(reader, text: str) -> None:  # type: ignore[no-untyped-def]
     """No text brings a reader down."""
@@ -52,12 +53,14 @@ def test_any_text_is_read_or_refused_with_a_cure(reader, text: str) -> None:  # 
         assert error.cure
 
 
+@settings(deadline=None)
 @given(SECONDS)
 def test_a_written_duration_reads_back(seconds: float) -> None:
     """format_duration is exact."""
     assert units.duration_s(units.format_duration(seconds)) == seconds
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e9))
 def test_a_written_rate_reads_back(per_s: float) -> None:
     """format_rate is exact to the last digits that a decimal of 30 places carries."""
@@ -73,12 +76,14 @@ TREES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_a_written_expression_reads_back(tree: expr.Tree) -> None:
     """Brackets and precedence survive."""
     assert expr.parse(expr.write(tree)).tree == tree
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.smh+-*/() abpolicy_", max_size=40))
 def test_any_expression_is_read_or_refused_within_its_text(text: str) -> None:
     """The place of the mistake lies in the text."""

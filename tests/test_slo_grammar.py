@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.slo import Slo, parse, write
@@ -140,12 +140,14 @@ def _slos(draw: st.DrawFn) -> Slo:
     )
 
 
+@settings(deadline=None)
 @given(_slos())
 def test_a_written_line_reads_back(slo: Slo) -> None:
     """The canonical line means the same objective."""
     assert parse(write(slo)) == slo
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_an_objective_or_refused_within_it(text: str) -> None:
     """No text brings the parser down."""
@@ -187,6 +189,7 @@ PIECES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(PIECES)
 def test_any_order_of_right_words_is_an_objective_or_refused_within_it(pieces: list[str]) -> None:
     """Right words in the wrong order too; and what is accepted can be written."""
@@ -287,6 +290,7 @@ def test_what_others_say_is_accepted_or_refused_with_the_way_to_say_it_here(text
         assert parse(here)
 
 
+@settings(deadline=None)
 @given(
     st.from_regex(
         r"(avg-rt|p9[05]|fail|succ|rc50\?|hits)( of [a-z]{1,5})?[<>]=?"

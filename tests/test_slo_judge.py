@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evidence.history import History, empty, table
@@ -246,6 +246,7 @@ def test_a_line_that_can_not_be_read_is_invalid_not_lost() -> None:
 LATENCIES = st.lists(st.integers(1, 1000), min_size=59, max_size=120)
 
 
+@settings(deadline=None)
 @given(LATENCIES, st.integers(1, 1000))
 def test_a_percentile_never_contradicts_its_opposite(latencies: list[int], bound: int) -> None:
     """p(95) < x and p(95) >= x are never both true, and one of them is."""
@@ -254,6 +255,7 @@ def test_a_percentile_never_contradicts_its_opposite(latencies: list[int], bound
     assert said == {"pass", "fail"}
 
 
+@settings(deadline=None)
 @given(LATENCIES)
 def test_the_measured_percentile_is_one_of_the_samples(latencies: list[int]) -> None:
     """Nothing is interpolated."""

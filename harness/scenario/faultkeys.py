@@ -3,12 +3,12 @@
 # ruff: noqa: RUF009 - `key` makes a dataclass field, as `dataclasses.field` does
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.faults import KINDS, FaultKind, Param
+from harness.faults.sequence import STEP
 from harness.model import OPERATIONS
 from harness.scenario import leaves
 from harness.scenario.expr import Expr
@@ -16,20 +16,19 @@ from harness.scenario.expr import parse as parse_expression
 from harness.scenario.kinds import Either, Key, ListOf, MapOf, Record, key, keys_of, read_keys
 from harness.scenario.leaves import BAD, Kind, Sink, choice, integer
 from harness.scenario.nodes import Node, Where
-from harness.units import TextError
-
-_STEP = re.compile(r"(ok|cut|drop|status:[1-5]\d\d)(\*[1-9]\d{0,5})?")
+from harness.units import TextError, number, rate_per_s
 
 
 def _step(text: str) -> str:
-    if not _STEP.fullmatch(text):
+    if not STEP.fullmatch(text):
         raise TextError(
             f"{text!r} is not a step", "a step is ok, cut, drop or status:N, with *times if repeated: cut*4"
         )
     return text
 
 
-STEP = leaves.Leaf(_step, {"type": "string", "pattern": f"^{_STEP.pattern}$"})
+def _per_second(text: str) -> float:
+    return rate_per_s(text) if "/" in text else number(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class FaultSpec:
     )
     for_: Expr = key(leaves.EXPRESSION, "how long it lasts", default=parse_expression("10s"))
     max_for: float | None = key(leaves.POSITIVE_DURATION, "the longest that `for` may come to", default=None)
-    repeat: int = key(integer(1, 10_000), "how many times", default=1)
+    repeat: int = key(integer(1, 1000), "how many times", default=1)
     every: Expr | None = key(leaves.EXPRESSION, "from one start to the next", default=None)
     destructive: bool = key(leaves.BOOLEAN, "needs --allow-destructive", default=False)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -87,9 +86,9 @@ def param_kind(param: Param) -> Kind:
         "duration": leaves.EXPRESSION,
         "bytes": replace(leaves.SIZE, least=param.least),
         "int": integer(None if param.least is None else int(param.least)),
-        "number": Either(leaves.number(param.least)),
+        "number": leaves.Leaf(_per_second, {"type": ["number", "string"]}, param.least),
         "text": leaves.TEXT,
-        "steps": ListOf(STEP, 1),
+        "steps": ListOf(leaves.Leaf(_step, {"type": "string"}), 1),
         "retry_after": Either(scalar=leaves.number(0), map=MapOf(leaves.number(), ("date",), 1)),
     }
     return kinds[param.type]

@@ -161,13 +161,18 @@ class Record:
         return {"anyOf": [table[self.short].kind.schema(), whole]} if self.short else whole
 
 
-def read_keys(node: Node, table: Mapping[str, Key], sink: Sink, name: str) -> dict[str, Any]:
-    """The values of a map by a table of keys; unknown, empty and missing keys are problems."""
+def read_keys(
+    node: Node, table: Mapping[str, Key], sink: Sink, name: str, also: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The values of a map by a table of keys; unknown, empty and missing keys are problems.
+
+    `also` are keys that somebody else reads: they are worth suggesting.
+    """
     values: dict[str, Any] = {}
     for word, item in node.entries.items():
         if word not in table:
             place = f" in {name}" if name else ""
-            sink.note(node.key_where(word), f"unknown key {word!r}{place}", suggest(word, table))
+            sink.note(node.key_where(word), f"unknown key {word!r}{place}", suggest(word, (*table, *also)))
         elif item.null:
             sink.note(node.key_where(word), f"{word} has no value", f"give {word} a value or leave the key out")
         elif (value := table[word].kind.read(item, sink, word)) is not BAD:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import Problem, ScenarioError, UsageError
 from harness.scenario.check import check
-from harness.scenario.kinds import Key, keys_of, read_keys
+from harness.scenario.kinds import keys_of, read_keys
 from harness.scenario.leaves import Sink, shown, suggest
 from harness.scenario.nodes import Node, Where, merge, of, parse, plain, put, without
 from harness.scenario.secrets import redacted
@@ -18,7 +18,8 @@ from harness.scenario.types import Scenario
 
 MAX_CELLS = 256
 MAX_BYTES = 1 << 20
-_LAYERS = ("extends", "environments", "matrix")
+LAYERS = ("extends", "environments", "matrix")
+"""Keys of a file that are gone when it has become a scenario."""
 
 
 def load_scenario(path: str | Path, *, env: str | None = None, text: str | None = None) -> Scenario:
@@ -166,7 +167,7 @@ def _built(tree: Node, path: str, env: str, sink: Sink) -> Scenario:
 
 def _one(tree: Node, path: str, env: str, cell: Mapping[str, str], sink: Sink) -> Scenario:
     mine = Sink()
-    values = read_keys(without(tree, "matrix"), keys_of(Scenario), mine, "")
+    values = read_keys(without(tree, "matrix"), keys_of(Scenario), mine, "", also=LAYERS)
     scenario = Scenario(**values, path=path, env=env, cell=cell, tree=tree)
     check(scenario, mine)
     sink.extend(mine)
@@ -231,8 +232,3 @@ def _label(value: Node) -> str:
         if named is not None
         else "_".join(_label(item) for item in (*value.items, *value.entries.values()))[:40]
     )
-
-
-def file_keys() -> dict[str, Key | None]:
-    """Every top-level key of a file, in the order of the page; None for the layers, which have no record."""
-    return {**dict.fromkeys(_LAYERS), **keys_of(Scenario)}

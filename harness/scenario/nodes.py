@@ -7,7 +7,7 @@ surprise. Mappings keep the position of each key.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.errors import Problem, ScenarioError
 
 MAX_NODES = 20_000
 """Aliases can make a small file large; a scenario is never this large."""
+MAX_DEPTH = 30
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -124,6 +125,8 @@ class _Builder:
         self._count += 1
         if id(raw) in above or self._count > MAX_NODES:
             return self._refuse(where, "aliases make this file endless", "write the values out instead of `*alias`")
+        if len(above) > MAX_DEPTH:
+            return self._refuse(where, "nested too deeply", "a scenario nests a handful of levels: check the brackets")
         tag = str(raw.tag or "").removeprefix(_TAG)
         if isinstance(raw, ScalarNode):
             return self._scalar(raw, where, tag)
@@ -255,11 +258,3 @@ def of(value: object, file: str) -> Node:
     if isinstance(value, bool):
         return Node(str(value).lower(), where, "bool")
     return Node(str(value), where, type(value).__name__ if isinstance(value, (int, float)) else "str")
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """Every scalar of the tree."""
-    for inner in (*node.items, *node.entries.values()):
-        yield from walk(inner)
-    if node.kind == "scalar":
-        yield node

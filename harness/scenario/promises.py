@@ -66,7 +66,10 @@ def number_of(policy: Policy, path: str, scale: float) -> tuple[float, bool]:
 
 
 def _derived(policy: Policy, key: str) -> float | None:
-    """A time-out that follows from another: total from the attempts, one step of an attempt from the total."""
+    """What follows from other promises: total from the attempts, one step of an attempt from the total, one attempt
+    where no retry is promised."""
+    if key == "retry.max_attempts" and policy.retry is None:
+        return 1.0
     if policy.timeout is None or not key.startswith("timeout."):
         return None
     return longest_call_s(policy) if key == "timeout.total" else policy.timeout.total

@@ -50,7 +50,7 @@ def check_expressions(scenario: Scenario, sink: Sink) -> None:
     sound = True
     for name, expression in expressions(scenario):
         try:
-            only_policy = name.startswith("stage") or ":" in name
+            only_policy = name.startswith("stage ") or ":" in name
             kind = kind_of(expression.tree, lambda word, only=only_policy: _name_kind(scenario, word, only))  # type: ignore[misc]
             if kind == "number":
                 raise TextError(
@@ -118,8 +118,8 @@ def needs(scenario: Scenario, path: str) -> tuple[str, ...]:
         "baseline.start": ("warmup.for",),
         "baseline.end": ("warmup.for", "baseline.for"),
         "recovery.start": recovery,
-        "recovery.end": (*recovery, "recovery.for"),
-        "cooldown.start": (*recovery, "recovery.for"),
+        "recovery.end": (*recovery, "recovery.for", "cooldown.for"),
+        "cooldown.start": (*recovery, "recovery.for", "cooldown.for"),
         "cooldown.end": (*recovery, "recovery.for", "cooldown.for"),
     }
     if head == "policy":

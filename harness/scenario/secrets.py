@@ -40,17 +40,19 @@ def _resolved(kind: str, name: str) -> str:
         raise UsageError(f"the secret file {name} can't be read: {error}", "mend the path or its permissions") from None
 
 
-def redacted(value: Any, key: str = "", under: str = "") -> Any:
+def redacted(value: Any, path: tuple[str, ...] = ()) -> Any:
     """Plain scenario values without what may be secret: texts of the target's headers and of headers named like
     secrets, and user names in URLs. References stay: they are no secrets themselves."""
     if isinstance(value, Mapping):
-        inner = "headers" if "headers" in key else ""
-        everything = inner and under == "target"
-        return {name: redacted(item, MASK if everything else name, key or under) for name, item in value.items()}
+        return {name: redacted(item, (*path, *name.split("."))) for name, item in value.items()}
     if isinstance(value, list):
-        return [redacted(item, key, under) for item in value]
+        return [redacted(item, path) for item in value]
     if not isinstance(value, str):
-        return value
-    if key == MASK or _SENSITIVE.search(key):
+        return MASK if _secret(path) else value
+    if _secret(path):
         return "".join(match[0] for match in REFERENCE.finditer(value)) or MASK
     return _USERINFO.sub(f"//{MASK}@", value)
+
+
+def _secret(path: tuple[str, ...]) -> bool:
+    return "headers" in path and ("target" in path or bool(_SENSITIVE.search(path[-1])))

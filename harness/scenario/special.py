@@ -38,6 +38,9 @@ def _law(text: str) -> str:
     return text
 
 
+LAW = Leaf(_law, {"type": "string", "pattern": r"^[A-Z]\d{1,2}$"})
+
+
 def _slo(text: str) -> str:
     parse_slo(text)
     return text.strip()
@@ -64,7 +67,7 @@ def _abort(text: str) -> str:
 ABORT = Leaf(_abort, {"type": "string", "description": "an SLO's line with over, for or within"})
 
 
-LAW = Leaf(_law, {"type": "string", "pattern": r"^[A-Z]\d{1,2}$"})
+_USE = re.compile(r"[^:]+\.py(:[\w.]+)?|[\w./-]+(:[\w.]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Use:
 
     def read(self, node: Node, sink: Sink, name: str) -> Any:
         text = node.text
-        if node.kind != "scalar" or node.null or not re.fullmatch(r"[\w./~-]+(:[\w.]+)?", text):
+        if node.kind != "scalar" or node.null or not _USE.fullmatch(text):
             return sink.note(
                 node.where,
                 f"{name} can't be {shown(node)}",

@@ -234,7 +234,7 @@ def _load(
 
 
 def _stages(scenario: Scenario, times: _Times, end_ns: int) -> tuple[Stage, ...]:
-    """The stages of load; the last rate that isn't a spike's is held until the end. A closed model has one, without rate."""
+    """The stages of load; the last rate that isn't a spike's is held until the end. A closed model has no rate."""
     rate = scenario.load.rate
     if scenario.load.users:
         return (Stage(0.0, 0.0, end_ns),)

@@ -5,15 +5,14 @@ The client is a retrying one behind a breaker; it meets a latency step, a burst 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from report_words import OUTCOMES, manifest_of
 
+from harness.evidence import Run
 from harness.evidence.history import History, table
 from harness.evidence.table import Table, Words
 from harness.model import Span
@@ -36,15 +35,6 @@ KINDS = {"latency_step": "latency", "burst_503": "status", "outage": "refuse"}
 
 
 @dataclass(frozen=True)
-class LoadedRun:
-    """What `read_run` gives: folder, manifest and history."""
-
-    folder: Path
-    manifest: Mapping[str, Any]
-    history: History
-
-
-@dataclass(frozen=True)
 class Shape:
     """How each call of the run went, as arrays of one length."""
 
@@ -56,7 +46,7 @@ class Shape:
     names: tuple[str, ...] = field(default=OUTCOMES)
 
 
-def demo_run(rate: float = 20.0, stretch: float = 1.0, seed: int = 7) -> LoadedRun:
+def demo_run(rate: float = 20.0, stretch: float = 1.0, seed: int = 7) -> Run:
     """A run of 44 s · `stretch` at `rate` calls/s with every table filled."""
     shape = _shape(rate, stretch, seed)
     calls = _calls(shape)
@@ -71,7 +61,7 @@ def demo_run(rate: float = 20.0, stretch: float = 1.0, seed: int = 7) -> LoadedR
         phases=shape.phases,
         facts={"oracle": "twin", "leftovers": [], "hooks": ["httpx"], "injector_error_ns": 3 * MS},
     )
-    return LoadedRun(Path("demo-run"), manifest_of(calls, shape.outcome, shape.phases, seed), history)
+    return Run(Path("demo-run"), manifest_of(calls, shape.outcome, shape.phases, seed), history)
 
 
 def _shape(rate: float, stretch: float, seed: int) -> Shape:

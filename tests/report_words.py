@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.table import Table
+from harness.laws.judge import Judgement
 from harness.model import Finding, SloResult, Span, Verdict
 
 OUTCOMES = ("ok", "error", "timeout", "rejected", "degraded", "cancelled", "overflow")
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A judgement with literal verdicts."""
+def judgement_of(
+    *verdicts: Verdict,
+    slos: Sequence[SloResult] = (),
+    findings: Sequence[Finding] = (),
+    notices: Sequence[str] = (),
+    exit_code: int = 1,
+) -> Judgement:
+    """A judgement with these verdicts."""
+    return Judgement(verdicts, tuple(slos), tuple(findings), exit_code, tuple(notices))
 
-    verdicts: Sequence[Verdict] = ()
-    slos: Sequence[SloResult] = ()
-    findings: Sequence[Finding] = ()
-    exit_code: int = 0
-    notices: Sequence[str] = ()
 
-
-def demo_judgement() -> Judged:
+def demo_judgement() -> Judgement:
     """Verdicts of every status, the way laws speak of the guide's pybreaker client."""
     call = {"call": 430}
-    return Judged(
-        verdicts=(
+    return judgement_of(
+        *(
             Verdict(
                 "T1",
                 "EveryCallBounded",

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 from report_runs import demo_run
-from report_words import Judged, demo_judgement
+from report_words import demo_judgement, judgement_of
 
 from harness import errors
 from harness.model import SloResult, Verdict
@@ -31,10 +31,6 @@ class Terminal(io.StringIO):
 
 def failed(**more: object) -> Verdict:
     return replace(Verdict("B3", "CountsRightFailures", "fail", "stayed closed", "count 5xx"), **more)  # type: ignore[arg-type]
-
-
-def judged(*verdicts: Verdict, exit_code: int = 1) -> Judged:
-    return Judged(verdicts, exit_code=exit_code)
 
 
 @settings(deadline=None)
@@ -79,28 +75,28 @@ def test_the_headline_names_the_broken_laws_and_slos_and_leaves_out_what_does_no
 
 def test_an_invalid_run_names_the_gate_that_it_failed() -> None:
     gate = failed(law="X1", name="FaultEffective")
-    headline = summary.headline(judged(failed(status="invalid"), gate, exit_code=errors.EXIT_INVALID))
+    headline = summary.headline(judgement_of(failed(status="invalid"), gate, exit_code=errors.EXIT_INVALID))
     assert headline == "Invalid run: its evidence can't carry verdicts (X1)"
 
 
 def test_a_failed_gate_is_no_broken_promise_of_the_client() -> None:
-    assert summary.headline(judged(failed(), failed(law="X3"))) == "Broken: 1 law (B3)"
+    assert summary.headline(judgement_of(failed(), failed(law="X3"))) == "Broken: 1 law (B3)"
 
 
 def test_a_run_without_failures_counts_the_promises_that_were_proven_and_no_gates() -> None:
     held = [failed(status="pass"), failed(law="X1", status="pass"), failed(law="K1", status="pass", severity="info")]
-    assert summary.headline(judged(*held, exit_code=0)) == "Kept: 1 required law proven, none broken"
+    assert summary.headline(judgement_of(*held, exit_code=0)) == "Kept: 1 required law proven, none broken"
 
 
 def test_notices_reach_the_reader_of_every_format() -> None:
-    judgement = Judged((failed(),), notices=("known: B7 isn't needed any more",), exit_code=1)
+    judgement = judgement_of(failed(), notices=("known: B7 isn't needed any more",))
     for render in (terminal.render, github.render):
         assert "known: B7 isn't needed any more" in render(RUN, judgement).decode()
 
 
 @pytest.mark.parametrize("exit_code", errors.WORST_FIRST)
 def test_every_exit_code_has_a_headline_and_a_meaning(exit_code: int) -> None:
-    judgement = judged(failed(), exit_code=exit_code)
+    judgement = judgement_of(failed(), exit_code=exit_code)
     assert summary.headline(judgement)
     assert f"exit {exit_code}: {summary.EXIT_MEANINGS[exit_code]}" in terminal.render(RUN, judgement).decode()
 
@@ -154,8 +150,8 @@ def test_no_color_gives_plain_lines_on_a_terminal_too(monkeypatch: pytest.Monkey
 
 def test_runs_side_by_side_share_a_row_a_law() -> None:
     out = io.StringIO()
-    kept = judged(failed(status="pass"), failed(law="T9", status="not_applicable"), exit_code=0)
-    terminal.side_by_side([("guide", judged(failed())), ("fixed", kept)], out)
+    kept = judgement_of(failed(status="pass"), failed(law="T9", status="not_applicable"), exit_code=0)
+    terminal.side_by_side([("guide", judgement_of(failed())), ("fixed", kept)], out)
     row = next(line for line in out.getvalue().splitlines() if line.lstrip().startswith("B3"))
     assert "✗ fail" in row
     assert "✓ pass" in row
@@ -164,7 +160,9 @@ def test_runs_side_by_side_share_a_row_a_law() -> None:
 
 def test_runs_side_by_side_show_their_slos_too() -> None:
     out = io.StringIO()
-    terminal.side_by_side([("guide", demo_judgement()), ("fixed", judged(failed(status="pass"), exit_code=0))], out)
+    terminal.side_by_side(
+        [("guide", demo_judgement()), ("fixed", judgement_of(failed(status="pass"), exit_code=0))], out
+    )
     row = next(line for line in out.getvalue().splitlines() if line.lstrip().startswith("SLO usable"))
     assert "✗ fail: most calls were rejected" in row
 
@@ -178,20 +176,22 @@ def test_junit_fails_what_decides_skips_what_is_unproven_and_passes_what_held() 
 
 
 def test_junit_shows_an_invalid_verdict_as_an_error() -> None:
-    document = JUnitXml.fromstring(junit.render(RUN, judged(failed(status="invalid"), exit_code=6)))
+    document = JUnitXml.fromstring(junit.render(RUN, judgement_of(failed(status="invalid"), exit_code=6)))
     assert [type(result) for suite in document for case in suite for result in case.result] == [Error]
 
 
 @settings(deadline=None)
 @given(TEXTS)
 def test_junit_is_well_formed_whatever_the_client_s_errors_say(reason: str) -> None:
-    assert JUnitXml.fromstring(junit.render(RUN, judged(failed(reason=reason)))).failures == 1
+    assert JUnitXml.fromstring(junit.render(RUN, judgement_of(failed(reason=reason)))).failures == 1
 
 
 def test_github_annotates_the_client_s_own_line_and_escapes_the_message() -> None:
     witness = {"call": 1, "where": "app/kato.py:41"}
     lines = (
-        github.commands(RUN, judged(failed(reason="100 % broken\nhere", witnesses=(witness,)))).decode().splitlines()
+        github.commands(RUN, judgement_of(failed(reason="100 % broken\nhere", witnesses=(witness,))))
+        .decode()
+        .splitlines()
     )
     title = "title=B3 CountsRightFailures"
     assert lines == [f"::error file=app/kato.py,line=41,{title}::100 %25 broken%0Ahere%0Acure: count 5xx"]
@@ -199,7 +199,7 @@ def test_github_annotates_the_client_s_own_line_and_escapes_the_message() -> Non
 
 def test_github_warns_of_what_does_not_decide() -> None:
     slo = SloResult("calm", "amplification < 2", "fail", "3", "too many", severity="warn")
-    lines = github.commands(RUN, Judged((failed(required=False),), (slo,))).decode().splitlines()
+    lines = github.commands(RUN, judgement_of(failed(required=False), slos=(slo,))).decode().splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::warning", "::warning"]
 
 
@@ -207,7 +207,9 @@ def test_github_warns_of_what_does_not_decide() -> None:
 @given(TEXTS)
 def test_the_step_summary_keeps_its_table_whatever_a_reason_holds(reason: str) -> None:
     rows = [
-        line for line in github.render(RUN, judged(failed(reason=reason))).decode().split("\n") if line.startswith("|")
+        line
+        for line in github.render(RUN, judgement_of(failed(reason=reason))).decode().split("\n")
+        if line.startswith("|")
     ]
     assert [row.count("|") for row in rows] == [4, 4, 4]
 

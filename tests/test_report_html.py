@@ -10,9 +10,10 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from report_runs import START, LoadedRun, S, demo_run
-from report_words import Judged, demo_judgement
+from report_runs import START, S, demo_run
+from report_words import demo_judgement, judgement_of
 
+from harness.evidence import Run
 from harness.evidence.history import History, empty, table
 from harness.model import Verdict
 from harness.report import html
@@ -119,14 +120,14 @@ def test_what_the_client_says_is_text_and_never_markup() -> None:
     verdict = Verdict(
         "B3", "Name", "fail", evil, evil, evil, evil, witnesses=({"call": 3, "where": evil, "note": evil},)
     )
-    text = html.render(replace(RUN, manifest=manifest), Judged((verdict,), exit_code=1)).decode()
+    text = html.render(replace(RUN, manifest=manifest), judgement_of(verdict)).decode()
     assert "<script" not in text
     assert "<img" not in text
 
 
 def test_a_run_without_any_evidence_still_has_a_report() -> None:
-    run = LoadedRun(Path("empty"), {"format": 1}, History(calls=empty("calls")))
-    text = html.render(run, Judged(exit_code=5)).decode()
+    run = Run(Path("empty"), {"format": 1}, History(calls=empty("calls")))
+    text = html.render(run, judgement_of(exit_code=5)).decode()
     assert "Nothing required was proven" in text
     assert Outline(text).open == []
 
@@ -136,7 +137,7 @@ def test_a_single_call_makes_a_report() -> None:
         calls="""call intended_ms start_ms end_ms outcome op
                  1    1000        1000     1000   ok      observe"""
     )
-    text = html.render(LoadedRun(Path("one"), {}, history), Judged()).decode()
+    text = html.render(Run(Path("one"), {}, history), judgement_of(exit_code=0)).decode()
     assert Outline(text).open == []
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.model import SloResult, Verdict
 from harness.report.summary import (
     EXIT_MEANINGS,
+    FAULTY,
     accounting_line,
     applicable,
     headline,
@@ -46,7 +47,7 @@ def render(run: Run, judgement: Judgement) -> bytes:
 
 def commands(run: Run, judgement: Judgement) -> bytes:
     """Workflow commands to print to stdout: `::error` where the exit code is decided, `::warning` for the rest."""
-    told = [verdict for verdict in applicable(judgement.verdicts) if verdict.status in ("fail", "invalid", "warn")]
+    told = [verdict for verdict in applicable(judgement.verdicts) if verdict.status in FAULTY]
     slos = [slo for slo in judgement.slos if slo.status in ("fail", "invalid")]
     lines = [_law_command(run, verdict) for verdict in told] + [_slo_command(slo) for slo in slos]
     return "".join(f"{line}\n" for line in lines).encode()
@@ -66,7 +67,7 @@ def _law_row(run: Run, verdict: Verdict) -> tuple[str, ...]:
     place = place_of(verdict, run.manifest)
     why = (f"`{place}` " if place else "") + _text(verdict.reason)
     notes = f" _({_text(note)})_" if (note := standing(verdict)) else ""
-    cure = f"<br>cure: {_text(verdict.cure)}" if verdict.cure and verdict.status in ("fail", "warn", "invalid") else ""
+    cure = f"<br>cure: {_text(verdict.cure)}" if verdict.cure and verdict.status in FAULTY else ""
     return (_mark(verdict), f"{verdict.law} {verdict.name}", why + notes + cure)
 
 

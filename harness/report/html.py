@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from harness.evidence import Run
     from harness.laws.judge import Judgement
 
+QUIET = ("not_exercised", "pass", "not_applicable")
+"""Statuses whose verdicts the page folds to a line each group, so that the others stand out."""
+
 _PAGE = Path(__file__).parent / "page"
 
 
@@ -42,7 +45,7 @@ def render(run: Run, judgement: Judgement) -> bytes:
     environment = Environment(
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"sign": words.STATUS_SIGNS, "label": words.status_label}
+    environment.globals |= {"sign": words.STATUS_SIGNS, "label": words.status_label, "faulty": summary.FAULTY}
     environment.filters["prose"] = _prose
     style = palette.css() + (_PAGE / "report.css").read_text("utf-8")
     page = environment.get_template("report.html.j2")
@@ -64,9 +67,8 @@ def _verdicts(run: Run, judgement: Judgement) -> dict[str, Any]:
         "exit_code": judgement.exit_code,
         "meaning": summary.EXIT_MEANINGS[judgement.exit_code],
         "tally": summary.tally(judgement),
-        "open_verdicts": [each for each in judged if each.verdict.status not in ("pass", "not_applicable")],
-        "kept": [each for each in judged if each.verdict.status == "pass"],
-        "not_applicable": [each for each in judged if each.verdict.status == "not_applicable"],
+        "shown": [each for each in judged if each.verdict.status not in QUIET],
+        "folded": [(status, [each for each in judged if each.verdict.status == status]) for status in QUIET],
         "slos": judgement.slos,
         "findings": judgement.findings,
         "notices": judgement.notices,

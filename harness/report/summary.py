@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"(?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
 _RANK = {status: rank for rank, status in enumerate(STATUS_SIGNS)}
 
+FAULTY = ("fail", "warn", "invalid")
+"""Statuses that ask for a cure."""
+
 EXIT_MEANINGS: Mapping[int, str] = {
     errors.EXIT_OK: "every required law and gate SLO held",
     errors.EXIT_FAILED: "a required law or gate SLO failed",
@@ -88,7 +91,7 @@ def headline(judgement: Judgement) -> str:
     if judgement.exit_code == errors.EXIT_INVALID:
         return _invalid(judgement)
     if judgement.exit_code == errors.EXIT_OK:
-        held = sum(1 for verdict in judgement.verdicts if verdict.required and verdict.status == "pass")
+        held = sum(1 for v in judgement.verdicts if v.status == "pass" and moves_exit(v) and not is_gate(v))
         return f"Kept: {count(held, 'required law')} proven, none broken"
     meaning = EXIT_MEANINGS[judgement.exit_code]
     return meaning[0].upper() + meaning[1:]
@@ -120,7 +123,9 @@ def standing(verdict: Verdict) -> str:
 
 
 def place_of(verdict: Verdict, manifest: Mapping[str, Any]) -> Place | None:
-    """Where in the client the cause lies: a witness's `where` ("file:line"), else where the promise was read from."""
+    """Where the cause of a fault lies in the client: a witness's `where` ("file:line"), else the promise's source."""
+    if verdict.status not in FAULTY:
+        return None
     told = [str(witness.get("where", "")) for witness in verdict.witnesses]
     keys = LAWS[verdict.law].promise if verdict.law in LAWS else ()
     sources = dict(manifest.get("policy", {}).get("sources", {}))
@@ -133,7 +138,7 @@ def verdict_line(verdict: Verdict, manifest: Mapping[str, Any]) -> str:
     """One line for logs: `FAIL B8 app/kato.py:41 reason; cure`."""
     place = place_of(verdict, manifest)
     subject = str(place) if place else f"{verdict.name}:"
-    cure = f"; {verdict.cure}" if verdict.cure and verdict.status in ("fail", "warn", "invalid") else ""
+    cure = f"; {verdict.cure}" if verdict.cure and verdict.status in FAULTY else ""
     notes = f" [{note}]" if (note := standing(verdict)) else ""
     return one_line(f"{status_label(verdict.status).upper()} {verdict.law} {subject} {verdict.reason}{cure}{notes}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from harness.report.summary import (
     EXIT_MEANINGS,
+    FAULTY,
     accounting_line,
     applicable,
     headline,
@@ -157,7 +158,7 @@ def _why(run: Run, verdict: Verdict) -> Text:
 
     place = place_of(verdict, run.manifest)
     notes = standing(verdict)
-    cure = verdict.cure if verdict.status in ("fail", "warn", "invalid") else ""
+    cure = verdict.cure if verdict.status in FAULTY else ""
     return Text.assemble(
         (verdict.name, "bold"),
         (f" {place}" if place else "", "underline"),

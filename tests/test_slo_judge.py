@@ -275,6 +275,7 @@ def test_a_run_is_stopped_by_what_ended_in_the_last_seconds() -> None:
     assert said.startswith("error_rate > 50% over 4s")
     assert abort_reason(conditions, history, 60 * S) is None
     assert abort_reason(["p(95) > 1ms over 4s"], history, 24 * S) is not None
+    assert abort_reason(["error_rate > 50% over 40s"], history, 30 * S) is None
 
 
 def test_the_steady_state_is_judged_on_the_baseline_so_far() -> None:

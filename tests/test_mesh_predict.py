@@ -134,3 +134,30 @@ def test_no_call_is_sent_more_often_or_takes_longer_than_its_limits(
     for bound in (limits.route_ns, patience_ns):
         assert not bound or (sent.ns is not None and sent.ns[1] <= bound)
     assert sent.ns is None or sent.ns[0] <= sent.ns[1]
+
+
+def test_what_the_sidecar_injects_mirrors_and_answers_itself_is_predicted() -> None:
+    fault = {
+        "abort": {"httpStatus": 429, "percentage": {"value": 25}},
+        "delay": {"fixedDelay": "2s", "percentage": {"value": 0.5}},
+    }
+    faulty = route(
+        match=[{"uri": {"exact": "/f"}}],
+        fault=fault,
+        mirror={"host": "kato", "subset": "copy"},
+        mirrorPercentage={"value": 10},
+        timeout="1s",
+    )
+    service = virtual_service(
+        faulty,
+        {"match": [{"uri": {"exact": "/r"}}], "redirect": {"uri": "/n", "redirectCode": 308}},
+        {"directResponse": {"status": 503}},
+    )
+    found = predict(translated(service))
+    first, *rest = found.routes
+    assert (first.injected.abort_share, first.injected.abort_status) == (0.25, 429)
+    assert (first.injected.delay_share, first.injected.delay_ns) == (0.005, 2 * S)
+    assert list(first.mirrors.values()) == [0.1]
+    assert first.worst_ns == 3 * S
+    assert [route.answered for route in rest] == [308, 503]
+    assert any("25.00% of the calls are answered 429" in line for line in found.lines())

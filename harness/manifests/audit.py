@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import EXIT_FAILED, EXIT_OK
+from harness.errors import EXIT_FAILED, EXIT_OK, Problem
 from harness.manifests import consul, istio, linkerd, pods, probes, resources, schema, settings_rules, stores, traffic
 from harness.manifests.formats import FORMATS
 from harness.manifests.hcl import load_hcl
 from harness.manifests.rules import Rule
 from harness.manifests.unit import Unit, Variable
+from harness.mesh.inventory import flat
 from harness.mesh.nodes import ManifestError, Node, load_file
 from harness.model import Finding
 
@@ -76,7 +77,7 @@ def _read(files: Sequence[Path]) -> tuple[Unit, list[Finding]]:
             elif file.suffix in _ENV:
                 environment += _environment(_text(file), str(file))
             else:
-                documents += _flat(load_file(file))
+                documents += flat(load_file(file))
         except ManifestError as error:
             for found in error.problems:
                 place = f"{found.file}:{found.line}:{found.column}"
@@ -84,14 +85,7 @@ def _read(files: Sequence[Path]) -> tuple[Unit, list[Finding]]:
     return Unit(tuple(documents), tuple(services), tuple(environment)), findings
 
 
-def _flat(documents: Sequence[Node]) -> Iterator[Node]:
-    for document in documents:
-        yield from document.each("items") if document.get("kind") == "List" else (document,)
-
-
 def _text(file: Path) -> str:
-    from harness.errors import Problem
-
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ from harness.mesh.ejection import Ceiling, Ejection, ceiling, ejection
 from harness.mesh.envoy import Endpoint, envoy_config, members
 from harness.mesh.inventory import Replica, Source
 from harness.mesh.nodes import ManifestError, Node, load, load_file
-from harness.mesh.predict import Expected, Prediction, RouteTraffic, expect, predict
+from harness.mesh.predict import Expected, Injected, Prediction, RouteTraffic, expect, predict
 from harness.mesh.translate import Translation, VirtualHost, documents_of, translate, translate_command
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Ejection",
     "Endpoint",
     "Expected",
+    "Injected",
     "ManifestError",
     "Node",
     "Prediction",

@@ -89,7 +89,7 @@ class Inventory:
 def read(documents: Sequence[Node], source: Source, port: int = SERVICE_PORT) -> Inventory:
     """The inventory that a client in `source` sees. Raises ManifestError with everything that isn't understood."""
     reader = _Reader(source)
-    for document in _flat(documents):
+    for document in flat(documents):
         reader.take(document)
     reader.refuse_twice()
     if reader.decoder.problems:
@@ -133,10 +133,13 @@ def matches(pattern: str, host: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*") else pattern == host
 
 
-def _flat(documents: Iterable[Node]) -> Iterable[Node]:
+def flat(documents: Iterable[Node]) -> Iterable[Node]:
+    """The documents with those inside a `kind: List` or a plain list laid out."""
     for document in documents:
         if kind_of(document)[1] == "List":
             yield from document.each("items")
+        elif isinstance(document.value, tuple):
+            yield from document.each()
         else:
             yield document
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.mesh import duration
@@ -12,6 +12,15 @@ from harness.mesh.ejection import Ceiling, Ejection, ceiling, ejection
 from harness.mesh.translate import Translation
 from harness.policy import Policy
 
+NO_LIMITS = Resending()
+_PARTS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
+_REDIRECTS = {
+    "MOVED_PERMANENTLY": 301,
+    "FOUND": 302,
+    "SEE_OTHER": 303,
+    "TEMPORARY_REDIRECT": 307,
+    "PERMANENT_REDIRECT": 308,
+}
 STATUSES = (409, 429, 500, 502, 503, 504)
 """The statuses whose treatment differs between retry conditions."""
 
@@ -32,16 +41,30 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Injected:
+    """Faults that the sidecar itself injects, before the router, so outside time-outs and re-tries; shares 0 to 1."""
+
+    abort_share: float = 0.0
+    abort_status: int | None = None
+    delay_share: float = 0.0
+    delay_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RouteTraffic:
-    """What a route does. `shares`: cluster to share of its requests; `resends_writes`: failures after which a POST that
-    may have been carried out is sent again."""
+    """What a route does. `shares`: cluster to share of its requests; `mirrors`: cluster to share of copies;
+    `resends_writes`: failures after which a POST that may have been carried out is sent again; `answered`: the status
+    of a route that answers by itself (redirect, direct response)."""
 
     name: str
     host: str
-    shares: Mapping[str, float]
-    limits: Resending
-    expected: tuple[Expected, ...]
-    resends_writes: tuple[int | str, ...]
+    shares: Mapping[str, float] = field(default_factory=dict)
+    limits: Resending = NO_LIMITS
+    expected: tuple[Expected, ...] = ()
+    resends_writes: tuple[int | str, ...] = ()
+    mirrors: Mapping[str, float] = field(default_factory=dict)
+    injected: Injected = Injected()
+    answered: int | None = None
 
     def on(self, failure: int | str) -> Expected:
         """The expectation for a failure. Raises KeyError for one that was not asked for."""
@@ -55,7 +78,8 @@ class RouteTraffic:
         """The longest one request may take in the sidecar; None: no bound."""
         if any(expected.mesh.ns is None for expected in self.expected):
             return None
-        return max((expected.mesh.ns[1] for expected in self.expected if expected.mesh.ns), default=0)
+        longest = max((expected.mesh.ns[1] for expected in self.expected if expected.mesh.ns), default=0)
+        return longest + (self.injected.delay_ns if self.injected.delay_share else 0)
 
     @property
     def amplification(self) -> int:
@@ -96,7 +120,6 @@ def predict(
         _route(translation, host.host, route, policy, op, failures)
         for host in translation.virtual_hosts
         for route in host.routes
-        if "route" in route
     ]
     clusters = [
         ClusterTraffic(name, ejection(cluster, translation.size(name)), ceiling(cluster))
@@ -149,18 +172,52 @@ def _route(
     op: str,
     failures: Sequence[int | str],
 ) -> RouteTraffic:
+    name = describe(route["match"])
+    if "route" not in route:
+        return RouteTraffic(name, host, answered=_answered(route))
     action = route["route"]
     shares = _shares(action)
     limits = resending(action, translation.clusters.get(next(iter(shares), "")))
     writes = (500, 502, 503, 504, "reset")
     return RouteTraffic(
-        name=describe(route["match"]),
+        name=name,
         host=host,
         shares=shares,
         limits=limits,
         expected=tuple(expect(limits, failure, policy, op) for failure in failures),
         resends_writes=tuple(failure for failure in writes if limits.retries and resends(limits, failure)),
+        mirrors={
+            mirror["cluster"]: _share(mirror["runtime_fraction"]["default_value"])
+            for mirror in action.get("request_mirror_policies", ())
+        },
+        injected=_injected(route.get("typed_per_filter_config", {}).get("envoy.filters.http.fault", {})),
     )
+
+
+def _answered(route: Mapping[str, Any]) -> int:
+    if "direct_response" in route:
+        return int(route["direct_response"]["status"])
+    return _REDIRECTS[route.get("redirect", {}).get("response_code", "MOVED_PERMANENTLY")]
+
+
+def _injected(fault: Mapping[str, Any]) -> Injected:
+    abort, delay = fault.get("abort", {}), fault.get("delay", {})
+    return Injected(
+        abort_share=_share(abort.get("percentage", {})),
+        # A gRPC status comes as 200 to a caller that speaks plain HTTP.
+        abort_status=abort.get("http_status", 200) if abort else None,
+        delay_share=_share(delay.get("percentage", {})),
+        delay_ns=_proto_ns(delay.get("fixed_delay")),
+    )
+
+
+def _share(fraction: Mapping[str, Any]) -> float:
+    """A fractional percent as 0 to 1."""
+    return float(fraction.get("numerator", 0)) / _PARTS[fraction.get("denominator", "HUNDRED")]
+
+
+def _proto_ns(text: str | None) -> int:
+    return duration.from_proto(text) if text else 0
 
 
 def _shares(action: Mapping[str, Any]) -> dict[str, float]:
@@ -207,6 +264,9 @@ def _ns(seconds: float | None) -> int:
 
 
 def _route_lines(route: RouteTraffic) -> Iterable[str]:
+    if route.answered is not None:
+        yield f"route {route.name}: answered {route.answered} by the sidecar"
+        return
     limits = route.limits
     to = ", ".join(f"{share:.0%} {name}" for name, share in route.shares.items()) or "nowhere"
     per_try = duration.words(limits.per_try_ns)
@@ -217,6 +277,13 @@ def _route_lines(route: RouteTraffic) -> Iterable[str]:
         least, most = expected.wire
         count = str(most) if least == most else f"{least} to {most}"
         yield f"  {expected.failure}: {count} attempts, the client sees {expected.mesh.status or 'no answer'}"
+    injected = route.injected
+    if injected.abort_share:
+        yield f"  {injected.abort_share:.2%} of the calls are answered {injected.abort_status} by the sidecar itself"
+    if injected.delay_share:
+        yield f"  {injected.delay_share:.2%} of the calls wait {duration.words(injected.delay_ns)} first"
+    for name, share in route.mirrors.items():
+        yield f"  {share:.2%} of the calls are copied to {name}"
     if route.resends_writes:
         yield f"  POST is sent again after {', '.join(map(str, route.resends_writes))}"
 

@@ -96,17 +96,23 @@ def translate_command(files: Sequence[str | Path], port: int = SERVICE_PORT) -> 
 
 
 def documents_of(files: Sequence[str | Path]) -> list[Node]:
-    """All documents of all files; every unreadable file is named, not only the first. Raises ManifestError."""
+    """All documents of files and of folders' YAML files; every unreadable one is named. Raises ManifestError."""
     documents: list[Node] = []
     problems: list[Problem] = []
-    for file in files:
+    for file in (file for name in files for file in _files(Path(name))):
         try:
-            documents += load_file(Path(file))
+            documents += load_file(file)
         except ManifestError as error:
             problems += error.problems
     if problems:
         raise ManifestError(problems)
     return documents
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return [file for file in sorted(path.rglob("*")) if file.suffix in (".yaml", ".yml", ".json")]
 
 
 def _rules(inventory: Inventory, client: Source) -> dict[str, DestinationRule]:

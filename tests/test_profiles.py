@@ -146,7 +146,7 @@ def test_a_hung_store_freezes_the_worker_until_it_is_back(tmp_path: Path, given:
     canary.get("/", x_kato_canary="redis")
     rig.timers.advance(30)
     assert first.taken() == second.taken() == canary.taken() == b""
-    assert rig.witness.backend.stats() == {"hung": 1}
+    assert rig.witness.backend.stats()["hung"] == 1
     rig.witness.set_store("redis", "up")
     rig.timers.advance(1)
     assert (first.statuses(), second.statuses()) == ([200], [200])
@@ -161,10 +161,10 @@ def test_a_store_that_hangs_on_keeps_everything_frozen(tmp_path: Path) -> None:
     client.observe()
     rig.timers.advance(1)
     rig.witness.set_store("qdrant", "hung")
-    assert rig.witness.backend.stats() == {"hung": 1}
+    assert rig.witness.backend.stats()["hung"] == 1
     client.connection.lost()
     rig.witness.kill()
-    assert rig.witness.backend.stats() == {"hung": 0}
+    assert rig.witness.backend.stats()["hung"] == 0
     (row,) = rig.arrivals()
     assert row["disconnect_ns"] > row["arrive_ns"]
 
@@ -317,6 +317,19 @@ def test_a_request_costs_what_its_node_and_session_make_it_cost(tmp_path: Path) 
     assert service_ms(rig)[-1] == pytest.approx(13.4)
     assert took("/sessions", b'{"config":{"process_predictions":false}}') == pytest.approx(4.4)
     assert took("/sessions/s2/observe") == pytest.approx(6.9)
+
+
+def test_sessions_that_share_a_node_are_warned_of_once(tmp_path: Path) -> None:
+    """With the reason: a real worker can freeze."""
+    rig = Rig(tmp_path, kato=LearningKato())
+    client = rig.client()
+    assert rig.warnings == []
+    for _ in range(3):
+        client.post("/sessions")
+    (warning,) = rig.warnings
+    assert "'n1'" in warning
+    assert "freezes" in warning
+    assert rig.witness.backend.stats()["shared_nodes"] == 1
 
 
 def test_the_named_profiles_are_kato_as_it_was_measured() -> None:

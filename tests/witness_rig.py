@@ -115,8 +115,9 @@ class Rig:
         self.path = folder / "witness.raw"
         self._spool = SpoolWriter(self.path, "witness")
         self.kato = kato or StandInKato()
+        self.warnings: list[str] = []
         self.witness = Witness(self.timers, Arrivals(self._spool))
-        self.witness.backend = Embedded(self.witness, self.kato, profile, seed)
+        self.witness.backend = Embedded(self.witness, self.kato, profile, seed, self.warnings.append)
         opener = self.client()
         opener.post("/sessions")
         self.timers.advance(60)

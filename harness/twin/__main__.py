@@ -92,6 +92,7 @@ async def _obey_channel(process: Process, control_fd: int) -> None:
         writer.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
     process.on_error = lambda what: send({"event": "error", "what": what})
+    process.on_warning = lambda what: send({"event": "warning", "what": what})
     send({"event": "ready", "port": process.listener.port, "pid": os.getpid()})
     try:
         while line := await reader.readline():

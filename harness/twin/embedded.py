@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from harness.model import OPERATIONS
 from harness.rng import Stream
 from harness.twin.census import Census
 from harness.twin.connection import Connection
@@ -23,6 +25,19 @@ OVERLOADED = PlainReply(
 """What uvicorn says beyond --limit-concurrency (contract, section 3)."""
 
 
+_OPEN = OPERATIONS.index("open_session")
+
+SHARED_NODE = (
+    "two sessions share the node {node!r}: a worker of a real KATO freezes for good when they observe at the same time,"
+    " and their predictions mix\n  cure: give each session a node_id of its own"
+)
+"""Contract, section 5."""
+
+
+def ignore(what: str) -> None:
+    """Tell nobody."""
+
+
 class Handler(Protocol):
     """The embedded KATO: one request in, its answer and what it committed out.
 
@@ -39,23 +54,38 @@ class Handler(Protocol):
 
 
 def embedded_witness(
-    timers: Timers, arrivals: Recorder, profile: Profile, seed: int = 0, kato: Handler | None = None
+    timers: Timers,
+    arrivals: Recorder,
+    profile: Profile,
+    seed: int = 0,
+    kato: Handler | None = None,
+    warn: Callable[[str], None] = ignore,
 ) -> Witness:
-    """A witness whose answers come from the embedded KATO, or from `kato`."""
+    """A witness whose answers come from the embedded KATO, or from `kato`; `warn` gets words for its user."""
     if kato is None:
         from harness.twin.kato import Kato
 
         kato = Kato()
     witness = Witness(timers, arrivals)
-    witness.backend = Embedded(witness, kato, profile, seed)
+    witness.backend = Embedded(witness, kato, profile, seed, warn)
     return witness
 
 
 class Embedded:
     """Answers from `kato`, each request after the service time that the profile gives it."""
 
-    def __init__(self, witness: Witness, kato: Handler, profile: Profile, seed: int = 0) -> None:
+    def __init__(
+        self,
+        witness: Witness,
+        kato: Handler,
+        profile: Profile,
+        seed: int = 0,
+        warn: Callable[[str], None] = ignore,
+    ) -> None:
         self._witness = witness
+        self._warn = warn
+        self._owners: dict[str, str] = {}
+        self._shared_nodes: set[str] = set()
         self._kato = kato
         self._hangs_up = profile.hangs_up
         self._shared = profile.workers > 1
@@ -91,7 +121,7 @@ class Embedded:
             self._pool.thaw()
 
     def stats(self) -> dict[str, Any]:
-        return {"hung": len(self._hung)}
+        return {"hung": len(self._hung), "shared_nodes": len(self._shared_nodes)}
 
     async def finish(self) -> None:
         pass
@@ -122,12 +152,21 @@ class Embedded:
         if answer.session_id:
             exchange.session = answer.session_id
         exchange.node_id = answer.node_id
+        if exchange.op == _OPEN and answer.session_id:
+            self._note_owner(answer.node_id, answer.session_id)
         if self._timed:
             self._census.note(exchange, answer)
         crashed = answer.status == 500
         if not crashed:
             answer.headers = {**answer.headers, "x-trace-id": self._traces.of(exchange.request)}
         self._witness.answered(exchange, answer, answer.committed, answer.delay, crashed and self._hangs_up)
+
+    def _note_owner(self, node: str, session: str) -> None:
+        if self._owners.setdefault(node, session) == session or node in self._shared_nodes:
+            return
+        if not self._shared_nodes:
+            self._warn(SHARED_NODE.format(node=node))
+        self._shared_nodes.add(node)
 
 
 class Traces:

@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,9 +66,11 @@ class Process:
         self.errors = 0
         self.on_error: Callable[[str], None] = lambda what: None
         """Told in words of every failure of our own code; the evidence is then not to be trusted."""
+        self.on_warning: Callable[[str], None] = lambda what: None
+        """Told in words what in the traffic would hurt a real KATO."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
-        self.witness = make_witness(options, LoopTimers(loop), Arrivals(self._spool))
+        self.witness = make_witness(options, LoopTimers(loop), Arrivals(self._spool), self._warned)
         self.listener = Listener(self.witness, options.host, options.port)
 
     @property
@@ -87,7 +90,9 @@ class Process:
         while not self._stopped.is_set():
             due += FLUSH_S
             ticks += 1
-            await self._sleep_until(due)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._stopped.wait()
             self._meter.late(loop.time() - due)
             self._write(sample=ticks % SAMPLE_EVERY == 0)
         self.listener.release()
@@ -111,15 +116,6 @@ class Process:
             **witness.backend.stats(),
         }
 
-    async def _sleep_until(self, due: float) -> None:
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(due, waiter.set_result, None) if (waiter := loop.create_future()) else None
-        stopped = asyncio.ensure_future(self._stopped.wait())
-        await asyncio.wait((waiter, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if timer is not None:
-            timer.cancel()
-        stopped.cancel()
-
     def _write(self, sample: bool) -> None:
         if self._spool is None:
             return
@@ -129,6 +125,10 @@ class Process:
             self._spool.flush()
         except OSError as error:
             raise HarnessError(f"the spool can't be written: {error.strerror}", "make room on its disk") from error
+
+    def _warned(self, what: str) -> None:
+        sys.stderr.write(f"{what}\n")
+        self.on_warning(what)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.errors += 1
@@ -176,7 +176,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-def make_witness(options: Options, timers: LoopTimers, arrivals: Arrivals) -> Witness:
+def make_witness(options: Options, timers: LoopTimers, arrivals: Arrivals, warn: Callable[[str], None]) -> Witness:
     """The witness with its backend, of which only the one in use is imported."""
     if options.target:
         from harness.twin.forward import forwarding_witness, parse_target
@@ -185,4 +185,4 @@ def make_witness(options: Options, timers: LoopTimers, arrivals: Arrivals) -> Wi
         return forwarding_witness(timers, arrivals, parse_target(options.target, tls.ca, tls.cert, tls.key))
     from harness.twin.embedded import embedded_witness
 
-    return embedded_witness(timers, arrivals, options.profile, options.seed, options.kato)
+    return embedded_witness(timers, arrivals, options.profile, options.seed, options.kato, warn)

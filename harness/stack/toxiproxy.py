@@ -103,6 +103,7 @@ def find(environment: Mapping[str, str] = os.environ, make: Callable[[str, Path]
     if cached.exists() and program_version(cached).startswith(SERIES):
         return cached
     tried.append(f"no working program at {cached}")
+    sys.stderr.write(f"building Toxiproxy {VERSION} once, into {cached} (about 30 s)\n")
     try:
         make(VERSION, cached)
     except (BuildError, OSError) as error:

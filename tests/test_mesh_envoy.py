@@ -53,9 +53,10 @@ def wait_ready(process: subprocess.Popen[bytes], admin_port: int) -> None:
 
 @contextlib.contextmanager
 def mesh(translation: Translation, endpoints: list[Endpoint], folder: Path) -> Iterator[tuple[httpx.Client, str]]:
-    """A client at the sidecar, and the sidecar's admin address."""
+    """A client at the sidecar, and the sidecar's admin address; its logs are in the folder."""
     listener, admin = free_port(), free_port()
-    config = envoy_config(translation, endpoints, listener, admin)
+    logs = {"request_log": str(folder / "requests.jsonl"), "attempt_log": str(folder / "attempts.jsonl")}
+    config = envoy_config(translation, endpoints, listener, admin, **logs)
     with running(config, folder, admin), httpx.Client(base_url=f"http://127.0.0.1:{listener}", timeout=10) as client:
         yield client, f"http://127.0.0.1:{admin}"
 
@@ -149,6 +150,26 @@ def test_calls_over_the_ceiling_are_refused_at_once(tmp_path: Path) -> None:
     refused = [reply for reply in replies if reply.headers.get("x-envoy-overloaded")]
     assert [reply.status_code for reply in refused] == [503] * 7
     assert sorted(reply.status_code for reply in replies if reply not in refused) == [504] * 5
+
+
+@pytest.mark.sockets
+def test_refused_connections_are_tried_as_predicted_and_logged(tmp_path: Path) -> None:
+    words = ("", "5xx", "gateway-error", "reset", "connect-failure", "retriable-4xx", "503", "reset-before-request")
+    routes = [
+        route(match=[{"uri": {"exact": f"/w{index}"}}], retries={"attempts": 2, **({"retryOn": word} if word else {})})
+        for index, word in enumerate(words)
+    ]
+    translation = translated(virtual_service(*routes))
+    predicted = [found.on("refused").mesh for found in predict(translation).routes]
+    with mesh(translation, [Endpoint("127.0.0.1", free_port())], tmp_path) as (client, _):
+        statuses = [client.post(f"/w{index}").status_code for index in range(len(words))]
+    logged = [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert statuses == [sent.status for sent in predicted]
+    assert [(line["path"], line["attempts"]) for line in logged] == [
+        (f"/w{index}", sent.attempts[1]) for index, sent in enumerate(predicted)
+    ]
+    attempts = (tmp_path / "attempts.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(attempts) == sum(sent.attempts[1] for sent in predicted)
 
 
 @pytest.mark.sockets

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.clock import MonotonicClock
 from harness.errors import HarnessError, Interrupted, InvalidRun
-from harness.inject.canary import Canary
-from harness.inject.external import ExternalPlane
-from harness.inject.timeline import Plane, run_timeline
 from harness.policy import Promise
+from harness.run.carry import FaultThread
 from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start_load
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
 from harness.run.prepare import Prepared, promise_of
 from harness.run.signals import stopping
-from harness.run.stage import LISTENER, Stage, set_stage
+from harness.run.stage import Stage, set_stage
 from harness.run.watch import Watcher
 from harness.scenario import Timeline, resolve
 from harness.scenario.promises import longest_call_s
-
-HEALTHY_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +68,16 @@ def _conduct(
     progress: Progress,
 ) -> tuple[HarnessError | None, Conducted]:
     """Load and timeline side by side. An error in either ends both, and the faults are undone first."""
-    clock = MonotonicClock()
-    planes: Mapping[str, Plane] = {
-        "toxiproxy": stage.plane,
-        "witness": stage.witness_plane,
-        "process": stage.witness_plane,
-        "store": stage.witness_plane,
-        "external": ExternalPlane(stage.leases),
-    }
-    canary = Canary(LISTENER, stage.listener, folder / "spool" / "canary.jsonl", clock)
-    canary.start()
     drain_ns = drain_for_ns(timeline, promise)
     start_ns = start_load(stage, timeline.load, prepared.scenario.seed, drain_ns)
-    failures: list[BaseException] = []
-    end_faults = threading.Event()
-
-    def carry_out() -> None:
-        try:
-            rows = folder / "spool" / "faults.jsonl"
-            run_timeline(timeline.faults, start_ns, planes, canary, rows, clock, end_faults)
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that can end the run
-            failures.append(error)
-
-    faults = threading.Thread(target=carry_out, name="timeline")
-    faults.start()
     conducted = Conducted(start_ns)
-
+    carrying = FaultThread(stage, timeline.faults, start_ns, folder / "spool")
     watcher = Watcher(prepared.scenario, timeline, folder / "spool", start_ns)
 
     def watch() -> str:
-        words = str(failures[0]) if failures else watcher()
+        words = carrying.trouble() or watcher()
         if words:
-            end_faults.set()
+            carrying.stop()
         return words
 
     error: HarnessError | None = None
@@ -114,20 +86,12 @@ def _conduct(
     except HarnessError as caught:
         error = caught
     finally:
-        end_faults.set()
-        faults.join()
-        canary.close()
+        carrying.close()
         conducted.end_ns = conducted.end_ns or time.monotonic_ns()
     if stop.is_set():
         error = Interrupted("the run was interrupted; its faults are undone", f"kato-harness check {folder}")
-    elif failures and error is None:
-        error = _as_harness_error(failures[0])
-    elif conducted.aborted and error is None:
+    elif error is None and carrying.failure is not None:
+        error = carrying.failure
+    elif error is None and conducted.aborted:
         error = InvalidRun(f"the run was ended early: {conducted.aborted}", "its report shows what was until then")
     return error, conducted
-
-
-def _as_harness_error(error: BaseException) -> HarnessError:
-    if isinstance(error, HarnessError):
-        return error
-    return HarnessError(f"the fault timeline failed: {type(error).__name__}: {error}", "report this as a bug")

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from mesh_upstream import Upstream, free_port, upstreams
-from mesh_yaml import THREE, destination_rule, route, translated, virtual_service
+from mesh_yaml import CLUSTER, THREE, destination_rule, route, translated, virtual_service
 
 from harness.mesh import Endpoint, Translation, documents_of, envoy_config, predict, translate
 
@@ -168,6 +168,7 @@ def test_refused_connections_are_tried_as_predicted_and_logged(tmp_path: Path) -
     assert [(line["path"], line["attempts"]) for line in logged] == [
         (f"/w{index}", sent.attempts[1]) for index, sent in enumerate(predicted)
     ]
+    assert {line["cluster"] for line in logged} == {CLUSTER}
     attempts = (tmp_path / "attempts.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(attempts) == sum(sent.attempts[1] for sent in predicted)
 

@@ -108,6 +108,18 @@ def test_two_rules_that_only_their_age_decides_between_are_refused() -> None:
     assert "only the older one counts" in problems(f"{text}---\n{text}")[0][2]
 
 
+def test_a_headless_service_under_a_policy_is_refused() -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: kato}\nspec: {clusterIP: None, ports: [{port: 8000}]}\n"
+    text = RULE.format(line="loadBalancer: {simple: RANDOM}")
+    assert "headless" in problems(f"{service}---\n{text}")[0][2]
+
+
+def test_a_virtual_service_for_no_known_service_is_refused() -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: other}\nspec: {ports: [{port: 8000}]}\n"
+    text = VIRTUAL_SERVICE.format(line="timeout: 1s")
+    assert "no known service" in problems(f"{service}---\n{text}")[0][2]
+
+
 def test_the_subsets_of_two_rules_are_joined() -> None:
     rule = RULE.split("  trafficPolicy")[0]
     text = "---\n".join(f"{rule}  subsets: [{{name: {name}}}]\n" for name in ("a", "b"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from mesh_yaml import CLUSTER, route, translated, virtual_service
 
-from harness.mesh import Source
+from harness.mesh import Source, load, translate
 
 Json = dict[str, Any]
 TYPES = "type.googleapis.com/envoy.extensions.filters.http"
@@ -263,3 +264,30 @@ def test_a_virtual_service_for_others_leaves_the_default_route(spec: Json) -> No
     (default,) = translated(virtual_service(route(timeout="1s"), **spec)).routes
     assert default["name"] == "default"
     assert default["route"]["timeout"] == "0s"
+
+
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "kato", "namespace": "shop"},
+    "spec": {"ports": [{"name": "http", "port": 8000}, {"name": "tcp-x", "port": 9000}], "selector": {"app": "kato"}},
+}
+
+
+def test_services_and_workloads_of_the_files_give_ports_and_endpoints() -> None:
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "kato", "namespace": "shop"},
+        "spec": {"replicas": 4, "template": {"metadata": {"labels": {"app": "kato"}}}},
+    }
+    elsewhere = {**deployment, "metadata": {"name": "kato", "namespace": "test"}}
+    policy = virtual_service(route(timeout="1s"))
+    policy["metadata"]["namespace"] = "shop"
+    documents = [node for each in (SERVICE, deployment, elsewhere, policy) for node in load(json.dumps(each), "x.yaml")]
+    found = translate(documents)
+    assert [(host.host, host.port) for host in found.virtual_hosts] == [("kato.shop.svc.cluster.local", 8000)]
+    assert {name: found.size(name) for name in found.clusters} == {
+        "outbound|8000||kato.shop.svc.cluster.local": 4,
+        "outbound|9000||kato.shop.svc.cluster.local": 4,
+    }

@@ -45,6 +45,7 @@ class Resending:
 class Sent:
     """What one request becomes: attempts, the status the caller gets, and the time until then; (least, most) each.
 
+    An attempt counts as Envoy counts it, also when no connection came about (refused, overflow).
     `status` None: the caller never gets one. `ns` None: no end.
     """
 

@@ -23,7 +23,7 @@ _LOGGED = {
     "flags": "%RESPONSE_FLAGS%",
     "details": "%RESPONSE_CODE_DETAILS%",
     "duration_ms": "%DURATION%",
-    "cluster": "%UPSTREAM_CLUSTER%",
+    "cluster": "%UPSTREAM_CLUSTER_RAW%",
     "upstream": "%UPSTREAM_HOST%",
 }
 

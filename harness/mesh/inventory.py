@@ -39,12 +39,13 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service of the registry. `selector` picks its pods; `headless` ones are not load-balanced."""
+    """A service of the registry. `selector` picks its pods; `headless`: the document of one that Istio doesn't
+    load-balance."""
 
     host: str
     ports: tuple[Port, ...]
     selector: Mapping[str, str] = field(default_factory=dict)
-    headless: bool = False
+    headless: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,8 @@ class _Reader:
             if isinstance(port.get("port"), int)
         )
         headless = document.get("spec", "clusterIP") == "None"
-        self.services[host] = Service(host, ports, labels_of(document, "spec", "selector"), headless)
+        selector = labels_of(document, "spec", "selector")
+        self.services[host] = Service(host, ports, selector, document if headless else None)
 
     def _workload(self, document: Node) -> None:
         count = document.get("spec", "replicas")

@@ -51,7 +51,10 @@ class Translation:
     def size(self, cluster: str) -> int:
         """How many of the known replicas are endpoints of a cluster."""
         labels = {**self.members.get(cluster, {}), **self.selectors.get(cluster, {})}
-        return sum(labels.items() <= replica.labels.items() for replica in self.replicas)
+        namespaces = ("", *cluster.split("|")[3].split(".")[1:2])
+        return sum(
+            replica.namespace in namespaces and labels.items() <= replica.labels.items() for replica in self.replicas
+        )
 
     def as_json(self) -> Json:
         """`routes` and `clusters`; with more than one host also `virtual_hosts`, which says whose routes are whose."""
@@ -80,7 +83,7 @@ def translate(
     clusters: dict[str, Json] = {}
     members: dict[str, Mapping[str, str]] = {}
     selectors: dict[str, Mapping[str, str]] = {}
-    for service in _used(inventory, registry):
+    for service in _balanced(_used(inventory, registry)):
         rule = registry.rule(service.host)
         clusters |= envoy_clusters(service, rule)
         members |= _members(service, rule)
@@ -181,6 +184,17 @@ def _used(inventory: Inventory, registry: Registry) -> list[Service]:
         for service in inventory.services.values()
         if registry.rule(service.host) is not None or any(matches(host, service.host) for host in inventory.hosts)
     ]
+
+
+def _balanced(services: Sequence[Service]) -> Sequence[Service]:
+    """The services, refused where Istio would pass requests to the pod that the client chose itself."""
+    headless = [service.headless for service in services if service.headless is not None]
+    if headless:
+        cure = "give the Service a cluster IP, or take the mesh policy for it out"
+        raise ManifestError(
+            [node.problem("a headless Service is not load-balanced by the mesh", cure) for node in headless]
+        )
+    return services
 
 
 def _members(service: Service, rule: DestinationRule | None) -> dict[str, Mapping[str, str]]:

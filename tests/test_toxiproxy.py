@@ -196,6 +196,7 @@ def test_a_stuck_server_of_our_own_is_started_anew_with_the_faults_that_are_left
     assert 0.045 <= ask(rig, down_bytes=2_000).took_s < 1
     rig.plane.clear(slow)
     assert ask(rig).took_s < 0.045
+    assert rig.plane.restarts == 1
 
 
 def test_a_stuck_server_of_somebody_else_is_an_error(rig: Rig) -> None:
@@ -206,7 +207,14 @@ def test_a_stuck_server_of_somebody_else_is_an_error(rig: Rig) -> None:
     rig.plane.restart = None
     with pytest.raises(PartMissing, match="does not answer"):
         rig.plane.clear(planned)
+    assert rig.plane.close() == ("test-kato",)
     os.kill(rig.running.child.process.pid, signal.SIGCONT)
+
+
+def test_nothing_is_left_on_a_server_that_is_gone(rig: Rig) -> None:
+    rig.plane.apply(fault("latency", latency=0.05))
+    rig.running.stop()
+    assert rig.plane.close() == ()
 
 
 def test_two_black_holes_may_overlap_and_come_back(rig: Rig) -> None:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from harness.errors import PartMissing
+from harness.errors import HarnessError, PartMissing
 from harness.faults import KINDS, Toxic
 from harness.inject.lease import Leases
-from harness.inject.toxiproxy import CALM, POLL_S, Api, ToxiproxyError, delete_until_clean
+from harness.inject.toxiproxy import CALM, POLL_S, Api, ToxiproxyError, ToxiproxyGone, delete_until_clean
 from harness.model import Fault
 
 LISTEN_WITHIN_S = 2.0
@@ -42,7 +42,7 @@ class ToxiproxyPlane:
 
     Toxics hit all connections (toxicity 1): Toxiproxy draws lots a connection and direction, so shares of *requests*
     are the witness's. `prefix` makes our proxies' names unique on a server that others use too. `restart` starts a
-    server of our own anew when it is stuck; None for somebody else's, which then is an error.
+    server of our own anew when it is stuck (`restarts` counts that); None for somebody else's, an error then.
     """
 
     api: Api
@@ -52,6 +52,7 @@ class ToxiproxyPlane:
     where: str = "toxiproxy"
     listeners: list[Listener] = field(default_factory=list)
     active: list[Fault] = field(default_factory=list)
+    restarts: int = 0
 
     def listen(self, name: str, listen: str, upstream: str) -> None:
         """Open a listener at `listen` (host:port, outside the ephemeral range: stack.ports) before `upstream`."""
@@ -87,11 +88,18 @@ class ToxiproxyPlane:
             if self.restart is None:
                 raise
             self.restart()
+            self.restarts += 1
             for listener in self.listeners:
                 self._set_up(listener)
 
     def _retire(self, listener: Listener) -> bool:
-        clean = delete_until_clean(self.api, listener.name)
+        """True when the proxy is gone; its lease stays otherwise, and the watchdog tries again."""
+        try:
+            clean = delete_until_clean(self.api, listener.name)
+        except ToxiproxyGone:
+            clean = True
+        except HarnessError:
+            clean = False
         if clean:
             self.leases.release(listener.lease)
         return clean

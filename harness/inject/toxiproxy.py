@@ -62,6 +62,10 @@ class ToxiproxyError(HarnessError):
     """Toxiproxy refused a request that should have been right."""
 
 
+class ToxiproxyGone(PartMissing):
+    """Nothing answers at a Toxiproxy's address any more, so nothing of ours is left there either."""
+
+
 class Api:
     """One Toxiproxy server, at its own address and with time-outs."""
 
@@ -153,8 +157,9 @@ class Api:
             raise ToxiproxyError(f"Toxiproxy answered {what} with {status}: {text.strip()}")
 
     def _silent(self, error: Exception) -> PartMissing:
+        late = isinstance(error, (requests.Timeout, httpx.TimeoutException))
         what = f"Toxiproxy at {self.url} does not answer: {type(error).__name__}"
-        return PartMissing(what, "see that it runs and that its API's port is reachable")
+        return (PartMissing if late else ToxiproxyGone)(what, "see that it runs and that its API's port is reachable")
 
 
 def _path(proxy: str, toxic: str = "") -> str:

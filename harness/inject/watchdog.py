@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, PartMissing
+from harness.errors import HarnessError
 from harness.inject.lease import append, outstanding
 
 UNDO_TRIES = 3
@@ -31,13 +31,13 @@ def undo_all(journal: Path) -> list[str]:
 def _undo_proxy(lease: Mapping[str, Any]) -> str:
     """Empty when the proxy is gone, else what is left."""
     # Imported at the alarm: a run that ends well shall not wait for it.
-    from harness.inject.toxiproxy import Api, delete_until_clean
+    from harness.inject.toxiproxy import Api, ToxiproxyGone, delete_until_clean
 
     api = Api(lease["url"])
     try:
         return "" if delete_until_clean(api, lease["proxy"]) else f"proxy {lease['proxy']} is still at {lease['url']}"
-    except PartMissing:
-        return ""  # the whole server is gone, and its proxies with it
+    except ToxiproxyGone:
+        return ""
     except HarnessError as error:
         return f"proxy {lease['proxy']} at {lease['url']}: {error}"
     finally:

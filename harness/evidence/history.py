@@ -55,13 +55,19 @@ def table(name: str, values: Mapping[str, Any]) -> Table:
     return Table({key: _column(kind, values.get(key), size) for key, kind in SCHEMA[name].items()})
 
 
-def _column(kind: str, values: Any, size: int) -> Column:
+def filled(kind: str, size: int) -> Column:
+    """A column of that kind without evidence: zeros, or empty words."""
     if kind == "word":
-        if isinstance(values, Words):
-            return values
-        return Words(np.zeros(size, np.int32), ("",)) if values is None else Words.of([str(v) for v in values])
-    dtype = np.int64 if kind == "int" else np.float64
-    return np.zeros(size, dtype) if values is None else np.asarray(values, dtype)
+        return Words(np.zeros(size, np.int32), ("",))
+    return np.zeros(size, np.int64 if kind == "int" else np.float64)
+
+
+def _column(kind: str, values: Any, size: int) -> Column:
+    if values is None:
+        return filled(kind, size)
+    if kind == "word":
+        return values if isinstance(values, Words) else Words.of([str(value) for value in values])
+    return np.asarray(values, np.int64 if kind == "int" else np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness import model
 from harness.evidence.history import History, table
@@ -24,16 +26,17 @@ def recent_calls(folder: Path, phases: Sequence[Span]) -> History:
     records = np.concatenate(
         [np.zeros(0, record_type(CALLS)), *(_tail(path) for path in folder.glob("generator-*.raw"))]
     )
-    values = {name: records[name].astype(np.int64) for name, _ in CALLS.fields if name not in CALLS.texts}
+    values: dict[str, Any] = {name: records[name].astype(np.int64) for name, _ in CALLS.fields if name not in CALLS.texts}
     for name, vocabulary in CALLS.words.items():
         values[name] = Words(records[name], getattr(model, vocabulary))
     values["phase"] = phases_of_calls(values["intended_ns"], phases)
     return History(calls=table("calls", values), phases=tuple(phases))
 
 
-def _tail(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+def _tail(path: Path) -> NDArray[Any]:
     whole = path.stat().st_size // RECORD_BYTES
     count = min(whole, TAIL_BYTES // RECORD_BYTES)
     raw = np.fromfile(path, np.dtype(f"V{RECORD_BYTES}"), count, offset=(whole - count) * RECORD_BYTES)
     tags = raw.view("u1").reshape(-1, RECORD_BYTES)[:, 0]
-    return raw[tags == CALLS.tag].view(record_type(CALLS))
+    calls: NDArray[Any] = raw[tags == CALLS.tag].view(record_type(CALLS))
+    return calls

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.evidence.history import SCHEMA, table
-from harness.evidence.table import Table, Words
+from harness.evidence.history import SCHEMA, filled
+from harness.evidence.table import Column, LazyColumns, Table, Words
 
 
 def write_table(path: Path, rows: Table) -> None:
@@ -29,14 +29,17 @@ def write_table(path: Path, rows: Table) -> None:
 
 
 def read_table(path: Path, name: str) -> Table:
-    """The table `name` as the schema has it; columns that the file lacks are empty."""
-    stored = pq.read_table(path)
-    values: dict[str, Any] = {}
-    for column in SCHEMA[name]:
-        if column in stored.column_names:
-            chunk = stored.column(column).combine_chunks()
-            values[column] = _words(chunk) if SCHEMA[name][column] == "word" else chunk.to_numpy(zero_copy_only=False)
-    return table(name, values)
+    """The table `name` as the schema has it, each column read when it is asked for; what the file lacks is empty."""
+    described = pq.read_metadata(path)
+    stored = set(described.schema.names)
+
+    def column(key: str) -> Column:
+        if key not in stored:
+            return filled(SCHEMA[name][key], described.num_rows)
+        chunk = pq.read_table(path, columns=[key]).column(key).combine_chunks()
+        return _words(chunk) if SCHEMA[name][key] == "word" else chunk.to_numpy(zero_copy_only=False)
+
+    return Table(LazyColumns(SCHEMA[name], column))
 
 
 def _words(chunk: Any) -> Words:

@@ -26,7 +26,8 @@ def recent_calls(folder: Path, phases: Sequence[Span]) -> History:
     records = np.concatenate(
         [np.zeros(0, record_type(CALLS)), *(_tail(path) for path in folder.glob("generator-*.raw"))]
     )
-    values: dict[str, Any] = {name: records[name].astype(np.int64) for name, _ in CALLS.fields if name not in CALLS.texts}
+    numbers = [name for name, _ in CALLS.fields if name not in CALLS.texts]
+    values: dict[str, Any] = {name: records[name].astype(np.int64) for name in numbers}
     for name, vocabulary in CALLS.words.items():
         values[name] = Words(records[name], getattr(model, vocabulary))
     values["phase"] = phases_of_calls(values["intended_ns"], phases)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,3 +254,15 @@ def test_a_fault_that_was_never_applied_or_met_nobody_is_never_felt(kind: FaultK
     assert kind.felt(history, row(kind.name, applied_ns=0)) == 0
     assert kind.felt(history, row(kind.name, applied_ns=1_000 * MS, cleared_ns=2_000 * MS)) == 0
     assert kind.felt(History.literal(), row(kind.name)) == 0
+
+
+def test_the_kind_that_the_documentation_adds_is_one() -> None:
+    page = (Path(__file__).resolve().parent.parent / "docs" / "adding-a-fault.md").read_text()
+    names: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    kind = names["IDLE_CUT"]
+    params = kind.complete({"after": 0.2})
+    assert kind.name not in KINDS
+    assert kind.toxics(params) == (Toxic("timeout", "downstream", {"timeout": 200}),)
+    assert kind.effective(params, [lost("protocol_error")])
+    assert not kind.effective(params, [HEALTHY])

@@ -139,6 +139,14 @@ def test_a_late_reply_to_an_earlier_command_is_not_taken_for_this_one() -> None:
     ours.close()
 
 
+def test_an_error_that_the_witness_tells_in_between_is_told_on() -> None:
+    control, thread, ours = scripted(lambda other, message: other.send({"event": "error", "what": "disk full"}))
+    with pytest.raises(HarnessError, match="the witness failed: disk full"):
+        control.do("stats")
+    thread.join()
+    ours.close()
+
+
 def test_a_witness_that_is_gone_is_a_missing_part() -> None:
     control, thread, ours = scripted()
     thread.join()

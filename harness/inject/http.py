@@ -24,8 +24,10 @@ class WitnessControl:
         self._last = 0
 
     def do(self, what: str, **more: Any) -> dict[str, Any]:
-        """Carry out one command; its reply. Raises PartMissing when the witness is gone or silent, HarnessError
-        when it refuses."""
+        """Carry out one command; its reply.
+
+        Raises PartMissing when the witness is gone or silent, HarnessError when it refuses or failed itself.
+        """
         with self._turn:
             self._last += 1
             try:
@@ -46,6 +48,8 @@ class WitnessControl:
             raise PartMissing(f"the witness was silent for {within_s:g} s instead of {what}", "see its log") from error
         if message is None:
             raise _gone(what)
+        if message.get("event") == "error":
+            raise HarnessError(f"the witness failed: {message['what']}", "see its log in the run folder")
         return message
 
 

@@ -29,6 +29,7 @@ def unfinished(
         "run": {
             "id": f"{scenario.name}-{time.time_ns():x}",
             "name": scenario.name,
+            "file": scenario.path,
             "question": scenario.question,
             "integration": scenario.integration.use,
             "profile": prepared.options.profile,

@@ -62,10 +62,9 @@ class Reference:
     ) -> None:
         self.policy = policy
         timeout, retry, breaker = policy["timeout"], policy["retry"], policy["breaker"]
-        self._timeout = urllib3.Timeout(connect=timeout["connect"], read=timeout["read"])
         self._pool_wait = timeout["pool"]
         self._total = timeout["total"]
-        self._pool = _pool(base_url, headers)
+        self._pool = _pool(base_url, headers, urllib3.Timeout(connect=timeout["connect"], read=timeout["read"]))
         self._attempts = retry["max_attempts"]
         self._jitter = FullJitter(retry["backoff"], seed)
         self._budget = RetryBudget(retry["budget"]["ratio"], retry["budget"]["min_per_second"])
@@ -76,7 +75,7 @@ class Reference:
             breaker["half_open_trials"],
             breaker["success_threshold"],
         )
-        self.inspect = (self.breaker,)
+        self.inspect = (self.breaker, self._pool)
 
     def open_session(self, node_id: str) -> str:
         return str(self._send(never_arrived, "POST", SESSIONS_PATH, {"node_id": node_id})["session_id"])
@@ -116,9 +115,7 @@ class Reference:
             path,
             body=None if body is None else json.dumps(body).encode(),
             headers=None if body is None else {**self._pool.headers, "content-type": "application/json"},
-            timeout=self._timeout,
             pool_timeout=cut(self._pool_wait),
-            retries=False,
             preload_content=False,
         )
         try:
@@ -136,10 +133,18 @@ class Reference:
         self._pool.close()
 
 
-def _pool(base_url: str, headers: Mapping[str, str]) -> Any:
+def _pool(base_url: str, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Any:
+    """One pool for all users, without the three re-tries that urllib3 makes by default."""
     parts = urlsplit(base_url)
-    kind = pool_classes()[parts.scheme]
-    return kind(parts.hostname or "", parts.port, maxsize=MAX_CONNECTIONS, block=True, headers=dict(headers))
+    return pool_classes()[parts.scheme](
+        parts.hostname or "",
+        parts.port,
+        timeout=timeout,
+        maxsize=MAX_CONNECTIONS,
+        block=True,
+        headers=dict(headers),
+        retries=False,
+    )
 
 
 def make(

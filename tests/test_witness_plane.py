@@ -128,13 +128,15 @@ def scripted(*replies: Callable[[Channel, dict[str, Any]], None]) -> tuple[Witne
     return WitnessControl(ours), thread, ours
 
 
-def test_a_late_reply_to_an_earlier_command_is_not_taken_for_this_one() -> None:
+def test_what_comes_before_the_reply_is_not_taken_for_it() -> None:
     def answer(other: Channel, message: dict[str, Any]) -> None:
         other.send({"id": message["id"] - 1, "ok": False, "error": "too late"})
+        other.send({"event": "warning", "what": "two sessions share a node"})
         other.send({"id": message["id"], "ok": True, "what": message["do"]})
 
     control, thread, ours = scripted(answer)
     assert control.do("stats")["what"] == "stats"
+    assert control.warnings == ["two sessions share a node"]
     thread.join()
     ours.close()
 

@@ -16,12 +16,16 @@ REPLY_WITHIN_S = 5.0
 
 
 class WitnessControl:
-    """The parent's end of a witness's control channel: commands and their replies, one at a time."""
+    """The parent's end of a witness's control channel: commands and their replies, one at a time.
+
+    `warnings` are the witness's, told between replies.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._turn = threading.Lock()
         self._last = 0
+        self.warnings: list[str] = []
 
     def do(self, what: str, **more: Any) -> dict[str, Any]:
         """Carry out one command; its reply.
@@ -50,6 +54,8 @@ class WitnessControl:
             raise _gone(what)
         if message.get("event") == "error":
             raise HarnessError(f"the witness failed: {message['what']}", "see its log in the run folder")
+        if message.get("event") == "warning":
+            self.warnings.append(message["what"])
         return message
 
 

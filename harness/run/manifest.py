@@ -17,6 +17,7 @@ from harness.run.conduct import Conducted
 from harness.run.folder import machine
 from harness.run.prepare import Prepared
 from harness.scenario import Timeline, given
+from harness.scenario.secrets import redacted
 
 
 def unfinished(
@@ -48,7 +49,7 @@ def unfinished(
             "effective": to_mapping(promise.policy),
             "sources": dict(promise.sources),
         },
-        "scenario": given(scenario),
+        "scenario": redacted(given(scenario)),
         "load": asdict(timeline.load),
         "faults": [asdict(fault) for fault in timeline.faults],
         "slos": [{"name": name, "expr": slo.expr, "severity": slo.severity} for name, slo in scenario.slos.items()],

@@ -12,6 +12,8 @@ from harness.integrations import Entry, resolve
 from harness.policy import Promise, merge, overlay, scaled
 from harness.run.options import Options
 from harness.scenario import Scenario
+from harness.scenario.guards import check_permissions
+from harness.scenario.secrets import reveal
 
 DEFAULTS: Mapping[str, Any] = {}
 """Promises that nobody has to declare have no numbers: the laws carry them (design, "The laws carry …")."""
@@ -29,7 +31,8 @@ class Prepared:
     @property
     def target(self) -> str:
         """The URL of a KATO that we didn't start; empty for the embedded one."""
-        return "" if self.scenario.target.embedded else self.scenario.target.url
+        url = self.scenario.target.url
+        return "" if self.scenario.target.embedded else str(reveal(url))
 
     def profile(self, folder: Path) -> str:
         """The embedded KATO's profile: a name, or the file that a custom one is written to."""
@@ -54,7 +57,7 @@ class Prepared:
                 "python": use.python,
                 "inspect": list(use.inspect),
                 "context": {
-                    "headers": dict(self.scenario.target.headers),
+                    "headers": dict(reveal(self.scenario.target.headers)),
                     "policy": policy,
                     "scale": self.scale,
                     "seed": self.scenario.seed,
@@ -68,7 +71,7 @@ class Prepared:
 
 
 def prepare(scenario: Scenario, options: Options) -> Prepared:
-    """Apply the command line; raises UsageError for an integration that doesn't exist."""
+    """Apply the command line; raises UsageError for what doesn't exist and for what the run may not do."""
     use, target = scenario.integration, scenario.target
     if options.integration:
         use = replace(use, use=options.integration)
@@ -78,7 +81,14 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
     entry = resolve(use.use)
     built_in = bool(entry.policy)
     scale = use.scale if use.scale is not None else options.scale if built_in else 1.0
-    return Prepared(replace(scenario, integration=use, target=target, seed=seed), options, entry, scale)
+    applied = replace(scenario, integration=use, target=target, seed=seed)
+    check_permissions(
+        applied,
+        targets=options.allow_targets,
+        destructive=options.allow_destructive,
+        writes=options.allow_writes,
+    )
+    return Prepared(applied, options, entry, scale)
 
 
 def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:

@@ -13,7 +13,7 @@ from harness.errors import UsageError
 
 
 def add_known(path: Path, entry: Mapping[str, Any]) -> None:
-    """Append `entry` to the file's `known:` list; one of the same law is replaced. Raises UsageError when it can't be."""
+    """Append `entry` to the `known:` list, in place of one of the same law; raises UsageError when it can't be."""
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     yaml.width = 200

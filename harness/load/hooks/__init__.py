@@ -14,9 +14,10 @@ from types import ModuleType
 
 from harness.load.hooks import aiohttp, carry, httpx, urllib3
 from harness.load.hooks.attempt import WATCH, AttemptRecorder
+from harness.load.hooks.breakers import listen
 from harness.load.hooks.patch import restore
 
-__all__ = ["AttemptRecorder", "cancel_open", "install", "uninstall"]
+__all__ = ["AttemptRecorder", "cancel_open", "install", "listen", "uninstall"]
 
 _LIBRARIES: dict[str, Callable[[ModuleType], tuple[str, ...]]] = {
     "httpx": httpx.install,

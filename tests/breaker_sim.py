@@ -34,7 +34,14 @@ class Plan:
     workers: int = 1
     counts: Callable[[str], bool] = lambda how: True
     """Whether the simulated breaker counts a failure of this kind; one that it doesn't is a success to it."""
-    calls_per_check: int = 1
+    reject_s: float = 0.00005
+    """How long a rejection takes."""
+    reopens: bool = True
+    """Whether a failed trial opens it again."""
+    recovers: bool = True
+    """Whether it ever lets a trial through."""
+    resets: bool = True
+    """Whether a success sets the count of failures back."""
 
 
 @dataclass
@@ -55,7 +62,7 @@ class _Breaker:
 
     def admit(self, now_ns: int) -> bool:
         if self.state == "open":
-            if now_ns < self.opened_ns + int(self.plan.reset_s * S):
+            if not self.plan.recovers or now_ns < self.opened_ns + int(self.plan.reset_s * S):
                 return False
             self.change(now_ns, "half_open")
         if self.state == "half_open":
@@ -70,14 +77,16 @@ class _Breaker:
         if self.state == "half_open":
             self.running -= 1
         if not failed:
-            self.failures = 0
+            self.failures = 0 if self.plan.resets else self.failures
             if self.state == "half_open":
                 self.successes += 1
                 if self.successes >= self.plan.success_threshold:
                     self.change(now_ns, "closed")
             return
         self.failures += 1
-        if self.state == "half_open" or self.failures >= self.plan.fail_max:
+        if self.state == "half_open" and not self.plan.reopens:
+            self.change(now_ns, "closed")
+        elif self.state == "half_open" or self.failures >= self.plan.fail_max:
             self.opened_ns = now_ns
             self.change(now_ns, "open")
 
@@ -107,7 +116,7 @@ def simulate(plan: Plan) -> tuple[History, list[tuple[int, str, int, int]]]:
         down = any(a * S <= now_ns < b * S for a, b in plan.down)
         if not breaker.admit(now_ns):
             took, outcome, error = (
-                50_000,
+                int(plan.reject_s * S),
                 "degraded" if plan.fallback else "rejected",
                 "" if plan.fallback else "breaker_open",
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from breaker_sim import Plan, simulate
+from breaker_sim import Plan, S, simulate
 from law_cases import calls_of, promise, said, verdict
 
+from harness.evidence.history import History, table
 from harness.policy import Promise
 
 FIVE = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0}})
@@ -30,6 +32,91 @@ def failing(statuses: list[int], last_rejected: bool = True) -> dict[str, str]:
     if last_rejected:
         calls.append(f"{at} observe {200 * at} {200 * at} rejected breaker_open")
     return {"calls": "\n".join(calls), "attempts": "\n".join(attempts)}
+
+
+class TestB1:
+    """It opens when its count is full, and stays open."""
+
+    def test_passes_where_refusals_open_it(self) -> None:
+        """Five refusals, then a rejection."""
+        assert said("B1", FIVE, **failing([200] + [0] * 5)).status == "pass"
+
+    def test_fails_by_one_call_let_through(self) -> None:
+        """A sixth try instead of the rejection."""
+        found = said("B1", FIVE, **failing([200] + [0] * 6, last_rejected=False))
+        assert (found.status, calls_of(found), found.bound) == ("fail", [7], "5")
+
+    def test_fails_by_one_try_before_the_reset_time_out(self) -> None:
+        """Rejected at 1.2 s, tried again at 1.4 s, and 3 s were promised."""
+        tables = failing([200] + [0] * 5)
+        tables["calls"] += "\n8 observe 1600 1610 ok -"
+        tables["attempts"] += "\n8 1 1600 1610 - 200"
+        found = said("B1", FIVE, **tables)
+        assert (found.status, calls_of(found)) == ("fail", [8])
+
+    def test_5xx_are_left_to_b3(self) -> None:
+        """A run with a 503 in it is B3's matter."""
+        assert said("B1", FIVE, **failing([0, 0, 503, 0, 0, 0, 0], last_rejected=False)).status == "not_exercised"
+
+    def test_is_inconclusive_where_nobody_called_after(self) -> None:
+        """Five failures at the very end."""
+        assert said("B1", FIVE, **failing([0] * 5, last_rejected=False)).status == "inconclusive"
+
+    def test_is_not_exercised_by_four_failures(self) -> None:
+        """The count was never full."""
+        assert said("B1", FIVE, **failing([200, 0, 0, 0, 0, 200], last_rejected=False)).status == "not_exercised"
+
+    def test_does_not_apply_without_a_breaker(self) -> None:
+        """None is promised."""
+        assert said("B1", NONE, **failing([0] * 6, last_rejected=False)).status == "not_applicable"
+
+    def test_is_inconclusive_where_the_limit_is_unknown(self) -> None:
+        """A breaker without a number can't be held to it."""
+        unknown = promise({"breaker": {"reset_timeout": 3.0}})
+        assert said("B1", unknown, **failing([0] * 6, last_rejected=False)).status == "inconclusive"
+
+    def test_simulated_breakers(self) -> None:
+        """A correct one passes, one that counts nothing and one that resets too early fail."""
+        assert simulated("B1").status == "pass"
+        assert simulated("B1", counts=lambda how: False).status == "fail"
+        assert simulated("B1", reset_s=1.5).status == "fail"
+
+    def test_two_workers_have_a_count_each(self) -> None:
+        """Five failures in each of two processes are no ten."""
+        assert simulated("B1", workers=2, rate=40.0).status == "pass"
+
+
+class TestB2:
+    """It does not open early."""
+
+    def test_passes_where_it_opened_on_a_full_count(self) -> None:
+        """Five refusals before the rejection."""
+        assert said("B2", FIVE, **failing([200] + [0] * 5)).status == "pass"
+
+    def test_fails_by_one_failure_less(self) -> None:
+        """Four refusals before the rejection."""
+        found = said("B2", FIVE, **failing([200] + [0] * 4))
+        assert (found.status, calls_of(found)) == ("fail", [6])
+
+    def test_fails_where_a_success_did_not_reset_the_count(self) -> None:
+        """Four, a success, and one more."""
+        assert said("B2", FIVE, **failing([0] * 4 + [200] + [0])).status == "fail"
+
+    def test_is_not_exercised_where_nothing_failed(self) -> None:
+        """Only successes."""
+        assert said("B2", FIVE, **failing([200] * 9, last_rejected=False)).status == "not_exercised"
+
+    def test_a_breaker_on_a_ratio_is_held_to_its_own_form(self) -> None:
+        """Half of at least ten calls: five failures may open it, four may not."""
+        ratio = promise({"breaker": {"failure_ratio": 0.5, "min_calls": 10, "window": 60.0, "reset_timeout": 3.0}})
+        assert said("B2", ratio, **failing([200, 0] * 5)).status == "pass"
+        assert said("B2", ratio, **failing([200, 0] * 4)).status == "fail"
+
+    def test_simulated_breakers(self) -> None:
+        """A count that is never set back opens in the third blip."""
+        blips = tuple((at, at + 0.1) for at in (3.0, 6.0, 9.0, 12.0, 15.0))
+        assert simulated("B2", down=blips, poisson=False).status == "pass"
+        assert simulated("B2", down=blips, poisson=False, resets=False).status == "fail"
 
 
 class TestB3:
@@ -92,3 +179,193 @@ class TestB3:
     def test_refusals_alone_are_not_its_matter(self) -> None:
         """Without any 5xx there is nothing to say."""
         assert simulated("B3").status == "not_exercised"
+
+
+class TestB4:
+    """Rejections are quick."""
+
+    def test_passes_where_rejections_take_no_time(self) -> None:
+        """50 µs each."""
+        found = simulated("B4")
+        assert (found.status, found.bound) == ("pass", "p99 10 ms")
+
+    def test_fails_where_they_take_20_ms(self) -> None:
+        """Whatever they wait for."""
+        assert simulated("B4", reject_s=0.02).status == "fail"
+
+    def test_is_inconclusive_on_few(self) -> None:
+        """19 rejections tell no p99."""
+        assert simulated("B4", poisson=False, down=((5.0, 5.4),), reset_s=0.9).status == "inconclusive"
+
+    def test_is_not_exercised_without_a_rejection(self) -> None:
+        """It never opened."""
+        assert simulated("B4", down=()).status == "not_exercised"
+
+
+SLOW = {"down": ((5.0, 6.0),), "service_s": 1.0, "rate": 40.0}
+
+
+class TestB5:
+    """One trial at a time."""
+
+    def test_passes_where_one_went_and_the_others_were_rejected(self) -> None:
+        """The trial took a second, and forty calls came meanwhile."""
+        assert simulated("B5", **SLOW).status == "pass"
+
+    def test_fails_where_two_were_let_through(self) -> None:
+        """One more than promised."""
+        found = simulated("B5", **SLOW, trials=2)
+        assert (found.status, found.measured, found.bound) == ("fail", "2", "1")
+
+    def test_permits_are_counted(self) -> None:
+        """A declaration of two trials allows two."""
+        two = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0, "half_open_trials": 2}})
+        assert simulated("B5", two, **SLOW, trials=2).status == "pass"
+
+    def test_is_inconclusive_where_nobody_came_meanwhile(self) -> None:
+        """A trial of 20 ms at 20/s."""
+        assert simulated("B5").status == "inconclusive"
+
+    def test_is_not_exercised_without_a_trial(self) -> None:
+        """It was never half-open."""
+        assert simulated("B5", down=()).status == "not_exercised"
+
+
+class TestB6:
+    """A failed trial opens it again."""
+
+    LONG = {"down": ((5.0, 20.0),)}  # noqa: RUF012
+
+    def test_passes_where_each_failed_trial_cost_another_reset_time_out(self) -> None:
+        """15 s of outage, trials 3 s apart."""
+        assert simulated("B6", **self.LONG).status == "pass"
+
+    def test_fails_where_a_failed_trial_closed_it(self) -> None:
+        """Five more calls go into the outage each time."""
+        assert simulated("B6", **self.LONG, reopens=False).status == "fail"
+
+    def test_is_not_exercised_by_a_short_outage(self) -> None:
+        """The first trial succeeded."""
+        assert simulated("B6", down=((5.0, 6.0),)).status == "not_exercised"
+
+
+OUTAGE = """
+name kind applied_ms effective_ms felt_ms cleared_ms
+outage refuse 5000 5010 5020 12000
+"""
+
+
+def recovered(**plan: Any) -> Any:
+    """B7's verdict on a simulated outage from 5 to 12 s, with the fault in the evidence."""
+    history = simulate(Plan(**plan))[0]
+    return verdict("B7", replace(history, faults=History.literal(faults=OUTAGE).faults), FIVE)
+
+
+class TestB7:
+    """It closes when KATO is back."""
+
+    def test_passes_where_it_closed(self) -> None:
+        """A trial after the reset time-out, then no rejection."""
+        assert recovered().status == "pass"
+
+    def test_fails_where_it_never_lets_a_trial_through(self) -> None:
+        """Rejections to the very end."""
+        assert recovered(recovers=False).status == "fail"
+
+    def test_is_not_exercised_where_nobody_called_later(self) -> None:
+        """The load ends 2 s after the outage."""
+        assert recovered(length_s=14.0).status == "not_exercised"
+
+    def test_a_slow_trial_is_waited_for(self) -> None:
+        """Calls that are rejected during a trial of a second are no failure of recovery."""
+        assert recovered(service_s=1.0).status == "pass"
+
+
+class TestB8:
+    """Calls run side by side."""
+
+    def flow(self, serial: bool, count: int = 20) -> dict[str, str]:
+        """Calls 50 ms apart, of 1 s each: one at a time or together."""
+        calls, attempts = ["call op start_ms end_ms outcome"], ["call attempt start_ms end_ms status"]
+        for n in range(1, count + 1):
+            begin = 1000 * n if serial else 50 * n
+            calls.append(f"{n} observe {50 * n} {begin + 1000} ok")
+            attempts.append(f"{n} 1 {begin} {begin + 1000} 200")
+        return {"calls": "\n".join(calls), "attempts": "\n".join(attempts)}
+
+    def test_passes_where_attempts_overlap(self) -> None:
+        """Twenty at once."""
+        found = said("B8", NONE, **self.flow(serial=False))
+        assert (found.status, found.measured) == ("pass", "20")
+
+    def test_fails_where_calls_wait_for_each_other(self) -> None:
+        """One attempt at a time, with nineteen calls waiting."""
+        assert said("B8", NONE, **self.flow(serial=True)).status == "fail"
+
+    def test_is_not_exercised_by_few_calls(self) -> None:
+        """Nine in flight are no crowd."""
+        assert said("B8", NONE, **self.flow(serial=True, count=9)).status == "not_exercised"
+
+    def test_waits_between_retries_are_no_queue(self) -> None:
+        """Twenty calls that failed at once and wait two seconds each before they try again, one after the other."""
+        calls, attempts = ["call op start_ms end_ms outcome"], ["call attempt start_ms end_ms result status"]
+        for n in range(1, 21):
+            calls.append(f"{n} observe {10 * n} {2000 + 100 * n} ok")
+            attempts += [f"{n} 1 {10 * n} {10 * n + 1} reset 0", f"{n} 2 {1910 + 100 * n} {2000 + 100 * n} - 200"]
+        found = said("B8", NONE, calls="\n".join(calls), attempts="\n".join(attempts))
+        assert found.status == "not_exercised"
+
+    def test_a_limit_on_the_rate_is_no_queue_for_a_lock(self) -> None:
+        """Ten a second, 20 ms each, with a crowd waiting for its turn."""
+        calls, attempts = ["call op start_ms end_ms outcome"], ["call attempt start_ms end_ms status"]
+        for n in range(1, 31):
+            calls.append(f"{n} observe {n} {100 * n + 20} ok")
+            attempts.append(f"{n} 1 {100 * n} {100 * n + 20} 200")
+        found = said("B8", NONE, calls="\n".join(calls), attempts="\n".join(attempts))
+        assert found.status != "fail"
+
+
+class TestB9:
+    """What is awaited is counted."""
+
+    def asynchronous(self, **plan: Any) -> Any:
+        history = simulate(Plan(**plan))[0]
+        size = len(history.attempts)
+        attempts = table("attempts", {**history.attempts.columns, "via": ["httpx_async"] * size})
+        return verdict("B9", replace(history, attempts=attempts), FIVE)
+
+    def test_passes_where_calls_were_rejected(self) -> None:
+        """Its breaker opened."""
+        assert self.asynchronous().status == "pass"
+
+    def test_fails_where_an_outage_let_everything_through(self) -> None:
+        """140 failures and no rejection."""
+        assert self.asynchronous(counts=lambda how: False).status == "fail"
+
+    def test_is_not_exercised_without_an_outage(self) -> None:
+        """Nothing failed."""
+        assert self.asynchronous(down=()).status == "not_exercised"
+
+    def test_does_not_apply_to_synchronous_clients(self) -> None:
+        """The simulated client's attempts came through no asynchronous transport."""
+        assert simulated("B9").status == "not_applicable"
+
+
+class TestB10:
+    """Its clock is steady."""
+
+    def stepped(self, at_s: float, **plan: Any) -> Any:
+        history = simulate(Plan(down=((5.0, 6.0),), **plan))[0]
+        return verdict("B10", replace(history, facts={"clock_steps": [{"at_ns": int(at_s * S)}]}), FIVE)
+
+    def test_passes_where_it_was_open_for_its_time(self) -> None:
+        """Three seconds, whatever the wall clock did at 6 s."""
+        assert self.stepped(6.0).status == "pass"
+
+    def test_fails_where_it_was_open_for_longer(self) -> None:
+        """Six seconds instead of three."""
+        assert self.stepped(6.0, reset_s=6.0).status == "fail"
+
+    def test_is_not_exercised_without_a_step_while_it_was_open(self) -> None:
+        """The clock was set in peace."""
+        assert self.stepped(20.0).status == "not_exercised"

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from harness.laws import breaker, data, gates, timeouts, waits
+from harness.laws import breaker, breaker_flow, breaker_open, data, gates, timeouts, waits
 from harness.laws.registry import LAWS, Law, in_catalogue_order
 from harness.laws.required import provable
 from harness.laws.words import explain
 
-__all__ = ["LAWS", "Law", "breaker", "data", "explain", "gates", "provable", "timeouts", "waits"]
+__all__ = [
+    "LAWS",
+    "Law",
+    "breaker",
+    "breaker_flow",
+    "breaker_open",
+    "data",
+    "explain",
+    "gates",
+    "provable",
+    "timeouts",
+    "waits",
+]
 
 in_catalogue_order()

@@ -88,3 +88,17 @@ def _waits_ns(case: Case) -> Ints:
     spent = case.attempts.sum(case.attempts.table["end_ns"] - case.attempts.table["start_ns"])
     waits: Ints = np.maximum(case.calls["end_ns"] - case.calls["start_ns"] - spent, 0)
     return waits
+
+
+def call_bounds_s(case: Case) -> dict[str, float]:
+    """For each operation with a known bound how long a call of one request may last (s)."""
+    found: dict[str, float] = {}
+    for op in case.calls["op"].names:
+        policy, total = case.policy.of(op), declared_total_s(case, op)
+        each = attempt_bound_s(policy)
+        attempts = policy.retry.max_attempts if policy.retry else 1
+        if total is not None:
+            found[op] = total
+        elif each is not None:
+            found[op] = attempts * each + sum(backoff_s(policy, retry) for retry in range(1, attempts))
+    return found

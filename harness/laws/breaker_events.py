@@ -1,7 +1,8 @@
 """Calls as a breaker's outside shows them: tried and served, tried and failed, or rejected without a try.
 
 A rejection is known by its error (`breaker_open`), or is a degraded answer for which nothing was sent: clients hide
-the breaker's error behind a fallback. Only operations that were ever rejected are taken to be behind the breaker.
+the breaker's error behind a fallback. Only operations that were ever rejected are taken to be behind the breaker. Each
+process has a breaker of its own, and may have one an operation: tries of one while another is rejected show that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, once
+from harness.policy import Breaker
 
 RECENT = 50
 """How many tried calls before a degraded answer are looked at for the failure that explains it."""
@@ -20,13 +22,14 @@ RECENT = 50
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The calls of one worker behind its breaker, in order of start; all arrays are equally long.
+    """The calls of one worker behind one breaker (of operations `ops`), in order of start; all arrays are equally long.
 
     `row`: its row in calls; `rejected` without a try; `served` and `failed` (a counted failure) after one; `denied`:
     the breaker refused a later try of it. `from_ns` is the first attempt's start, `to_ns` the last attempt's end.
     """
 
     worker: int
+    ops: tuple[str, ...]
     row: Ints
     start_ns: Ints
     end_ns: Ints
@@ -92,24 +95,47 @@ def governed_ops(case: Case, rejected: Mask) -> tuple[str, ...]:
 
 @once
 def events_of(case: Case) -> list[Events]:
-    """One Events a worker, over the operations that are behind the breaker."""
+    """The events of each breaker: one a worker, or one for each operation of a worker."""
     calls, tries = case.calls, case.attempts
     tried = tries.count > 0
     denied = explicit_rejections(case)
     rejected = (denied & ~tried) | silent_rejections(case)
     served, failed = outcomes(case)
     known = (rejected | tried) if case.hooked else ~calls["outcome"].among("overflow", "cancelled")
-    chosen = known & calls["op"].among(*governed_ops(case, denied | rejected))
+    ops = governed_ops(case, denied | rejected)
+    chosen = known & calls["op"].among(*ops)
     first = tries.pick("start_ns", tries.first, calls["start_ns"])
     last = tries.pick("end_ns", tries.last, calls["end_ns"])
+    columns = (calls["start_ns"], calls["end_ns"], first, last, rejected, served, failed, denied & tried)
     found = []
     for worker in np.unique(calls["worker"][chosen]):
         row = np.flatnonzero(chosen & (calls["worker"] == worker))
         row = row[np.argsort(calls["start_ns"][row], kind="stable")]
-        columns = (calls["start_ns"], calls["end_ns"], first, last, rejected, served, failed, denied & tried)
-        picked: list[Any] = [column[row] for column in columns]
-        found.append(Events(int(worker), row, *picked))
+        for scope in _scopes(case, row, rejected[row], ops):
+            mine = row[calls["op"].among(*scope)[row]]
+            picked: list[Any] = [column[mine] for column in columns]
+            found.append(Events(int(worker), scope, mine, *picked))
     return found
+
+
+def _scopes(case: Case, row: Ints, rejected: Mask, ops: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """All operations as one scope, or one each where some are tried all along while another is rejected."""
+    breaker = case.policy.breaker or Breaker()
+    start = case.calls["start_ns"][row]
+    for op in ops:
+        mine = case.calls["op"].among(op)[row]
+        out, of_op = np.flatnonzero(mine & rejected), np.flatnonzero(mine)
+        if not len(out) or len(ops) == 1:
+            continue
+        others = np.flatnonzero(~mine & ~rejected)
+        before = rejected[of_op[np.maximum(np.searchsorted(of_op, others) - 1, 0)]]
+        after = rejected[of_op[np.minimum(np.searchsorted(of_op, others), len(of_op) - 1)]]
+        inside = before & after & (others > of_op[0]) & (others < of_op[-1])
+        open_s = float((np.diff(start[of_op])[rejected[of_op][1:] & rejected[of_op][:-1]]).sum()) / 1e9
+        allowed = (open_s / max(breaker.reset_timeout, 1e-3) + 1) * max(breaker.half_open_trials, 1)
+        if inside.sum() > 2 * allowed + 3:
+            return [(each,) for each in ops]
+    return [ops]
 
 
 @once
@@ -117,14 +143,15 @@ def outcomes(case: Case) -> tuple[Mask, Mask]:
     """For each call, whether its last attempt was served, and whether it was a counted failure."""
     calls, tries = case.calls, case.attempts
     served, failed = np.zeros(len(calls), bool), np.zeros(len(calls), bool)
+    ok = calls["outcome"].among("ok")
     if not case.hooked:
         for op in calls["op"].names:
             mine = calls["op"].among(op)
             failed |= mine & _call_failures(case, counts(case, op))
-        return calls["outcome"].among("ok"), failed
+        return ok, failed
     tried = np.flatnonzero(tries.count > 0)
     last = tries.last[tried]
-    served[tried] = case.words["ok"][last]
+    served[tried] = case.words["ok"][last] & ok[tried]
     for op in calls["op"].names:
         mine = tried[calls["op"].among(op)[tried]]
         failed[mine] = case.failures(counts(case, op))[tries.last[mine]]
@@ -134,3 +161,24 @@ def outcomes(case: Case) -> tuple[Mask, Mask]:
 def _call_failures(case: Case, words: tuple[str, ...]) -> Mask:
     errors = set(words) | ({"connect_timeout", "read_timeout"} if "timeout" in words else set())
     return case.calls["error"].among(*errors) & ~case.calls["outcome"].among("ok", "degraded")  # type: ignore[no-any-return]
+
+
+def failure_ends(case: Case, e: Events, since: int, until: int) -> Ints:
+    """When tries behind the breaker failed in [since, until], by any measure and in any worker (its state may be
+    shared): failed attempts, and calls that didn't end well."""
+    ends, ops = _all_failure_ends(case)
+    first, last = np.searchsorted(ends, [since, until + 1])
+    wanted = [case.calls["op"].names.index(op) for op in e.ops]
+    return ends[first:last][np.isin(ops[first:last], wanted)]
+
+
+@once
+def _all_failure_ends(case: Case) -> tuple[Ints, Ints]:
+    """The ends of all failures in order, and their operations' codes."""
+    calls, tries = case.calls, case.attempts
+    lacking = ~case.words["ok"]
+    unserved = ~calls["outcome"].among("ok") & (tries.number(lacking) == 0) & (tries.count > 0)
+    ends = np.concatenate([tries.table["end_ns"][lacking], calls["end_ns"][unserved]])
+    ops = np.concatenate([calls["op"].codes[tries.row[lacking]], calls["op"].codes[unserved]])
+    order = np.argsort(ends, kind="stable")
+    return ends[order], ops[order]

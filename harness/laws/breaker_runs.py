@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.breaker_events import Events, events_of
+from harness.laws.breaker_events import Events, events_of, failure_ends
 from harness.laws.case import Case, Ints, once
 from harness.policy import Breaker
 
@@ -57,7 +57,7 @@ def _of_worker(case: Case, events: Events) -> list[Run]:
     calls = case.calls
     same = calls["worker"] == events.worker
     served = np.sort(calls["end_ns"][same & case.attempts.any(case.words["ok"])])
-    for op in {calls["op"].names[code] for code in np.unique(calls["op"].codes[events.row])}:
+    for op in events.ops:
         breaker = case.policy.of(op).breaker
         if breaker is not None and needed(breaker):
             mine = calls["op"].among(op)[events.row]
@@ -82,20 +82,21 @@ def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served:
     starts = np.concatenate([[0], edges])
     found: list[Run] = []
     for at, size in zip(starts[sizes >= limit], sizes[sizes >= limit], strict=True):
-        found.append(_run(case, e, mine, op, breaker, fails[at : at + size]))
+        since_ns = int(resets[epoch[at] - 1]) if epoch[at] else 0
+        found.append(_run(case, e, mine, op, breaker, fails[at : at + size], since_ns))
         if len(found) >= ENOUGH and all(len(run.through) for run in found[-ENOUGH:]):
             break
     return found
 
 
-def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: Ints) -> Run:
+def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: Ints, since_ns: int) -> Run:
     limit = needed(breaker) or 0
     full_ns = int(e.end_ns[fails[limit - 1]])
     if breaker.fail_max is None:
         full_ns = max(full_ns, int(e.end_ns[fails[0]] + 1e9 * (breaker.window or 0.0)))
     reset_ns = int(1e9 * breaker.reset_timeout)
     slack_ns = ORDER_NS + int(case.lag.over(np.array([full_ns]), np.array([full_ns + ORDER_NS]))[0])
-    until_ns = min(_earliest_open_ns(case, e, fails, limit), full_ns) + reset_ns - slack_ns
+    until_ns = _earliest_open_ns(case, e, since_ns, full_ns, limit) + reset_ns - slack_ns
     first, last = np.searchsorted(e.start_ns, [full_ns - ORDER_NS, full_ns + reset_ns])
     rejected = first + np.flatnonzero(e.rejected[first:last])[:1]
     if len(rejected):
@@ -105,12 +106,7 @@ def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: In
     return Run(op, e.row[fails], full_ns, until_ns, e.row[after[e.from_ns[after] < until_ns]], len(rejected) > 0)
 
 
-def _earliest_open_ns(case: Case, e: Events, fails: Ints, limit: int) -> int:
-    """When the count would have been full if the breaker counted each failed attempt."""
-    tries = case.attempts
-    if not case.hooked:
-        return int(e.end_ns[fails[0]])
-    ends = [
-        tries.table["end_ns"][tries.first[row] : tries.first[row] + tries.count[row]] for row in e.row[fails[:limit]]
-    ]
-    return int(np.sort(np.concatenate(ends))[limit - 1])
+def _earliest_open_ns(case: Case, e: Events, since_ns: int, full_ns: int, limit: int) -> int:
+    """When the count would have been full if the breaker counted each failed attempt since the last reset."""
+    ends = failure_ends(case, e, since_ns, full_ns)
+    return int(ends[min(limit, len(ends)) - 1]) if len(ends) else full_ns

@@ -27,7 +27,7 @@ LOOK_BACK = 512
 @dataclass(frozen=True, slots=True)
 class Spell:
     """One state of one worker's breaker over [from_ns, to_ns). `at` is the event (index) that ended or showed it:
-    the first rejection of an open spell, the first trial of a half-open one."""
+    the first rejection after a closed spell, the trial after an open one, the deciding trial of a half-open one."""
 
     worker: int
     state: str
@@ -70,11 +70,8 @@ def spells(events: Events, breaker: Breaker, begin_ns: int, end_ns: int) -> list
     state, since, at = "closed", begin_ns, 0
     while True:
         step = reader.step(state, since, at)
-        found.append(
-            Spell(
-                events.worker, state, since, min(step.time_ns, end_ns) if step else end_ns, step.shown if step else at
-            )
-        )
+        until = min(step.time_ns, end_ns) if step else end_ns
+        found.append(Spell(events.worker, state, since, until, step.shown if step else -1))
         if step is None or step.time_ns >= end_ns:
             return [spell for spell in found if spell.to_ns > spell.from_ns]
         state, since, at = step.state, step.time_ns, step.at
@@ -104,28 +101,53 @@ class _Reader:
             return self._opens(at)
         return self._tried(at) if state == "open" else self._decided(at)
 
-    def _next(self, positions: np.ndarray[tuple[int], np.dtype[np.intp]], at: int) -> int | None:
+    def _next(self, positions: Ints, at: int) -> int | None:
         where = int(np.searchsorted(positions, at))
         return int(positions[where]) if where < len(positions) else None
 
     def _opens(self, at: int) -> _Step | None:
         first = self._next(self._rejections, at)
-        return None if first is None else _Step("open", self._opening(at, first), first, first)
+        if first is None:
+            return None
+        tried = self._tries_between(at, first)
+        unseen = self._unseen_opening(tried, first)
+        return unseen or _Step("open", self._opening(tried, first), first, first)
 
-    def _opening(self, at: int, first: int) -> int:
+    def _tries_between(self, at: int, first: int) -> Ints:
+        """The last tried events from `at` on and before the rejection `first`."""
+        least, most = (int(edge) for edge in np.searchsorted(self._tries, [at, first]))
+        return self._tries[max(least, most - LOOK_BACK) : most]
+
+    def _failures(self, tried: Ints, until: int) -> Ints:
+        """Those of `tried` that failed in a row, by end, up to `until`."""
+        e = self._e
+        ended = tried[e.end_ns[tried] <= until]
+        ended = ended[np.argsort(e.end_ns[ended], kind="stable")]
+        good = np.flatnonzero(e.served[ended])
+        row = ended[good[-1] + 1 if len(good) else 0 :]
+        return row[e.failed[row]]
+
+    def _unseen_opening(self, tried: Ints, first: int) -> _Step | None:
+        """Little traffic: nobody called while it was open, and the first rejection came during the trial."""
+        e, limit = self._e, self._breaker.fail_max
+        if not len(tried) or limit is None or e.end_ns[tried[-1]] <= e.start_ns[first]:
+            return None
+        trial = int(tried[-1])
+        failures = self._failures(tried[:-1], int(e.from_ns[trial]))
+        if len(failures) < limit:
+            return None
+        opened_ns = int(e.end_ns[failures[limit - 1]])
+        waited = e.from_ns[trial] - opened_ns >= 0.9e9 * self._breaker.reset_timeout
+        return _Step("open", opened_ns, trial, first) if waited else None
+
+    def _opening(self, tried: Ints, first: int) -> int:
         """When it opened: after the last try began and before the first rejection, best the failure that filled the
         count."""
         e, until = self._e, int(self._e.start_ns[first])
-        upto = int(np.searchsorted(self._tries, first))
-        tried = self._tries[max(np.searchsorted(self._tries, at), upto - LOOK_BACK) : upto]
         if not len(tried):
             return until
         least = int(e.from_ns[tried].max())
-        ended = tried[(e.end_ns[tried] <= until + SETTLE_NS)]
-        ended = ended[np.argsort(e.end_ns[ended], kind="stable")]
-        good = np.flatnonzero(e.served[ended])
-        failures = ended[good[-1] + 1 if len(good) else 0 :]
-        failures = failures[e.failed[failures]]
+        failures = self._failures(tried, until + SETTLE_NS)
         limit = self._breaker.fail_max or len(failures)
         filled = [int(t) for t in e.end_ns[failures[limit - 1 : limit]] if t >= least]
         late = [int(t) for t in e.to_ns[failures] if least <= t <= until]

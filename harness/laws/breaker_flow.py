@@ -1,0 +1,152 @@
+"""Breaker laws about what flows through it: calls side by side, and coroutines that are counted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.laws.breaker_events import events_of
+from harness.laws.breaker_runs import full_runs
+from harness.laws.case import Case, Ints
+from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
+
+WAITED_NS = 50_000_000
+"""A call whose first attempt begins later than this after its start waited for something in the client."""
+
+CROWD = 10
+"""laws.md, B8: calls in flight at the client."""
+
+SERVICE_TIMES = 3
+
+BUSY = 0.7
+"""Share of the time in which the one attempt is under way: less is a limit on the rate, not a queue for a lock."""
+
+
+@law(
+    "B8",
+    "NoSerialisation",
+    family="breaker",
+    rule="with 10 calls in flight at the client more than one attempt is under way at a time",
+    trap="a serial KATO must not look like a serial client: attempts are counted at the client; under gevent a patched "
+    "lock serialises greenlets too; waits between re-tries are no queue",
+    cure="lock only the breaker's state and never the call, and give the pool more than one connection",
+    example="20 calls of 1 s through pybreaker's decorator take 20 s: it holds its lock during the call",
+    needs=frozenset({"latency", "delay", "pause", "timeout"}),
+    wants="latency such that rate × latency is above 10 calls in flight",
+    calls=CROWD,
+)
+def no_serialisation(case: Case) -> Ruling:
+    if not case.hooked:
+        return unexercised("attempts are not seen at the client's side")
+    most, rows = 0, []
+    for worker in np.unique(case.calls["worker"]):
+        mine = np.flatnonzero((case.calls["worker"] == worker) & (case.attempts.count > 0))
+        found = _queued(case, mine)
+        if len(found):
+            rows.append(found)
+        most = max(most, _busiest(case, mine))
+    if rows:
+        queued = np.concatenate(rows)
+        waited = _waits(case)[queued]
+        queued = queued[np.argsort(-waited, kind="stable")]
+        reason = f"{plural(len(queued), 'call')} waited in the client for each other: one attempt at a time"
+        measured = f"waited up to {waited.max() / 1e9:.2f} s"
+        return broken(case, queued, reason, measured=measured, bound="more than one attempt at a time")
+    if most < 2:
+        return unexercised(f"never were {CROWD} calls in flight with attempts under way; it takes {exercise('B8')}")
+    return passed(
+        f"up to {plural(most, 'attempt')} were under way at once with {CROWD} calls in flight", measured=str(most)
+    )
+
+
+def _waits(case: Case) -> Ints:
+    tries = case.attempts
+    waits: Ints = tries.pick("start_ns", tries.first, case.calls["start_ns"]) - case.calls["start_ns"]
+    return waits
+
+
+def _queued(case: Case, rows: Ints) -> Ints:
+    """The calls (rows) that waited among at least nine others for one attempt at a time, over three service times."""
+    tries, calls = case.attempts, case.calls
+    slow = rows[_waits(case)[rows] > WAITED_NS]
+    none: Ints = slow[:0]
+    if len(slow) < CROWD:
+        return none
+    ops = np.unique(calls["op"].codes[slow])
+    rivals = np.flatnonzero(np.isin(calls["op"].codes[tries.row], ops) & np.isin(tries.row, rows))
+    begin, end = tries.table["start_ns"][rivals], tries.table["end_ns"][rivals]
+    first = tries.pick("start_ns", tries.first, calls["start_ns"])
+    times, waiting, running = _levels((calls["start_ns"][slow], first[slow]), (begin, end))
+    serial = (waiting >= CROWD - 1) & (running <= 1)
+    service_ns = float(np.median(end - begin))
+    for start, stop in _stretches(times, serial):
+        inside = (begin >= start) & (begin < stop)
+        busy_ns = int((end - begin)[inside].sum())
+        if (
+            inside.sum() >= SERVICE_TIMES
+            and stop - start >= SERVICE_TIMES * service_ns
+            and busy_ns > BUSY * (stop - start)
+        ):
+            queued: Ints = slow[(calls["start_ns"][slow] < stop) & (first[slow] > start)]
+            return queued
+    return none
+
+
+def _busiest(case: Case, rows: Ints) -> int:
+    """The most attempts under way at once while at least ten calls were in flight."""
+    tries = case.attempts
+    if len(rows) < CROWD:
+        return 0
+    mine = np.isin(tries.row, rows) if len(rows) < len(case.calls) else np.ones(len(tries.row), bool)
+    spans = (tries.table["start_ns"][mine], tries.table["end_ns"][mine])
+    _, running, flight = _levels(spans, (case.calls["start_ns"][rows], case.calls["end_ns"][rows]))
+    crowded = flight >= CROWD
+    return int(running[crowded].max()) if crowded.any() else 0
+
+
+def _levels(one: tuple[Ints, Ints], other: tuple[Ints, Ints]) -> tuple[Ints, Ints, Ints]:
+    """Moments of change, and after each how many spans of `one` and of `other` are open."""
+    edges = [one[0], one[1], other[0], other[1]]
+    times = np.concatenate(edges)
+    signs = np.repeat(np.array([1, -1, 1, -1]), [len(edge) for edge in edges])
+    which = np.repeat(np.array([0, 0, 1, 1]), [len(edge) for edge in edges])
+    order = np.argsort(2 * times + (signs > 0), kind="stable")
+    signs, which = signs[order], which[order]
+    return times[order], np.cumsum(np.where(which == 0, signs, 0)), np.cumsum(np.where(which == 1, signs, 0))
+
+
+def _stretches(times: Ints, mask: Mask) -> list[tuple[int, int]]:
+    """[from, to) of each run of True, longest first; what is True after a change holds until the next one."""
+    edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    spans = [(int(times[a]), int(times[min(int(b), len(times) - 1)])) for a, b in zip(begins, ends, strict=True)]
+    return sorted(spans, key=lambda span: span[0] - span[1])[:100]
+
+
+@law(
+    "B9",
+    "AsyncCounted",
+    family="breaker",
+    rule="an asynchronous client's breaker opens in an outage: failures are counted when they are awaited",
+    trap="under a synchronous breaker the creation of a coroutine counts as success, and closes a half-open one",
+    cure="use a breaker that awaits (aiobreaker), or count around the await",
+    example="@pybreaker_instance on an `async def` lets every call of a total outage through",
+    needs=frozenset({"refuse", "reset_peer", "timeout", "kill", "status", "drop_before_commit"}),
+    promise=("breaker",),
+    wants="an outage under an asynchronous client: refuse",
+)
+def async_counted(case: Case) -> Ruling:
+    if case.policy.breaker is None:
+        return inapplicable("no breaker is declared or seen in the client")
+    via = case.history.attempts["via"]
+    if not len(via) or not via.among("httpx_async", "aiohttp").any():
+        return inapplicable("the client is not asynchronous")
+    if any(e.rejected.any() for e in events_of(case)):
+        return passed("failures were counted: calls were rejected")
+    runs = [run for run in full_runs(case) if len(run.through) >= CROWD]
+    if not runs:
+        return unexercised(f"no run of failures filled the count with calls coming after it; it takes {exercise('B9')}")
+    rows = np.unique(np.concatenate([run.through for run in runs]))
+    longest = max(len(run.failed) for run in runs)
+    reason = f"{longest} failures in a row, and not one call was rejected: what is awaited is not counted"
+    return broken(case, rows, reason, measured="0 rejections")

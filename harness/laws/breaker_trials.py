@@ -1,0 +1,194 @@
+"""Half-open trials from outside, and the laws about them: one at a time, and open again when it failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.laws.breaker_events import Events, failure_ends
+from harness.laws.breaker_runs import ORDER_NS
+from harness.laws.breaker_state import Spell, all_spells, since_served
+from harness.laws.case import Case, Ints, once
+from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
+from harness.policy import Breaker
+
+LEAST_CALLS = 10
+"""laws.md, B5: so many calls must come during trials before one trial is more than chance."""
+
+LOOK_AHEAD = 1_000
+"""Calls from a trial on that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One trial: the deciding call's row, since when the breaker had been open (the earliest possible), whether it had
+    been closed before that, who was tried at once, how many calls came meanwhile, and who was let through after it
+    had failed though the breaker had to be open again. `reopened`: rejections followed. Where a call from before was
+    re-tried meanwhile it may have been the trial instead: such trials are left out."""
+
+    row: int
+    open_ns: int
+    from_ns: int
+    after_closed: bool
+    at_once: Ints
+    meanwhile: int
+    failed: bool
+    through: Ints
+    reopened: bool
+
+
+@once
+def trials_of(case: Case) -> list[Trial]:
+    """The trials of all breakers, in order of time within each."""
+    found = []
+    for e, states in all_spells(case):
+        for before, opened, spell in zip([None, *states], states, states[1:], strict=False):
+            if opened.state == "open" and spell.state == "half_open":
+                trial = _trial(case, e, before, opened)
+                if not _retried_meanwhile(case, e, trial, opened.from_ns):
+                    found.append(trial)
+    return found
+
+
+def _retried_meanwhile(case: Case, e: Events, trial: Trial, since_ns: int) -> bool:
+    """Whether a call that isn't among the trials made a further attempt between the opening and the trial's end."""
+    starts, rows = _further_attempts(case)
+    first, last = np.searchsorted(starts, [since_ns, case.calls["end_ns"][trial.row]])
+    near = rows[first:last]
+    near = near[case.calls["op"].among(*e.ops)[near] & (case.calls["worker"][near] == e.worker)]
+    return len(np.setdiff1d(near, trial.at_once)) > 0
+
+
+@once
+def _further_attempts(case: Case) -> tuple[Ints, Ints]:
+    """When attempts that aren't the first of their call began, in order, and their call rows."""
+    tries = case.attempts
+    further = np.flatnonzero(np.arange(len(tries.row)) > tries.first[tries.row])
+    order = further[np.argsort(tries.table["start_ns"][further], kind="stable")]
+    return tries.table["start_ns"][order], tries.row[order]
+
+
+def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
+    breaker = case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()
+    first = opened.at
+    window = np.arange(first, min(first + LOOK_AHEAD, len(e)))
+    tried = window[~e.rejected[window]]
+    group = [int(tried[0])]
+    for at in tried[1:]:
+        if e.from_ns[at] >= e.to_ns[group].min():
+            break
+        group.append(int(at))
+    ended = sorted(group, key=lambda at: int(e.end_ns[at]))
+    decisive = ended[min(breaker.half_open_trials, len(ended)) - 1]
+    decided_ns = int(e.end_ns[decisive])
+    failed = bool(e.failed[ended[: breaker.half_open_trials]].all()) and len(ended) >= breaker.half_open_trials
+    meanwhile = int(((e.start_ns[window] > e.from_ns[first]) & (e.start_ns[window] < e.to_ns[decisive])).sum())
+    after = window[e.start_ns[window] > decided_ns + ORDER_NS]
+    let_in = after[~e.rejected[after]][:1]
+    again_ns = decided_ns + int(1e9 * breaker.reset_timeout) - _slack_ns(case, decided_ns)
+    through = let_in[e.from_ns[let_in] < again_ns] if failed else let_in[:0]
+    return Trial(
+        row=int(e.row[decisive]),
+        open_ns=_open_since(case, e, before, opened),
+        from_ns=int(e.from_ns[first]),
+        after_closed=before is None or before.state == "closed",
+        at_once=e.row[np.array(group)],
+        meanwhile=meanwhile,
+        failed=failed,
+        through=e.row[through],
+        reopened=failed and len(after) > 0 and bool(e.rejected[after[0]]),
+    )
+
+
+def _open_since(case: Case, e: Events, before: Spell | None, opened: Spell) -> int:
+    """The earliest moment at which the breaker can have opened: the failed attempt that may have filled its count.
+
+    Processes may share a breaker's state, so with several workers any failure may have been the one.
+    """
+    if before is None or before.state != "closed":
+        return opened.from_ns
+    tried = since_served(e, before)
+    since = int(e.start_ns[tried[0]]) if len(tried) else before.from_ns
+    ends = failure_ends(case, e, since, int(e.start_ns[before.at]))
+    shared = len(np.unique(case.calls["worker"])) > 1
+    limit = 1 if shared else (case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()).fail_max or 1
+    return int(ends[min(limit, len(ends)) - 1]) if len(ends) else opened.from_ns
+
+
+def _slack_ns(case: Case, at_ns: int) -> int:
+    edge = np.array([at_ns])
+    return ORDER_NS + int(case.lag.over(edge - ORDER_NS, edge + ORDER_NS)[0])
+
+
+def early(case: Case, trial: Trial) -> bool:
+    """Whether the trial came before the reset time-out can have passed."""
+    reset_s = (case.policy.breaker or Breaker()).reset_timeout
+    return trial.from_ns < trial.open_ns + int(1e9 * reset_s) - _slack_ns(case, trial.from_ns)
+
+
+@law(
+    "B5",
+    "HalfOpenSingleTrial",
+    family="breaker",
+    rule="while a trial is under way no more calls are tried than the policy permits (1 unless declared)",
+    trap="pybreaker's decorator passes only because it serialises; `with breaker.calling()` lets every caller through",
+    cure="let one call through when half-open, and reject the others until it has ended",
+    example="20 callers at once after the reset time-out: 20 of 20 go through a breaker that unlocks before the call",
+    needs=frozenset({"latency", "delay", "pause", "timeout"}),
+    promise=("breaker",),
+    wants="an outage followed by latency for reset_timeout + 2 s, so that 10 calls come during a trial",
+    zero_tolerance=True,
+)
+def half_open_single_trial(case: Case) -> Ruling:
+    if case.policy.breaker is None:
+        return inapplicable("no breaker is declared or seen in the client")
+    found = trials_of(case)
+    if not found:
+        return unexercised(f"the breaker was never half-open; it takes {exercise('B5')}")
+    breaker = case.policy.breaker
+    allowed = max(breaker.half_open_trials, breaker.success_threshold)
+    crowd = max(found, key=lambda trial: len(trial.at_once))
+    most, came = len(crowd.at_once), sum(trial.meanwhile for trial in found)
+    if most > allowed:
+        reason = f"{most} calls were tried at once in a half-open breaker"
+        return broken(case, crowd.at_once, reason, measured=str(most), bound=str(allowed))
+    if came < LEAST_CALLS:
+        said = f"only {plural(came, 'call')} came during {plural(len(found), 'trial')}, {LEAST_CALLS} are needed"
+        return inconclusive(f"{said}; it takes {exercise('B5')}")
+    reason = f"{plural(came, 'call')} came during {plural(len(found), 'trial')}, and at most {most} was tried at once"
+    return passed(reason, measured=str(most), bound=str(allowed))
+
+
+@law(
+    "B6",
+    "ReopensOnFailedTrial",
+    family="breaker",
+    rule="a failed trial opens the breaker for another reset_timeout",
+    trap="each process has its own trials; a trial that meets an answer of 5xx is B3's matter",
+    cure="open again on the first failed trial, and start the reset time-out anew",
+    example="a breaker that needs fail_max failures to open again sends five calls into every outage each minute",
+    needs=frozenset({"refuse", "reset_peer", "timeout", "kill", "pause", "drop_before_commit"}),
+    promise=("breaker",),
+    wants="an outage of three reset time-outs: refuse or timeout",
+)
+def reopens_on_failed_trial(case: Case) -> Ruling:
+    if case.policy.breaker is None:
+        return inapplicable("no breaker is declared or seen in the client")
+    failed = [trial for trial in trials_of(case) if trial.failed and not _answered(case, trial)]
+    bad = [trial for trial in failed if len(trial.through)]
+    if bad:
+        rows = np.unique(np.concatenate([trial.through for trial in bad]))
+        reason = (
+            f"{plural(len(bad), 'failed trial')} of {len(failed)} did not open the breaker again for its whole time"
+        )
+        return broken(case, rows, reason, bound=f"{case.policy.breaker.reset_timeout:.2f} s")
+    kept = sum(trial.reopened for trial in failed)
+    if not kept:
+        return unexercised(f"no trial failed with calls coming after it; it takes {exercise('B6')}")
+    return passed(f"{plural(kept, 'failed trial')} opened the breaker again")
+
+
+def _answered(case: Case, trial: Trial) -> bool:
+    tries = case.attempts
+    return bool(tries.count[trial.row]) and bool(case.words["5xx"][tries.last[trial.row]])

@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError, Interrupted, InvalidRun
 from harness.policy import Promise
@@ -47,9 +48,25 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
         write_json(manifest, unfinished(prepared, promise, timeline, stage.ready))
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
-        left = stage.plane.close()
-    write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, left, error))
+        facts, trouble = _closing_facts(stage)
+    error = error or trouble
+    write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, facts, error))
     return Executed(folder, error)
+
+
+def _closing_facts(stage: Stage) -> tuple[dict[str, Any], HarnessError | None]:
+    """What the planes say at the end of a run, and the error that makes the witness's evidence worthless."""
+    facts: dict[str, Any] = {}
+    trouble = None
+    try:
+        stats = stage.witness_plane.control.do("stats")
+        facts |= {"arrived": stats["arrived"], "committed": stats["committed"]}
+    except HarnessError as error:
+        trouble = error
+    facts["warnings"] = list(stage.witness_plane.control.warnings)
+    facts["leftovers"] = list(stage.plane.close())
+    facts["toxiproxy_restarts"] = stage.plane.restarts
+    return facts, trouble
 
 
 def drain_for_ns(timeline: Timeline, promise: Promise) -> int:

@@ -82,7 +82,7 @@ def finished(
     timeline: Timeline,
     ready: Sequence[Mapping[str, Any]],
     conducted: Conducted,
-    leftovers: Sequence[str],
+    facts: Mapping[str, Any],
     error: HarnessError | None,
 ) -> dict[str, Any]:
     """The manifest of a run that ended, in order or not."""
@@ -97,7 +97,7 @@ def finished(
     manifest["accounting"] = {"issued": conducted.issued} | {
         outcome: conducted.outcomes.get(outcome, 0) for outcome in OUTCOMES[1:]
     }
-    manifest["facts"]["leftovers"] = list(leftovers)
+    manifest["facts"] |= facts
     manifest["error"] = None if error is None else {"what": error.what, "exit_code": error.exit_code}
     manifest["finished"] = error is None
     return manifest

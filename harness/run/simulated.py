@@ -48,8 +48,7 @@ def simulate(prepared: Prepared) -> Executed:
     finally:
         part.stop()
     conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])
-    manifest = finished(prepared, promise, timeline, ready, conducted, (), None)
-    manifest["facts"]["virtual"] = True
+    manifest = finished(prepared, promise, timeline, ready, conducted, {"virtual": True}, None)
     write_json(folder / "manifest.json", manifest)
     return Executed(folder)
 

@@ -113,6 +113,21 @@ def test_accepting_a_failure_adds_one_line_and_touches_nothing_else(tail: str, t
     assert "# as in production" in path.read_text()
 
 
+@pytest.mark.parametrize(
+    "item",
+    ["{law: D2, reason: x, until: 2030-01-01}", "law: D2\n  reason: x\n  until: 2030-01-01"],
+    ids=["flow", "block"],
+)
+def test_accepting_again_replaces_the_laws_general_entry(item: str, tmp_path: Path) -> None:
+    """An entry for one place stays, and so do the comments around."""
+    path = tmp_path / "case.yaml"
+    other = "- {law: D2, where: {op: observe}, reason: y, until: 2030-01-01}"
+    path.write_text(f"{HEAD}known:\n- {item}\n\n# about the next\n{other}\n")
+    add_known(path, {"law": "D2", "reason": "null", "until": "2031-01-01"})
+    assert [(known.reason, known.until.year) for known in load_scenario(path).known] == [("null", 2031), ("y", 2030)]
+    assert f"\n\n# about the next\n{other}\n" in path.read_text()
+
+
 def test_accepting_what_can_not_be_accepted_changes_nothing(tmp_path: Path) -> None:
     """The new text is read before it is written."""
     path = tmp_path / "case.yaml"

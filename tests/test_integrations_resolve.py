@@ -133,7 +133,7 @@ ARGUMENTS = "class C:\n def __init__(self, u): ...\n"
 WRONG = [
     (CLIENT, "Cleint", "nearest: Client"),
     ("def broken(:\n", "broken", "client_under_test.py:1:"),
-    ("make = 3", "make", "is a int, not a factory"),
+    ("make = 3", "make", "is of type int, no factory"),
     ("def make(base_url): raise TypeError('no_such')", "make", "TypeError: no_such (client_under_test.py:1)"),
     ("x = {}['gone']\ndef make(base_url): ...", "make", "raised KeyError: 'gone' (client_under_test.py:1)"),
     ("def make(): ...", "make", "takes 0 positional arguments but 1 was given"),

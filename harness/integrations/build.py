@@ -47,7 +47,7 @@ def load(entry: Entry) -> Callable[..., Any]:
             f"nearest: {', '.join(near)}" if near else "name a function or class of that module",
         )
     if not callable(factory):
-        raise UsageError(f"{entry.where} is a {type(factory).__name__}, not a factory", "name a function or a class")
+        raise UsageError(f"{entry.where} is of type {type(factory).__name__}, no factory", "name a function or a class")
     return factory  # type: ignore[no-any-return]
 
 

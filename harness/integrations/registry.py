@@ -112,7 +112,7 @@ _ENTRIES = (
         "make",
         "gevent",
         {
-            "timeout": {"connect": 2.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 20.0},
+            "timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 20.0},
             "retry": _RETRY,
             "calls": _WRITES_ONLY_IF_NEVER_ARRIVED,
             "sessions": "one_per_user",
@@ -133,7 +133,7 @@ _ENTRIES = (
         "make",
         "gevent",
         {
-            "timeout": {"connect": 2.0, "read": 5.0, "pool": 5.0, "total": 20.0},
+            "timeout": {"connect": 5.0, "read": 5.0, "pool": 5.0, "total": 20.0},
             "retry": _RETRY,
             "breaker": _BREAKER,
             "calls": _WRITES_ONLY_IF_NEVER_ARRIVED,
@@ -146,7 +146,7 @@ _ENTRIES = (
         "harness.integrations.fast",
         "make",
         "gevent",
-        {"timeout": {"connect": 2.0, "read": 10.0, "total": 10.0}, "sessions": "one_per_user"},
+        {"timeout": {"connect": 5.0, "read": 10.0, "total": 10.0}, "sessions": "one_per_user"},
         "lean sockets with time-outs, for load that a common client can't make",
     ),
 )

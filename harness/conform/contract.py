@@ -1,0 +1,93 @@
+"""Recorded cases: requests with the answers that KATO gave, self-contained, read from JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+VERSION = "3.10"
+NO_BODY = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The recorded answer: status, Content-Type, and the body as parsed JSON or as text."""
+
+    status: int
+    content_type: str
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request. `raw` goes out as it is, `body` as JSON; `save` names the session that the answer opens.
+
+    `wait_s`: seconds to wait before the request. Texts may hold `${run}` and the `${name}` of saved sessions.
+    """
+
+    method: str
+    path: str
+    expected: Expected
+    body: Any = NO_BODY
+    raw: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    save: str = ""
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A name and steps that need no other case."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+def shipped(name: str, version: str = VERSION) -> list[dict[str, Any]]:
+    """The records of one shipped file of contract data, like `cases.jsonl`."""
+    text = (files("harness") / "contracts" / version / name).read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def load_cases(path: Path | None = None) -> list[Case]:
+    """The cases of a file, or the shipped ones; raises UsageError naming the line that is no case."""
+    if path is None:
+        return [_case(record) for record in shipped("cases.jsonl")]
+    return list(_read(path))
+
+
+def _read(path: Path) -> Iterator[Case]:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cases {path}: {error}", "name a readable file of JSON lines") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _case(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            cure = 'one object a line: {"case": name, "steps": [{"method", "path", "expect": {"status", "body"}}]}'
+            raise UsageError(f"{path}:{number}: no case ({type(error).__name__}: {error})", cure) from None
+
+
+def _case(record: Mapping[str, Any]) -> Case:
+    return Case(str(record["case"]), tuple(_step(step) for step in record["steps"]))
+
+
+def _step(record: Mapping[str, Any]) -> Step:
+    expect = record["expect"]
+    return Step(
+        str(record["method"]),
+        str(record["path"]),
+        Expected(int(expect["status"]), str(expect.get("content_type") or ""), expect.get("body")),
+        record.get("body", NO_BODY),
+        record.get("raw"),
+        {str(name): str(value) for name, value in record.get("headers", {}).items()},
+        str(record.get("save", "")),
+        float(record.get("wait_s", 0.0)),
+    )

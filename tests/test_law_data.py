@@ -71,3 +71,198 @@ class TestD2:
         1 3 observe 35 40 200 2
         """
         assert said("D2", NOTHING, ORACLE, calls=calls, attempts=attempts, arrivals=arrivals).status == "pass"
+
+
+class TestD1:
+    """What KATO acknowledged is there."""
+
+    CALLS = "call op session start_ms end_ms outcome\n1 observe s 10 20 ok\n2 observe s 30 40 ok"
+    ARRIVALS = "call attempt op arrive_ms reply_ms status commit_seq\n1 1 observe 12 18 200 1\n2 1 observe 32 38 200 {}"
+    FAULTS = "name kind applied_ms effective_ms cleared_ms\nredis store 15 16 25"
+
+    def test_passes_where_every_answer_has_its_commit(self) -> None:
+        """Two answers, two commits, and a store that failed."""
+        tables = {"calls": self.CALLS, "arrivals": self.ARRIVALS.format(2), "faults": self.FAULTS}
+        assert said("D1", NOTHING, ORACLE, **tables).status == "pass"
+
+    def test_fails_by_one_answer_without_a_commit(self) -> None:
+        """The second 200 committed nothing."""
+        found = said("D1", NOTHING, ORACLE, calls=self.CALLS, arrivals=self.ARRIVALS.format("-"))
+        assert (found.status, calls_of(found)) == ("fail", [2])
+
+    def test_fails_where_the_stm_is_short(self) -> None:
+        """Two acknowledged, one read back."""
+        tables = {"calls": self.CALLS, "arrivals": self.ARRIVALS.format(2), "faults": self.FAULTS}
+        found = said("D1", NOTHING, ORACLE | {"stm": {"s": 1}}, **tables)
+        assert (found.status, found.measured) == ("fail", "1 lost")
+        assert said("D1", NOTHING, ORACLE | {"stm": {"s": 2}}, **tables).status == "pass"
+
+    def test_is_not_exercised_where_nothing_happened_to_kato(self) -> None:
+        """No store failed, nothing was killed."""
+        found = said("D1", NOTHING, ORACLE, calls=self.CALLS, arrivals=self.ARRIVALS.format(2))
+        assert found.status == "not_exercised"
+
+
+class TestD3:
+    """Calls in doubt are resolved."""
+
+    CALLS = "call op start_ms end_ms outcome error\n1 observe 10 110 timeout read_timeout"
+    ATTEMPTS = "call attempt start_ms end_ms result\n1 1 10 110 read_timeout"
+    ARRIVALS = "call attempt op arrive_ms commit_seq\n1 1 observe 12 {}\n1 1 observe 90 {}"
+
+    def test_passes_with_the_share_that_was_committed(self) -> None:
+        """Once, or not at all."""
+        tables = {"calls": self.CALLS, "attempts": self.ATTEMPTS}
+        once = said("D3", NOTHING, ORACLE, **tables, arrivals=self.ARRIVALS.format(1, "-"))
+        never = said("D3", NOTHING, ORACLE, **tables, arrivals=self.ARRIVALS.format("-", "-"))
+        assert (once.status, once.measured) == ("pass", "100.0% committed")
+        assert (never.status, never.measured) == ("pass", "0.0% committed")
+
+    def test_fails_by_a_second_commit(self) -> None:
+        """In doubt, and doubled."""
+        tables = {"calls": self.CALLS, "attempts": self.ATTEMPTS, "arrivals": self.ARRIVALS.format(1, 2)}
+        assert said("D3", NOTHING, ORACLE, **tables).status == "fail"
+
+    def test_is_not_exercised_where_nothing_is_in_doubt(self) -> None:
+        """A refused attempt never arrived."""
+        tables = {"calls": self.CALLS.replace("timeout", "error"), "attempts": self.ATTEMPTS}
+        tables["attempts"] = tables["attempts"].replace("read_timeout", "connect_error")
+        assert said("D3", NOTHING, ORACLE, **tables).status == "not_exercised"
+
+    def test_its_severity_is_info(self) -> None:
+        """It reports; D2 fails."""
+        assert said("D3", NOTHING, ORACLE, calls=self.CALLS).severity == "info"
+
+
+class TestD4:
+    """Commits come in the order of a session's calls."""
+
+    CALLS = "call op session start_ms end_ms outcome\n1 observe s 10 20 degraded\n2 observe s 30 40 ok"
+    ARRIVALS = "call attempt op arrive_ms reply_ms status commit_seq\n1 1 observe {} 60 200 {}\n2 1 observe 32 38 200 2"
+
+    def test_passes_where_what_was_put_aside_came_first(self) -> None:
+        """The degraded one was replayed before the next."""
+        found = said("D4", NOTHING, ORACLE, calls=self.CALLS, arrivals=self.ARRIVALS.format(25, 1))
+        assert found.status == "pass"
+
+    def test_fails_by_one_late_commit(self) -> None:
+        """It was replayed after the next."""
+        found = said("D4", NOTHING, ORACLE, calls=self.CALLS, arrivals=self.ARRIVALS.format(55, 3))
+        assert (found.status, calls_of(found)) == ("fail", [1])
+
+    def test_a_failed_call_may_be_committed_late(self) -> None:
+        """Its caller was told that it failed."""
+        calls = self.CALLS.replace("degraded", "timeout")
+        assert said("D4", NOTHING, ORACLE, calls=calls, arrivals=self.ARRIVALS.format(55, 3)).status != "fail"
+
+    def test_calls_side_by_side_have_no_order(self) -> None:
+        """The second began before the first had ended."""
+        calls = self.CALLS.replace("10 20 degraded", "10 35 degraded")
+        assert said("D4", NOTHING, ORACLE, calls=calls, arrivals=self.ARRIVALS.format(55, 3)).status == "pass"
+
+    def test_is_not_exercised_by_clean_calls(self) -> None:
+        """Nothing was re-sent or put aside."""
+        calls = self.CALLS.replace("degraded", "ok")
+        assert said("D4", NOTHING, ORACLE, calls=calls, arrivals=self.ARRIVALS.format(25, 1)).status == "not_exercised"
+
+
+class TestD5:
+    """Concurrent observes of a session are all kept."""
+
+    CALLS = "call op session start_ms end_ms outcome\n1 observe s 10 50 ok\n2 observe s 20 60 ok"
+
+    def test_passes_where_the_stm_has_them_all(self) -> None:
+        """Two sent, two there."""
+        assert said("D5", NOTHING, ORACLE | {"stm": {"s": 2}}, calls=self.CALLS).status == "pass"
+
+    def test_fails_by_one_overwritten_event(self) -> None:
+        """Two answered 200, one there."""
+        found = said("D5", NOTHING, ORACLE | {"stm": {"s": 1}}, calls=self.CALLS)
+        assert (found.status, found.measured) == ("fail", "1 lost")
+
+    def test_is_inconclusive_without_a_read_back(self) -> None:
+        """Commits alone don't show what was overwritten."""
+        assert said("D5", NOTHING, ORACLE, calls=self.CALLS).status == "inconclusive"
+
+    def test_is_not_exercised_by_one_call_after_the_other(self) -> None:
+        """The second began when the first had ended."""
+        calls = self.CALLS.replace("20 60", "50 60")
+        assert said("D5", NOTHING, ORACLE | {"stm": {"s": 1}}, calls=calls).status == "not_exercised"
+
+
+class TestD6:
+    """A user keeps one session."""
+
+    CALLS = "call op user session start_ms end_ms outcome status\n1 observe u s 10 20 ok 0\n2 observe u s 30 40 {} {}"
+    ARRIVALS = (
+        "call attempt op arrive_ms reply_ms status commit_seq\n1 1 open_session 11 12 200 1\n1 2 observe 13 14 200 2{}"
+    )
+
+    def test_passes_where_the_second_call_used_the_first_ones_session(self) -> None:
+        """Created once, used twice."""
+        found = said("D6", NOTHING, ORACLE, calls=self.CALLS.format("ok", 0), arrivals=self.ARRIVALS.format(""))
+        assert found.status == "pass"
+
+    def test_fails_by_one_session_created_again(self) -> None:
+        """The second call opened another one."""
+        more = "\n2 1 open_session 31 32 200 3\n2 2 observe 33 34 200 4"
+        tables = {"calls": self.CALLS.format("ok", 0), "arrivals": self.ARRIVALS.format(more)}
+        found = said("D6", NOTHING, ORACLE, **tables)
+        assert (found.status, calls_of(found)) == ("fail", [2])
+        per_call = promise({"sessions": "per_call"})
+        assert said("D6", per_call, ORACLE, **tables).status == "pass"
+
+    def test_fails_by_one_call_on_a_session_that_is_not_there(self) -> None:
+        """404, and no fault of ours."""
+        found = said("D6", NOTHING, ORACLE, calls=self.CALLS.format("error", 404), arrivals=self.ARRIVALS.format(""))
+        assert (found.status, calls_of(found)) == ("fail", [2])
+
+    def test_a_404_while_redis_is_refused_is_katos(self) -> None:
+        """The session is there; KATO can't see it."""
+        faults = "name kind applied_ms effective_ms cleared_ms\nredis store 25 26 50"
+        tables = {"calls": self.CALLS.format("error", 404), "arrivals": self.ARRIVALS.format("")}
+        assert said("D6", NOTHING, ORACLE, **tables, faults=faults).status == "pass"
+
+    def test_fails_by_one_session_created_twice_for_one_call(self) -> None:
+        """create_session was sent again after a lost reply."""
+        more = "\n1 3 open_session 15 16 200 3"
+        found = said("D6", NOTHING, ORACLE, calls=self.CALLS.format("ok", 0), arrivals=self.ARRIVALS.format(more))
+        assert (found.status, calls_of(found)) == ("fail", [1])
+
+    def test_is_not_exercised_by_single_calls(self) -> None:
+        """Each user made one."""
+        calls = "call op user session start_ms end_ms outcome\n1 observe u s 10 20 ok"
+        assert said("D6", NOTHING, ORACLE, calls=calls, arrivals=self.ARRIVALS.format("")).status == "not_exercised"
+
+
+class TestD7:
+    """Broken answers are no results."""
+
+    CALLS = "call op start_ms end_ms outcome error marked\n1 predict 10 20 {} {} {}"
+    ARRIVALS = "call attempt op arrive_ms reply_ms status fault\n1 1 predict 12 18 200 cut"
+    FAULTS = "name kind applied_ms effective_ms cleared_ms\ncut truncate 5 6 50"
+
+    def found(self, *outcome: object) -> str:
+        calls = self.CALLS.format(*outcome)
+        return said("D7", NOTHING, ORACLE, calls=calls, arrivals=self.ARRIVALS, faults=self.FAULTS).status
+
+    def test_passes_where_it_became_an_error(self) -> None:
+        """A decoding error, or a marked fallback."""
+        assert self.found("error", "decode", 0) == "pass"
+        assert self.found("degraded", "-", 1) == "pass"
+
+    def test_fails_by_one_that_was_taken_for_a_result(self) -> None:
+        """Half a document, and the caller was told that all is well."""
+        assert self.found("ok", "-", 0) == "fail"
+        assert self.found("degraded", "-", 0) == "fail"
+
+    def test_a_whole_answer_to_a_retry_is_a_result(self) -> None:
+        """The last answer counts."""
+        arrivals = self.ARRIVALS + "\n1 2 predict 22 28 200 -"
+        tables = {"calls": self.CALLS.format("ok", "-", 0), "arrivals": arrivals, "faults": self.FAULTS}
+        assert said("D7", NOTHING, ORACLE, **tables).status == "not_exercised"
+
+    def test_is_not_exercised_without_a_broken_answer(self) -> None:
+        """Nothing was cut."""
+        calls = self.CALLS.format("ok", "-", 0)
+        assert said("D7", NOTHING, ORACLE, calls=calls, arrivals=self.ARRIVALS).status == "not_exercised"

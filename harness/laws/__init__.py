@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.laws import breaker, breaker_flow, breaker_open, data, gates, timeouts, waits
+from harness.laws import breaker, breaker_flow, breaker_open, data, data_sessions, fallback, gates, timeouts, waits
 from harness.laws.registry import LAWS, Law, in_catalogue_order
 from harness.laws.required import provable
 from harness.laws.words import explain
@@ -14,7 +14,9 @@ __all__ = [
     "breaker_flow",
     "breaker_open",
     "data",
+    "data_sessions",
     "explain",
+    "fallback",
     "gates",
     "provable",
     "timeouts",

@@ -24,7 +24,8 @@ Ints = NDArray[np.int64]
 EPSILON_NS = 250_000_000
 """laws.md, "Evidence": ε = 250 ms + measured injector error + the dispatch lag seen during the call."""
 
-FOREVER_NS = 2**62
+UNSEEN = 0.01
+"""Share of calls that may have arrived without an attempt of theirs before attempts are not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,17 @@ class Case:
 
     @cached_property
     def hooked(self) -> bool:
-        """Whether attempts are seen at the client's side at all; without that, none is no evidence."""
-        return len(self.history.attempts) > 0
+        """Whether attempts are seen at the client's side, so that none is evidence of none.
+
+        A client that sends from threads of its own loses the call on the way: its attempts belong to nobody.
+        """
+        if not len(self.history.attempts):
+            return False
+        known = np.zeros(len(self.calls), bool)
+        rows = self.rows_of(self.history.attempts["call"])
+        known[rows[rows >= 0]] = True
+        reached = self.arrivals.count > 0
+        return int((reached & ~known).sum()) <= UNSEEN * int(reached.sum())
 
     @cached_property
     def lag(self) -> LagProfile:
@@ -158,8 +168,9 @@ class Case:
 
     @cached_property
     def attempts(self) -> Tries:
-        """The attempts of known calls."""
-        return self._tries(self.history.attempts, "start_ns")
+        """The attempts of known calls; none where they can't be trusted (`hooked`)."""
+        table = self.history.attempts
+        return self._tries(table if self.hooked else table.where(np.zeros(len(table), bool)), "start_ns")
 
     @cached_property
     def arrivals(self) -> Tries:

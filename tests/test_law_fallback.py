@@ -1,0 +1,194 @@
+"""Fallback laws on literal histories."""
+
+from __future__ import annotations
+
+from law_cases import calls_of, promise, said
+
+FALLBACK = promise({"fallback": {"marked": True}})
+NOTHING = promise()
+ORACLE = {"oracle": "twin"}
+FAULTS = "name kind applied_ms effective_ms cleared_ms\nout refuse 100 101 900"
+HEALTHY = "{count:int,predictions:list,time:null}"
+
+
+class TestF1:
+    """A degraded answer looks like a healthy one and is marked."""
+
+    def tables(self, shape: str, marked: int = 1, op: str = "predict") -> dict[str, str]:
+        return {
+            "calls": f"""
+            call op start_ms end_ms outcome marked shape
+            1 predict 10 20 ok 0 {HEALTHY}
+            2 {op} 200 201 degraded {marked} {shape}
+            """,
+            "attempts": "call attempt start_ms end_ms status\n1 1 10 20 200",
+            "faults": FAULTS,
+        }
+
+    def test_passes_where_keys_and_types_are_there(self) -> None:
+        """Null fits, a number is a number, and a further key may mark it."""
+        shape = "{count:float,degraded:bool,predictions:null,time:null}"
+        assert said("F1", FALLBACK, **self.tables(shape)).status == "pass"
+
+    def test_fails_by_one_key_missing(self) -> None:
+        """No count."""
+        found = said("F1", FALLBACK, **self.tables("{predictions:list,time:null}"))
+        assert (found.status, calls_of(found)) == ("fail", [2])
+
+    def test_fails_by_one_type_changed(self) -> None:
+        """A text where a list was."""
+        assert said("F1", FALLBACK, **self.tables("{count:int,predictions:str,time:null}")).status == "fail"
+
+    def test_fails_by_one_answer_that_nothing_marks(self) -> None:
+        """The caller can't tell."""
+        assert said("F1", FALLBACK, **self.tables(HEALTHY, marked=0)).status == "fail"
+        unmarked = promise({"fallback": {"marked": False}})
+        assert said("F1", unmarked, **self.tables(HEALTHY, marked=0)).status == "pass"
+
+    def test_is_inconclusive_where_the_operation_was_never_healthy(self) -> None:
+        """No observe to compare with."""
+        assert said("F1", FALLBACK, **self.tables(HEALTHY, op="observe")).status == "inconclusive"
+
+    def test_is_not_exercised_without_a_degraded_answer(self) -> None:
+        """Declared, never needed."""
+        calls = f"call op start_ms end_ms outcome shape\n1 predict 10 20 ok {HEALTHY}"
+        assert said("F1", FALLBACK, calls=calls).status == "not_exercised"
+
+    def test_does_not_apply_to_a_client_without_a_fallback(self) -> None:
+        """None declared, none seen."""
+        assert (
+            said("F1", NOTHING, calls="call op start_ms end_ms outcome\n1 predict 10 20 ok").status == "not_applicable"
+        )
+
+    def test_an_answer_from_a_cache_in_peace_is_no_fallback(self) -> None:
+        """Nothing failed, nothing was sent."""
+        tables = self.tables(HEALTHY, marked=0) | {"faults": "name kind applied_ms\nlater refuse 5000"}
+        assert said("F1", FALLBACK, **tables).status == "not_exercised"
+
+    def test_attempts_from_threads_of_the_client_are_not_missing(self) -> None:
+        """KATO answered 200 to each call; the hooks saw attempts that belong to nobody."""
+        tables = self.tables(HEALTHY, marked=0)
+        tables["attempts"] = "call attempt start_ms end_ms status\n0 0 10 20 200\n0 0 200 201 200"
+        tables["arrivals"] = "call op arrive_ms reply_ms status\n1 predict 11 19 200\n2 predict 200.2 200.8 200"
+        assert said("F1", FALLBACK, **tables).status == "not_exercised"
+
+
+class TestF2:
+    """Nothing is reported as done that wasn't."""
+
+    CALLS = "call op start_ms end_ms outcome marked shape\n1 observe 10 20 ok 0 dict\n2 observe 200 220 {} {} dict"
+    ATTEMPTS = "call attempt start_ms end_ms status\n1 1 10 20 200\n2 1 200 220 503"
+    ARRIVALS = (
+        "call attempt op arrive_ms reply_ms status commit_seq\n1 1 observe 12 18 200 1\n{} 1 observe 202 218 503 {}"
+    )
+
+    def found(self, outcome: str, marked: int = 0, commit: str = "-", call: int = 2) -> str:
+        tables = {"calls": self.CALLS.format(outcome, marked), "attempts": self.ATTEMPTS, "faults": FAULTS}
+        return said("F2", NOTHING, ORACLE, **tables, arrivals=self.ARRIVALS.format(call, commit)).status
+
+    def test_passes_where_the_failure_was_told(self) -> None:
+        """An error, or a marked substitute."""
+        assert self.found("error") == "pass"
+        assert self.found("degraded", marked=1) == "pass"
+
+    def test_fails_by_one_report_without_a_commit(self) -> None:
+        """503, and the caller was told that it is done."""
+        assert self.found("ok") == "fail"
+        assert self.found("degraded") == "fail"
+
+    def test_an_answer_that_was_replaced_after_the_commit_is_no_lie(self) -> None:
+        """KATO had committed it."""
+        assert self.found("ok", commit="2") == "pass"
+
+    def test_is_inconclusive_where_a_commit_belongs_to_nobody(self) -> None:
+        """It may be the one that is missing."""
+        assert self.found("ok", commit="2", call=0) == "inconclusive"
+
+    def test_is_inconclusive_without_an_oracle(self) -> None:
+        """Nobody knows what was committed."""
+        assert said("F2", NOTHING, calls=self.CALLS.format("ok", 0)).status == "inconclusive"
+
+    def test_is_not_exercised_without_trouble(self) -> None:
+        """Everything went well."""
+        calls, attempts = self.CALLS.format("ok", 0), self.ATTEMPTS.replace("503", "200")
+        arrivals = self.ARRIVALS.format(2, 2).replace("503", "200")
+        found = said("F2", NOTHING, ORACLE, calls=calls, attempts=attempts, arrivals=arrivals)
+        assert found.status == "not_exercised"
+
+
+class TestF3:
+    """4xx and the client's own errors stay errors."""
+
+    CALLS = "call op start_ms end_ms outcome marked\n1 predict 200 210 {} {}"
+    ATTEMPTS = "call attempt start_ms end_ms status\n1 1 200 210 {}"
+
+    def found(self, outcome: str, status: int, faults: str = FAULTS) -> str:
+        calls = self.CALLS.format(outcome, int(outcome == "degraded"))
+        return said("F3", FALLBACK, calls=calls, attempts=self.ATTEMPTS.format(status), faults=faults).status
+
+    def test_passes_where_a_422_came_through(self) -> None:
+        """As an error."""
+        assert self.found("error", 422) == "pass"
+
+    def test_fails_by_one_422_that_was_masked(self) -> None:
+        """A degraded answer instead."""
+        assert self.found("degraded", 422) == "fail"
+
+    def test_fails_by_one_error_of_the_client_that_was_masked(self) -> None:
+        """KATO had answered 200."""
+        assert self.found("degraded", 200) == "fail"
+
+    def test_a_404_while_a_store_fails_and_a_429_are_katos_trouble(self) -> None:
+        """Not the caller's."""
+        assert self.found("degraded", 404, FAULTS.replace("refuse", "store")) == "not_exercised"
+        assert self.found("degraded", 429) == "not_exercised"
+
+    def test_is_not_exercised_by_5xx(self) -> None:
+        """A degraded answer is what a fallback is for."""
+        assert self.found("degraded", 503) == "not_exercised"
+
+    def test_does_not_apply_without_a_fallback(self) -> None:
+        """None declared, none seen."""
+        tables = {"calls": self.CALLS.format("error", 0), "attempts": self.ATTEMPTS.format(422)}
+        assert said("F3", NOTHING, **tables).status == "not_applicable"
+
+
+class TestF4:
+    """A write that was put aside comes back, or somebody is told."""
+
+    CALLS = """
+    call op start_ms end_ms outcome marked
+    1 observe 200 201 {} 1
+    2 observe {} 1010 ok 0
+    """
+    ATTEMPTS = "call attempt start_ms end_ms status\n2 1 {} 1010 200"
+    ARRIVALS = """
+    call attempt op arrive_ms reply_ms status commit_seq
+    2 1 observe 1002 1005 200 1
+    {} 0 observe 1100 1101 200 {}
+    """
+
+    def found(self, outcome: str = "degraded", call: int = 0, commit: str = "-", later_ms: int = 1000) -> str:
+        tables = {"calls": self.CALLS.format(outcome, later_ms), "attempts": self.ATTEMPTS.format(later_ms)}
+        return said("F4", FALLBACK, ORACLE, **tables, faults=FAULTS, arrivals=self.ARRIVALS.format(call, commit)).status
+
+    def test_passes_where_it_was_replayed(self) -> None:
+        """By a commit of its own call, or by one outside all calls."""
+        assert self.found(call=1, commit="2") == "pass"
+        assert self.found(call=0, commit="2") == "pass"
+
+    def test_fails_by_one_that_was_never_heard_of_again(self) -> None:
+        """KATO served others, and not this one."""
+        assert self.found() == "fail"
+
+    def test_an_error_is_a_declaration(self) -> None:
+        """The caller knows."""
+        assert self.found("error") == "not_exercised"
+
+    def test_is_inconclusive_where_the_run_ended_before_recovery(self) -> None:
+        """Nothing was served after it."""
+        assert self.found(later_ms=150) == "inconclusive"
+
+    def test_does_not_apply_without_a_fallback(self) -> None:
+        """None declared, none seen."""
+        assert said("F4", NOTHING, ORACLE, calls=self.CALLS.format("error", 1000)).status == "not_applicable"

@@ -61,6 +61,7 @@ class Process:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._spool = open_spool(options.spool) if options.spool else None
+        self._write(sample=False)  # the file says whose it is from the first moment on
         self._stopped = asyncio.Event()
         self._meter = Meter()
         self.errors = 0

@@ -62,14 +62,24 @@ def worst_first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 
 
 def applicable(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The verdicts that say something about this client, worst first."""
-    return tuple(verdict for verdict in worst_first(verdicts) if verdict.status != "not_applicable")
+    """The verdicts that say something about this client, worst first: what was decided, or should have been."""
+    return tuple(verdict for verdict in worst_first(verdicts) if not _idle(verdict))
 
 
 def not_applicable_line(verdicts: Sequence[Verdict]) -> str:
-    """The laws that have nothing to judge in this client, as one line."""
-    laws = [verdict.law for verdict in worst_first(verdicts) if verdict.status == "not_applicable"]
-    return f"not applicable: {', '.join(laws)}" if laws else "every law applies"
+    """The laws that had nothing to judge here, as one line: mechanisms absent, faults not in this scenario."""
+    idle = [verdict for verdict in worst_first(verdicts) if _idle(verdict)]
+    absent = [verdict.law for verdict in idle if verdict.status == "not_applicable"]
+    untried = [verdict.law for verdict in idle if verdict.status == "not_exercised"]
+    parts = [f"not applicable: {', '.join(absent)}"] if absent else []
+    return (
+        " · ".join([*parts, f"not exercised here: {', '.join(untried)}"] if untried else parts) or "every law applies"
+    )
+
+
+def _idle(verdict: Verdict) -> bool:
+    """Nothing was there to decide; what would exercise a law stands in the page and in `kato-harness plan`."""
+    return verdict.status in ("not_applicable", "not_exercised")
 
 
 def _order(verdict: Verdict) -> tuple[bool, int, str, int]:

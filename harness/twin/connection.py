@@ -50,6 +50,7 @@ class Connection:
         "_player",
         "_pumping",
         "_refusal",
+        "_retiring",
         "_wire",
         "_wire_send",
         "alive",
@@ -72,6 +73,7 @@ class Connection:
         self._pumping = False
         self._choked = False
         self._closing = False
+        self._retiring = False
         self._idle_ns = 0
         self._idle_timer: Timer | None = None
 
@@ -131,6 +133,12 @@ class Connection:
         """End the connection by RST."""
         self._closing = True
         self._wire.reset()
+
+    def retire(self) -> None:
+        """The server shuts down (uvicorn): close now, or after the reply in progress, without a word in its headers."""
+        self._retiring = True
+        if self._current is None and self.alive:
+            self.close()
 
     def send_continue(self) -> None:
         """Tell the client to send the body that it announced with Expect: 100-continue."""
@@ -236,6 +244,9 @@ class Connection:
             exchange.reply_ns = now_ns
         self._current = None
         self._over(exchange)
+        if self._retiring:
+            self.close()
+            return
         if self._owner.keep_alive_ns and self._idle_timer is None:
             self._watch_idle()
         if not self._pumping and (self._pending or self._refusal is not None):

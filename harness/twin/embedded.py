@@ -25,6 +25,8 @@ OVERLOADED = PlainReply(
 """What uvicorn says beyond --limit-concurrency (contract, section 3)."""
 
 
+_STEP = 0x9E3779B97F4A7C15F39CC0605CEDC835
+_MASK = (1 << 128) - 1
 _OPEN = OPERATIONS.index("open_session")
 
 SHARED_NODE = (
@@ -65,7 +67,7 @@ def embedded_witness(
     if kato is None:
         from harness.twin.kato import Kato
 
-        kato = Kato()
+        kato = Kato(identifiers=Identifiers(seed, "identifiers"))
     witness = Witness(timers, arrivals)
     witness.backend = Embedded(witness, kato, profile, seed, warn)
     return witness
@@ -92,7 +94,7 @@ class Embedded:
         self._timed = profile.service is not None
         self._census = Census(max(1, profile.workers))
         self._hung: list[tuple[Exchange, Answer]] = []
-        self._traces = Traces(seed)
+        self._traces = Identifiers(seed, "traces")
         self._pool = make_pool(profile, witness.timers, seed, self)
         self.cost = self._census.cost
         self.opened = self._pool.opened
@@ -158,7 +160,8 @@ class Embedded:
             self._census.note(exchange, answer)
         crashed = answer.status == 500
         if not crashed:
-            answer.headers = {**answer.headers, "x-trace-id": self._traces.of(exchange.request)}
+            trace = exchange.request.headers.get("x-trace-id")
+            answer.headers = {**answer.headers, "x-trace-id": f"kato-{self._traces()}" if trace is None else trace}
         self._witness.answered(exchange, answer, answer.committed, answer.delay, crashed and self._hangs_up)
 
     def _note_owner(self, node: str, session: str) -> None:
@@ -169,16 +172,14 @@ class Embedded:
         self._shared_nodes.add(node)
 
 
-class Traces:
-    """X-Trace-ID of every answer but a crash: the request's, or `kato-` and 32 hexadecimal digits."""
+class Identifiers:
+    """32 hexadecimal digits at each call, equal for equal seeds and streams; none comes twice."""
 
-    def __init__(self, seed: int) -> None:
-        self._next = Stream(seed, "traces").word(0) << 64
+    def __init__(self, seed: int, stream: str) -> None:
+        draws = Stream(seed, stream)
+        self._latest = draws.word(0) << 64 | draws.word(1)
 
-    def of(self, request: Request) -> str:
-        """The trace id of the answer to `request`."""
-        given = request.headers.get("x-trace-id")
-        if given is not None:
-            return given
-        self._next += 1
-        return f"kato-{self._next:032x}"
+    def __call__(self) -> str:
+        # An odd step visits every 128-bit number before the first one comes again.
+        self._latest = (self._latest + _STEP) & _MASK
+        return f"{self._latest:032x}"

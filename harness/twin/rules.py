@@ -32,7 +32,8 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Which requests a rule hits. The first three look at the request, the others at its number among those."""
+    """Which requests a rule hits: op, path, header and instance look at the request, the others at its number among
+    those."""
 
     op: str | None = None
     path: str | None = None
@@ -41,11 +42,13 @@ class Only:
     first: int | None = None
     every: int | None = None
     share: float | None = None
+    instance: int | None = None
 
-    def matches(self, request: Request, op: str) -> bool:
+    def matches(self, request: Request, op: str, instance: int) -> bool:
         """Is the request of the kind asked for?"""
         return (
             (self.op is None or self.op == op)
+            and (self.instance is None or self.instance == instance)
             and (self.path is None or _path_matches(self.path, request.path))
             and (self.header is None or _header_matches(self.header, request.headers))
         )
@@ -83,9 +86,9 @@ class Rule:
         self.picked = 0
         self._draws = Stream(seed, f"rule/{name}")
 
-    def decide(self, request: Request, op: str, now_ns: int) -> Effect | None:
+    def decide(self, request: Request, op: str, now_ns: int, instance: int) -> Effect | None:
         """The effect on this request, or None; advances the counters."""
-        if not self.only.matches(request, op):
+        if not self.only.matches(request, op, instance):
             return None
         self.matched += 1
         if not self.only.picks(self.matched, self._draws):
@@ -124,11 +127,11 @@ class Rules:
         if self._rules.pop(name, None) is None:
             raise UsageError(f"no rule is named {name!r}", f"installed: {', '.join(self._rules) or 'none'}")
 
-    def decide(self, request: Request, op: str, now_ns: int) -> Verdict:
-        """What happens to this request; every rule's counters advance, whichever wins."""
+    def decide(self, request: Request, op: str, now_ns: int, instance: int = 0) -> Verdict:
+        """What happens to this request at an instance; every rule's counters advance, whichever wins."""
         verdict = Verdict()
         for rule in self._rules.values():
-            effect = rule.decide(request, op, now_ns)
+            effect = rule.decide(request, op, now_ns, instance)
             if effect is not None:
                 _merge(verdict, rule.name, effect)
         return verdict

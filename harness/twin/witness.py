@@ -93,20 +93,34 @@ class Backend(Protocol):
         ...
 
 
+class Common:
+    """What the instances of one KATO share: the fault rules with their counters, and the order of commits."""
+
+    __slots__ = ("commits", "rules")
+
+    def __init__(self) -> None:
+        self.rules = Rules()
+        self.commits = 0
+
+
 class Witness:
-    """One listener's state. `backend` is set right after construction, because each needs the other."""
+    """One listener's state. `backend` is set right after construction, because each needs the other.
+
+    `instance` is its number among those that share `common`.
+    """
 
     backend: Backend
 
-    def __init__(self, timers: Timers, arrivals: Recorder) -> None:
+    def __init__(self, timers: Timers, arrivals: Recorder, instance: int = 0, common: Common | None = None) -> None:
         self.timers = timers
+        self.instance = instance
+        self._common = common or Common()
         self.budget = BodyBudget()
         """Unfinished bodies of all connections."""
         self.keep_alive_ns = 0
         """Idle connections are closed after so long; 0: never."""
-        self.rules = Rules()
+        self.rules = self._common.rules
         self.connections: set[Connection] = set()
-        self.commits = 0
         self.accepted = 0
         self._arrivals = arrivals
         self._gate: deque[Exchange] | None = None
@@ -116,6 +130,11 @@ class Witness:
     def arrived(self) -> int:
         """Requests recorded so far, canaries excepted."""
         return self._arrivals.recorded
+
+    @property
+    def commits(self) -> int:
+        """Commits so far, of all instances."""
+        return self._common.commits
 
     @property
     def gated(self) -> int:
@@ -168,6 +187,11 @@ class Witness:
         for exchange in dropped:
             exchange.connection.forget(exchange)
 
+    def drain(self) -> None:
+        """Shut down in order: idle connections close now, the others after the reply that is in progress."""
+        for connection in tuple(self.connections):
+            connection.retire()
+
     def answered(
         self, exchange: Exchange, reply: Reply, committed: bool = False, wait: float = 0.0, hang_up: bool = False
     ) -> None:
@@ -203,8 +227,8 @@ class Witness:
 
     def next_commit(self) -> int:
         """The number of the commit that just happened."""
-        self.commits += 1
-        return self.commits
+        self._common.commits += 1
+        return self._common.commits
 
     def _admit(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -212,7 +236,7 @@ class Witness:
             self._answer_canary(exchange)
             return
         if self.rules:
-            verdict = self.rules.decide(request, OPERATIONS[exchange.op], self.timers.now_ns())
+            verdict = self.rules.decide(request, OPERATIONS[exchange.op], self.timers.now_ns(), self.instance)
             if verdict.fault:
                 exchange.fault = verdict.fault
                 exchange.verdict = verdict

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from harness.errors import HarnessError, worst
 from harness.judge import judge_folder, write_reports
+from harness.laws.judge import Judgement
 from harness.report.terminal import side_by_side
 from harness.run import Options, shipped_scenario
 from harness.run.batch import run_all
@@ -16,20 +18,27 @@ CLIENTS = ("guide-pybreaker", "reference")
 
 def main() -> int:
     """Run both; 0 when the harness did its work, whatever it thinks of the clients."""
-    judgements, reports, errors = [], [], []
+    folders, errors = [], []
     for client in CLIENTS:
         sys.stderr.write(f"demo: {client}\n")
         for done in run_all([shipped_scenario("demo")], Options(integration=client)):
-            judged = judge_folder(done.folder)
-            judgements.append((client, judged.judgement))
-            reports += write_reports(judged, ["html"])
+            folders.append(done.folder)
             errors += [done.error] if done.error else []
-    side_by_side(judgements, sys.stdout)
-    sys.stdout.writelines(f"report: {_short(path)}\n" for path in reports)
+    with ProcessPoolExecutor(len(CLIENTS)) as pool:
+        judgements = list(pool.map(_judged_and_drawn, folders))
+    side_by_side(list(zip(CLIENTS, judgements, strict=True)), sys.stdout)
+    sys.stdout.writelines(f"report: {_short(folder / 'report.html')}\n" for folder in folders)
     for error in errors:
         sys.stderr.write(f"kato-harness: {error}\n")
-    broken = [judgement.exit_code for _, judgement in judgements if judgement.exit_code not in (0, 1)]
+    broken = [judgement.exit_code for judgement in judgements if judgement.exit_code not in (0, 1)]
     return worst([error.exit_code for error in errors] + broken)
+
+
+def _judged_and_drawn(folder: Path) -> Judgement:
+    """The judgement of one run, its report written beside it."""
+    judged = judge_folder(folder)
+    write_reports(judged, ["html"])
+    return judged.judgement
 
 
 def _short(path: Path) -> Path:

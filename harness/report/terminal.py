@@ -52,13 +52,15 @@ def show(run: Run, judgement: Judgement, out: TextIO, report: str = "") -> None:
 
 
 def side_by_side(judgements: Sequence[tuple[str, Judgement]], out: TextIO) -> None:
-    """Print one table: a law or SLO a row, a labelled judgement a column; laws that apply to none are left out."""
+    """Print one table: a law or SLO a row, a labelled judgement a column; laws decided for none are left out."""
     table = _table()
     table.add_column("law", no_wrap=True)
     for label, _ in judgements:
         table.add_column(label, ratio=1)
     by_law = [{verdict.law: verdict for verdict in judgement.verdicts} for _, judgement in judgements]
     for law, name in _laws([judgement for _, judgement in judgements]):
+        if all(law in verdicts for verdicts in by_law) and not any(_decided(verdicts[law]) for verdicts in by_law):
+            continue
         table.add_row(f"{law} {name}", *(_cell(verdicts.get(law)) for verdicts in by_law))
     by_slo = [{slo.name: slo for slo in judgement.slos} for _, judgement in judgements]
     for name in dict.fromkeys(name for slos in by_slo for name in slos):
@@ -66,6 +68,10 @@ def side_by_side(judgements: Sequence[tuple[str, Judgement]], out: TextIO) -> No
     table.add_section()
     table.add_row("exit code", *(f"{j.exit_code} {EXIT_MEANINGS[j.exit_code]}" for _, j in judgements))
     _console(out).print(table)
+
+
+def _decided(verdict: Verdict) -> bool:
+    return verdict.status in ("pass", "fail", "warn", "invalid")
 
 
 def _lines(run: Run, judgement: Judgement) -> list[str]:

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             host=arguments.host,
             port=arguments.port,
             seed=arguments.seed,
+            replicas=arguments.replicas,
         )
         _prepare(child=arguments.control_fd is not None)
         asyncio.run(_run(options, arguments.control_fd))
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", default="instant", help="instant, kato-1w, kato-4w or a JSON file")
     parser.add_argument("--seed", type=int, default=0, help="seed of service times and fault rules")
     parser.add_argument("--spool", type=Path, help="file that gets one record for each arrival")
+    parser.add_argument("--replicas", type=int, default=1, help="instances of KATO, each on a port of its own")
     parser.add_argument("--target", default="", help="forward to this KATO instead of answering")
     for name, what in (("ca", "certificates to trust"), ("cert", "client certificate"), ("key", "its key")):
         parser.add_argument(f"--{name}", default="", help=f"{what} for an https target (PEM file)")
@@ -74,12 +76,12 @@ def _prepare(child: bool) -> None:
 
 async def _run(options: Options, control_fd: int | None) -> None:
     process = Process(options)
-    await process.listener.open()
+    await process.open()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
     if control_fd is None:
-        sys.stdout.write(f"{process.url}\n")
+        sys.stdout.writelines(f"{url}\n" for url in process.urls)
         sys.stdout.flush()
         await process.until_stopped()
         return
@@ -97,7 +99,8 @@ async def _obey_channel(process: Process, control_fd: int) -> None:
 
     process.on_error = lambda what: send({"event": "error", "what": what})
     process.on_warning = lambda what: send({"event": "warning", "what": what})
-    send({"event": "ready", "port": process.listener.port, "pid": os.getpid()})
+    ports = [instance.listener.port for instance in process.instances]
+    send({"event": "ready", "port": ports[0], "ports": ports, "pid": os.getpid()})
     try:
         while line := await reader.readline():
             send(await obey(process, json.loads(line)))

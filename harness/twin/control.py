@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.errors import HarnessError, UsageError
-from harness.twin.process import Process
+from harness.twin.process import Instance, Process
 
 Fields = dict[str, Any]
 
@@ -37,29 +37,49 @@ async def _remove_rule(process: Process, command: Mapping[str, Any]) -> Fields:
     return {}
 
 
+def _chosen(process: Process, command: Mapping[str, Any]) -> tuple[Instance, ...]:
+    """The instance that a command names, or all."""
+    number = command.get("instance")
+    if number is None:
+        return process.instances
+    if not 0 <= number < len(process.instances):
+        raise UsageError(f"there is no instance {number}", f"they are numbered from 0 to {len(process.instances) - 1}")
+    return (process.instances[number],)
+
+
 async def _pause(process: Process, command: Mapping[str, Any]) -> Fields:
-    process.witness.pause()
+    for instance in _chosen(process, command):
+        instance.witness.pause()
     return {}
 
 
 async def _resume(process: Process, command: Mapping[str, Any]) -> Fields:
-    process.witness.resume()
+    for instance in _chosen(process, command):
+        instance.witness.resume()
     return {}
 
 
 async def _kill(process: Process, command: Mapping[str, Any]) -> Fields:
-    process.listener.close()
-    process.witness.kill()
+    for instance in _chosen(process, command):
+        instance.kill()
+    return {}
+
+
+async def _drain(process: Process, command: Mapping[str, Any]) -> Fields:
+    for instance in _chosen(process, command):
+        instance.drain(float(command["within"]))
     return {}
 
 
 async def _restart(process: Process, command: Mapping[str, Any]) -> Fields:
-    await process.listener.open()
+    for instance in _chosen(process, command):
+        await instance.restart()
     return {}
 
 
 async def _store(process: Process, command: Mapping[str, Any]) -> Fields:
-    process.witness.set_store(command["store"], command["mode"], float(command.get("slow", 0.0)))
+    for instance in process.instances:
+        instance.witness.set_store(command["store"], command["mode"], float(command.get("slow", 0.0)))
     return {}
 
 
@@ -78,6 +98,7 @@ _COMMANDS: Mapping[str, Callable[[Process, Mapping[str, Any]], Any]] = {
     "pause": _pause,
     "resume": _resume,
     "kill": _kill,
+    "drain": _drain,
     "restart": _restart,
     "store": _store,
     "stats": _stats,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from harness.model import OPERATIONS
@@ -16,7 +16,7 @@ from harness.twin.http import BodyBudget, Request, RequestParser
 from harness.twin.kato.messages import Answer
 from harness.twin.profiles import Profile
 from harness.twin.steps import Timers
-from harness.twin.witness import Recorder, Witness
+from harness.twin.witness import Common, Recorder, Witness
 from harness.twin.workers import make_pool
 
 OVERLOADED = PlainReply(
@@ -55,22 +55,28 @@ class Handler(Protocol):
     def set_store(self, store: str, mode: str, slow: float, /) -> None: ...
 
 
-def embedded_witness(
+def embedded_witnesses(
     timers: Timers,
-    arrivals: Recorder,
+    arrivals: Sequence[Recorder],
     profile: Profile,
     seed: int = 0,
     kato: Handler | None = None,
     warn: Callable[[str], None] = ignore,
-) -> Witness:
-    """A witness whose answers come from the embedded KATO, or from `kato`; `warn` gets words for its user."""
+) -> tuple[Witness, ...]:
+    """A witness an instance (one for each of `arrivals`), all with the same sessions, as those in one Redis are.
+
+    Answers come from the embedded KATO, or from `kato`; `warn` gets words for its user.
+    """
     if kato is None:
         from harness.twin.kato import Kato
 
         kato = Kato(identifiers=Identifiers(seed, "identifiers"))
-    witness = Witness(timers, arrivals)
-    witness.backend = Embedded(witness, kato, profile, seed, warn)
-    return witness
+    common = Common()
+    witnesses = tuple(Witness(timers, recorder, number, common) for number, recorder in enumerate(arrivals))
+    shared = len(witnesses) > 1
+    for witness in witnesses:
+        witness.backend = Embedded(witness, kato, profile, seed + witness.instance, warn, shared)
+    return witnesses
 
 
 class Embedded:
@@ -83,14 +89,16 @@ class Embedded:
         profile: Profile,
         seed: int = 0,
         warn: Callable[[str], None] = ignore,
+        shared: bool = False,
     ) -> None:
+        """`shared`: other instances write the same sessions."""
         self._witness = witness
         self._warn = warn
         self._owners: dict[str, str] = {}
         self._shared_nodes: set[str] = set()
         self._kato = kato
         self._hangs_up = profile.hangs_up
-        self._shared = profile.workers > 1
+        self._shared = shared or profile.workers > 1
         self._timed = profile.service is not None
         self._census = Census(max(1, profile.workers))
         self._hung: list[tuple[Exchange, Answer]] = []

@@ -51,8 +51,43 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     seed: int = 0
+    replicas: int = 1
+    """Instances of the embedded KATO, each with a listener of its own; `port` is the first one's."""
     kato: Handler | None = None
     """What answers instead of the embedded KATO."""
+
+
+class Instance:
+    """One instance of KATO: its witness and its listener. A shutdown in order ends what is left when it is `due`."""
+
+    def __init__(self, witness: Witness, listener: Listener) -> None:
+        self.witness = witness
+        self.listener = listener
+        self._due: asyncio.TimerHandle | None = None
+
+    def kill(self) -> None:
+        """Refuse and reset everything; what was committed lives on."""
+        self.listener.close()
+        self.witness.kill()
+
+    def drain(self, within_s: float) -> None:
+        """Accept no more, answer what is in progress, and be gone after `within_s` at the latest."""
+        self.listener.close()
+        self.witness.drain()
+        self._due = asyncio.get_running_loop().call_later(within_s, self.witness.kill)
+
+    async def restart(self) -> None:
+        """Listen again."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        await self.listener.open()
+
+    async def end(self) -> None:
+        """End all connections and bring what is still open to an end."""
+        self.listener.release()
+        self.witness.kill()
+        await self.witness.backend.finish()
 
 
 class Process:
@@ -71,14 +106,33 @@ class Process:
         """Told in words what in the traffic would hurt a real KATO."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
-        self.witness = make_witness(options, LoopTimers(loop), Arrivals(self._spool), self._warned)
-        self.listener = Listener(self.witness, options.host, options.port)
+        witnesses = make_witnesses(options, LoopTimers(loop), self._spool, self._warned)
+        ports = (options.port, *(0 for _ in witnesses[1:]))
+        self.instances = tuple(
+            Instance(witness, Listener(witness, options.host, port))
+            for witness, port in zip(witnesses, ports, strict=True)
+        )
 
     @property
-    def url(self) -> str:
-        """Where it listens."""
+    def witness(self) -> Witness:
+        """The first instance's."""
+        return self.instances[0].witness
+
+    @property
+    def listener(self) -> Listener:
+        """The first instance's."""
+        return self.instances[0].listener
+
+    async def open(self) -> None:
+        """Listen."""
+        for instance in self.instances:
+            await instance.listener.open()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where each instance listens."""
         host = f"[{self.listener.host}]" if ":" in self.listener.host else self.listener.host
-        return f"http://{host}:{self.listener.port}"
+        return tuple(f"http://{host}:{instance.listener.port}" for instance in self.instances)
 
     def stop(self) -> None:
         """Let `until_stopped` end."""
@@ -96,25 +150,24 @@ class Process:
                     await self._stopped.wait()
             self._meter.late(loop.time() - due)
             self._write(sample=ticks % SAMPLE_EVERY == 0)
-        self.listener.release()
-        self.witness.kill()
-        await self.witness.backend.finish()
+        for instance in self.instances:
+            await instance.end()
         if self._spool is not None:
             self._spool.close()
 
     def stats(self) -> dict[str, Any]:
-        """Counts since the start, for `stats` and for tests."""
-        witness = self.witness
+        """Counts since the start over all instances, for `stats` and for tests; the backend's are the first one's."""
+        witnesses = [instance.witness for instance in self.instances]
         return {
-            "arrived": witness.arrived,
-            "committed": witness.commits,
-            "accepted": witness.accepted,
-            "connections": len(witness.connections),
-            "gated": witness.gated,
+            "arrived": sum(witness.arrived for witness in witnesses),
+            "committed": self.witness.commits,
+            "accepted": sum(witness.accepted for witness in witnesses),
+            "connections": sum(len(witness.connections) for witness in witnesses),
+            "gated": sum(witness.gated for witness in witnesses),
             "errors": self.errors,
-            "rules": witness.rules.counters(),
+            "rules": self.witness.rules.counters(),
             "rss": resident_bytes(),
-            **witness.backend.stats(),
+            **self.witness.backend.stats(),
         }
 
     def _write(self, sample: bool) -> None:
@@ -177,13 +230,18 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-def make_witness(options: Options, timers: LoopTimers, arrivals: Arrivals, warn: Callable[[str], None]) -> Witness:
-    """The witness with its backend, of which only the one in use is imported."""
+def make_witnesses(
+    options: Options, timers: LoopTimers, spool: SpoolWriter | None, warn: Callable[[str], None]
+) -> tuple[Witness, ...]:
+    """The witnesses with their backend, of which only the one in use is imported."""
+    arrivals = [Arrivals(spool, instance) for instance in range(options.replicas)]
     if options.target:
         from harness.twin.forward import forwarding_witness, parse_target
 
+        if options.replicas > 1:
+            raise UsageError("a KATO at a URL has no replicas of ours", "leave --replicas out, or the target")
         tls = options.tls
-        return forwarding_witness(timers, arrivals, parse_target(options.target, tls.ca, tls.cert, tls.key))
-    from harness.twin.embedded import embedded_witness
+        return (forwarding_witness(timers, arrivals[0], parse_target(options.target, tls.ca, tls.cert, tls.key)),)
+    from harness.twin.embedded import embedded_witnesses
 
-    return embedded_witness(timers, arrivals, options.profile, options.seed, options.kato, warn)
+    return embedded_witnesses(timers, arrivals, options.profile, options.seed, options.kato, warn)

@@ -40,7 +40,13 @@ class ServedWitness:
     def url(self) -> str:
         """Where it listens, `http://127.0.0.1:<port>`."""
         assert self._process is not None
-        return self._process.url
+        return self._process.urls[0]
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The port of each instance."""
+        assert self._process is not None
+        return tuple(instance.listener.port for instance in self._process.instances)
 
     @property
     def port(self) -> int:
@@ -80,7 +86,7 @@ class ServedWitness:
 
     async def _serve(self) -> None:
         process = Process(self._options)
-        await process.listener.open()
+        await process.open()
         self._process = process
         self._ready.set()
         await process.until_stopped()

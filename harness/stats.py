@@ -71,17 +71,23 @@ def quantile_interval(values: NDArray[Any], q: float, confidence: float = CONFID
 
     An end that the sample can't give is −inf or +inf (p99 has no upper end below 299 samples or so).
     """
-    from scipy.stats import binom  # type: ignore[import-untyped]
-
     size = len(values)
     tail = (1 - confidence) / 2
-    low = int(binom.ppf(tail, size, q)) if size else 0
-    high = int(binom.ppf(1 - tail, size, q)) + 1 if size else 1
+    low = _binomial_quantile(tail, size, q) if size else 0
+    high = _binomial_quantile(1 - tail, size, q) + 1 if size else 1
     ordered = np.sort(values)
     return Interval(
         float(ordered[low - 1]) if low >= 1 else -math.inf,
         float(ordered[high - 1]) if high <= size else math.inf,
     )
+
+
+def _binomial_quantile(share: float, trials: int, p: float) -> int:
+    """The least k with P(X ≤ k) ≥ share for X binomial; scipy.stats.binom.ppf without its 2 s of import."""
+    from scipy.special import bdtr, bdtrik  # type: ignore[import-untyped]
+
+    k = math.ceil(bdtrik(share, trials, p))
+    return k - 1 if k > 0 and bdtr(k - 1, trials, p) >= share else k
 
 
 def spread(values: NDArray[Any]) -> float:

@@ -181,7 +181,11 @@ CASES: list[tuple[BaseException, str, str, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "outcome", "word", "status"), CASES, ids=lambda case: repr(case)[:60])
+@pytest.mark.parametrize(
+    ("error", "outcome", "word", "status"),
+    CASES,
+    ids=lambda case: type(case).__name__ if isinstance(case, BaseException) else str(case),
+)
 def test_what_an_exception_means(error: BaseException, outcome: str, word: str, status: int) -> None:
     """One row a case: outcome, error word and status."""
     failure = classify(error)

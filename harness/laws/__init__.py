@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from harness.laws import breaker, breaker_flow, breaker_open, data, data_sessions, fallback, gates, timeouts, waits
+from harness.laws import (
+    breaker,
+    breaker_flow,
+    breaker_open,
+    data,
+    data_sessions,
+    fallback,
+    gates,
+    retries,
+    retry_load,
+    retry_timing,
+    timeouts,
+    waits,
+)
 from harness.laws.registry import LAWS, Law, in_catalogue_order
 from harness.laws.required import provable
 from harness.laws.words import explain
@@ -19,6 +32,9 @@ __all__ = [
     "fallback",
     "gates",
     "provable",
+    "retries",
+    "retry_load",
+    "retry_timing",
     "timeouts",
     "waits",
 ]

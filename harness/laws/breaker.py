@@ -70,7 +70,7 @@ def opens_on_threshold(case: Case) -> Ruling:
         rows = np.array([trial.row for trial in hasty], np.int64)
         reason = f"{plural(len(rows), 'try')} while the breaker was open, before its reset time-out had passed"
         soonest = min(trial.from_ns - trial.open_ns for trial in hasty) / 1e9
-        return broken(case, rows, reason.replace("trys", "tries"), measured=f"{soonest:.2f} s", bound=_reset(case))
+        return broken(case, rows, reason, measured=f"{soonest:.2f} s", bound=_reset(case))
     opened = openings(case)
     if any(e.failed[since].any() for e, _, since in opened):
         return passed(

@@ -219,8 +219,9 @@ def _named(case: Case, column: str, rows: NDArray[np.integer[Any]]) -> set[str]:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 call`, `3 calls`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    """`1 call`, `3 calls`, `2 tries`."""
+    ending = "ies" if noun.endswith("ry") else noun[-1] + "s"
+    return f"{count:,} {noun if count == 1 else noun[:-1] + ending}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -38,7 +38,8 @@ def in_doubt(case: Case) -> Mask:
     """The calls of which an attempt may have been committed without its client knowing: no whole 2xx answer came to
     an attempt that may have arrived. Refused ones never arrive; an answer of 5xx doesn't say that nothing was done."""
     tries, seen = case.attempts, case.arrivals
-    lost = tries.any(case.words["lost"] & ~case.failures(("connect_error", "connect_timeout", "pool_timeout")))
+    given_up = case.words["lost"] | tries.table["result"].among("cancelled")
+    lost = tries.any(given_up & ~case.failures(("connect_error", "connect_timeout", "pool_timeout")))
     status = seen.table["status"]
     unanswered = seen.any((seen.table["reply_ns"] == 0) | (status >= 500))
     return lost | tries.any(case.words["5xx"]) | unanswered

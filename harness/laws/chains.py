@@ -1,0 +1,99 @@
+"""Attempts as retry laws see them: chains of tries of one request, with the gaps between them.
+
+A call may make several requests (open a session, then observe): a chain ends with an answer of 2xx, and where the
+witness saw another operation. An attempt that began before an earlier one of its chain had ended is a hedge, no retry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.laws.case import Case, Ints, once
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Columns beside `case.attempts.table`. `chain` numbers the chains; `nth` is 1 for a chain's first attempt and
+    counts no hedges; `before` is the index of the attempt that a re-try repeats (−1: first or hedge); `gap_ns` the
+    time from that one's end to this one's start; `arrival` the index in case.arrivals (−1: never seen)."""
+
+    chain: Ints
+    nth: Ints
+    before: Ints
+    hedge: Mask
+    gap_ns: Ints
+    arrival: Ints
+
+    @property
+    def retries(self) -> Ints:
+        """The attempts (indices) that repeat a failed one."""
+        found: Ints = np.flatnonzero(self.before >= 0)
+        return found
+
+
+@once
+def chains_of(case: Case) -> Chains:
+    """The chains of all calls."""
+    tries = case.attempts
+    size = len(tries.row)
+    start, end = tries.table["start_ns"], tries.table["end_ns"]
+    arrival = _arrivals_of(case)
+    breaks = np.ones(size, bool)
+    same = tries.row[1:] == tries.row[:-1]
+    breaks[1:] = ~same | case.words["ok"][:-1] | _another_operation(case, arrival)
+    chain = np.cumsum(breaks) - 1
+    first = np.flatnonzero(breaks)
+    latest = _latest_end(end, first, chain)
+    hedge = ~breaks & (start < latest)
+    position = np.arange(size)
+    steps = np.cumsum(~hedge)
+    nth = steps - steps[first][chain] + 1 if size else steps
+    before = np.where(breaks | hedge, -1, position - 1)
+    gap = np.where(before >= 0, start - latest, 0)
+    return Chains(chain, nth, before, hedge, gap, arrival)
+
+
+def _latest_end(end: Ints, first: Ints, chain: Ints) -> Ints:
+    """For each attempt the latest end of the earlier ones of its chain (chains are short: level by level)."""
+    latest = np.zeros(len(end), np.int64)
+    position = np.arange(len(end)) - (first[chain] if len(end) else 0)
+    for back in range(1, min(int(position.max(initial=0)), 16) + 1):
+        later = np.flatnonzero(position >= back)
+        latest[later] = np.maximum(latest[later], end[later - back])
+    return latest
+
+
+def _arrivals_of(case: Case) -> Ints:
+    """For each attempt the index of its arrival; −1 where it never arrived, or can't be told."""
+    tries, seen = case.attempts, case.arrivals
+    keys = seen.row * (1 << 16) + seen.table["attempt"]
+    order = np.argsort(keys, kind="stable")
+    wanted = tries.row * (1 << 16) + tries.table["attempt"]
+    if not len(keys):
+        return np.full(len(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    told = (keys[order][at] == wanted) & (tries.table["attempt"] > 0)
+    return np.where(told, order[at], -1)
+
+
+def _another_operation(case: Case, arrival: Ints) -> Mask:
+    """Between each attempt and the one before: whether the witness saw them as different operations.
+
+    An attempt that never arrived is taken for the operation before it.
+    """
+    codes = case.arrivals.table["op"].codes.astype(np.int64)
+    op = np.where(arrival >= 0, codes[np.maximum(arrival, 0)] if len(codes) else 0, -1)
+    known = np.maximum.accumulate(np.where(op >= 0, np.arange(len(op)), -1)) if len(op) else op
+    filled = np.where(known >= 0, op[np.maximum(known, 0)], -1)
+    together = case.attempts.row[1:] == case.attempts.row[np.maximum(known[:-1], 0)]
+    changed: Mask = (filled[1:] != filled[:-1]) & (op[1:] >= 0) & (filled[:-1] >= 0) & together
+    return changed
+
+
+def failed_words(case: Case, at: int) -> str:
+    """How an attempt ended, in a policy's word: its error, or its status."""
+    table = case.attempts.table
+    return table["result"][at] or str(int(table["status"][at]))

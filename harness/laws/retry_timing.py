@@ -1,0 +1,247 @@
+"""Retry laws about when something is sent again: back-off, jitter, Retry-After, the deadline."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.laws.bounds import backoff_s, declared_total_s
+from harness.laws.case import Case, Ints
+from harness.laws.chains import chains_of
+from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
+from harness.laws.retries import RETRIED, no_retry, unseen
+from harness.policy import Backoff
+from harness.stats import wilson
+
+EARLY_NS = 20_000_000
+"""A timer and the end of an attempt are read at different moments: so much too early is none."""
+
+LEAST_GAPS = 5
+MOST_OUTSIDE = 0.05
+"""Share of gaps that a noisy machine may put outside the interval."""
+
+LEAST_JITTER_GAPS = 200
+LEAST_CV = 0.1
+"""laws.md, R4."""
+
+
+def retry_after_ns(case: Case) -> Ints:
+    """For each attempt what its answer asked the client to wait (ns), less the tolerance of its form; 0 for nothing.
+
+    Only answers that the harness gave are known: faults `status` with retry_after (seconds: 50 ms of tolerance, a
+    date: 1 s, RFC 9110, 10.2.3), and `quota`, which asks for at least a second.
+    """
+    chains, seen = chains_of(case), case.arrivals.table
+    found = np.zeros(len(case.attempts.row), np.int64)
+    for window in case.windows:
+        asked = 1 if window.kind == "quota" else window.params.get("retry_after")
+        if asked is None or window.kind not in ("quota", "status"):
+            continue
+        hit = seen["fault"].among(window.name) & (seen["status"] >= 400)
+        mine = (chains.arrival >= 0) & hit[np.maximum(chains.arrival, 0)] if len(seen) else np.zeros(len(found), bool)
+        found[mine] = _least_wait_ns(asked)
+    return found
+
+
+def _least_wait_ns(asked: object) -> int:
+    if isinstance(asked, str) and asked.startswith("{"):
+        asked = json.loads(asked)
+    if isinstance(asked, dict):
+        return max(int(1e9 * (float(asked["date"]) - 1.0)), 0)
+    return int(1e9 * (math.ceil(float(str(asked))) - 0.05))
+
+
+def _interval_ns(backoff: Backoff, wait_s: float) -> tuple[int, int]:
+    """The shortest and longest wait that the policy allows where its plain wait is `wait_s`."""
+    if backoff.jitter == "full":
+        return 0, int(1e9 * wait_s)
+    if backoff.jitter == "equal":
+        return int(5e8 * wait_s), int(1e9 * wait_s)
+    if backoff.jitter == "decorrelated":
+        return int(1e9 * backoff.initial), int(1e9 * (backoff.max or wait_s * 3))
+    return int(1e9 * wait_s), int(1e9 * wait_s)
+
+
+@law(
+    "R3",
+    "BackoffShape",
+    family="retries",
+    rule="the wait before re-try i lies within the policy's interval around min(max, initial · multiplier^(i−1)), ± ε",
+    trap="measured from the end of the failed attempt; waits that Retry-After asked for are its own matter (R5)",
+    cure="set the back-off that you mean: tenacity's wait_exponential(1, min=2, max=10) waits 2 s and 2 s",
+    example="retries without any wait triple the load on a server that sheds it",
+    needs=RETRIED,
+    promise=("retry.backoff",),
+    wants="failures that are re-tried: status 503, or refuse",
+    calls=LEAST_GAPS,
+)
+def backoff_shape(case: Case) -> Ruling:
+    if nothing := no_retry(case) or unseen(case):
+        return nothing
+    chains = chains_of(case)
+    retries = chains.retries[retry_after_ns(case)[chains.before[chains.retries]] == 0]
+    least, most = np.zeros(len(retries), np.int64), np.full(len(retries), -1, np.int64)
+    rows = case.attempts.row[retries]
+    for op in case.calls["op"].names:
+        policy = case.policy.of(op)
+        if policy.retry is None or policy.retry.backoff is None:
+            continue
+        mine = case.calls["op"].among(op)[rows]
+        for retry in np.unique(chains.nth[retries][mine] - 1):
+            chosen = mine & (chains.nth[retries] - 1 == retry)
+            least[chosen], most[chosen] = _interval_ns(policy.retry.backoff, backoff_s(policy, int(retry)))
+    judged = most >= 0
+    if not judged.any():
+        return inapplicable("no back-off is declared or read")
+    gap = chains.gap_ns[retries]
+    start = case.attempts.table["start_ns"][retries]
+    late = gap > most + case.lag.over(start - np.maximum(gap, 0), start) + case.epsilon_ns[rows]
+    outside = judged & ((gap < least - EARLY_NS) | late)
+    count, total = int(outside.sum()), int(judged.sum())
+    worst = wilson(count, total)
+    measured = f"{count} of {total} outside"
+    if total >= LEAST_GAPS and worst.above(MOST_OUTSIDE):
+        picked = np.flatnonzero(outside)
+        seen = np.median(gap[picked]) / 1e9
+        bound = f"{least[picked[0]] / 1e9:.2f} to {most[picked[0]] / 1e9:.2f} s"
+        reason = f"{plural(count, 'wait')} of {total} before a re-try lay outside the policy (median {seen:.2f} s)"
+        return broken(case, np.unique(rows[picked]), reason, of=total, measured=measured, bound=bound)
+    if total < LEAST_GAPS or count > MOST_OUTSIDE * total:
+        return inconclusive(f"{plural(total, 'wait')} can't tell the back-off", measured=measured)
+    return passed(f"{plural(total, 'wait')} before re-tries followed the policy", measured=measured)
+
+
+@law(
+    "R4",
+    "JitterPresent",
+    family="retries",
+    rule="waits before re-tries are spread: their coefficient of variation is at least 0.1 over 200 of them",
+    trap="the natural spread of latencies hides that jitter is missing: waits are compared, not arrivals",
+    cure="add jitter: tenacity wait_random_exponential, or a uniform wait up to the back-off",
+    example="wait_exponential sends all clients of an outage back in the same instant, again and again",
+    needs=RETRIED,
+    promise=("retry.backoff",),
+    wants="an outage of which 200 re-tries follow: refuse under load",
+    calls=LEAST_JITTER_GAPS // 2,
+)
+def jitter_present(case: Case) -> Ruling:
+    if nothing := no_retry(case) or unseen(case):
+        return nothing
+    if not any(p.retry and p.retry.backoff for p in (case.policy, *case.policy.calls.values())):
+        return inapplicable("no back-off is declared or read")
+    if _declared_without(case):
+        return inapplicable("the integration declares a back-off without jitter")
+    chains = chains_of(case)
+    retries = chains.retries[retry_after_ns(case)[chains.before[chains.retries]] == 0]
+    gap = chains.gap_ns[retries].astype(float)
+    start = case.attempts.table["start_ns"][retries]
+    lag = case.lag.over(start - chains.gap_ns[retries], start)
+    clear = gap >= 20 * np.maximum(lag, 1_000_000)
+    gap, nth, kept = gap[clear], chains.nth[retries][clear], retries[clear]
+    if len(gap) < LEAST_JITTER_GAPS:
+        said = f"{plural(len(gap), 'wait')} that stand out of the lag, {LEAST_JITTER_GAPS} are needed"
+        return unexercised(f"{said}; it takes {exercise('R4')}") if not len(gap) else inconclusive(said)
+    spread = _pooled_spread(gap, nth)
+    measured, bound = f"spread {spread:.3f}", f"at least {LEAST_CV}"
+    if spread < LEAST_CV:
+        reason = f"{plural(len(gap), 'wait')} before re-tries are all alike: everybody comes back at the same time"
+        return broken(case, np.unique(case.attempts.row[kept]), reason, measured=measured, bound=bound)
+    return passed(f"{plural(len(gap), 'wait')} before re-tries are spread", measured=measured, bound=bound)
+
+
+def _declared_without(case: Case) -> bool:
+    said = {case.promise.declared.get(key) for key in case.promise.declared if key.endswith("retry.backoff.jitter")}
+    return said == {"none"}
+
+
+def _pooled_spread(gap: np.ndarray[tuple[int], np.dtype[np.float64]], nth: Ints) -> float:
+    """Coefficient of variation of the waits around the mean of their own number in the chain."""
+    relative = np.empty(len(gap))
+    for number in np.unique(nth):
+        mine = nth == number
+        relative[mine] = gap[mine] / max(gap[mine].mean(), 1.0)
+    return float(relative.std())
+
+
+@law(
+    "R5",
+    "RetryAfterHonoured",
+    family="retries",
+    rule="after 429 or 503 with Retry-After nothing is sent again before that time (50 ms of tolerance; a date: 1 s)",
+    trap="a date has whole seconds, and clocks differ; a real KATO never sends Retry-After, a gateway in front may",
+    cure="read Retry-After in seconds and as a date, and wait the longer of it and the back-off",
+    example="a client that answers `Retry-After: 5` with its own 200 ms",
+    needs=frozenset({"status", "quota"}),
+    promise=("retry",),
+    wants="status 503 or 429 with retry_after, for requests that the client sends again",
+)
+def retry_after_honoured(case: Case) -> Ruling:
+    if nothing := no_retry(case) or unseen(case):
+        return nothing
+    ignoring = {v for key, v in case.promise.declared.items() if key.endswith("retry.retry_after")} == {"ignore"}
+    if ignoring:
+        return inapplicable("the integration declares that it ignores Retry-After")
+    chains, asked = chains_of(case), retry_after_ns(case)
+    retries = chains.retries
+    least = asked[chains.before[retries]]
+    told = least > 0
+    early = told & (chains.gap_ns[retries] < least)
+    if early.any():
+        rows = np.unique(case.attempts.row[retries[early]])
+        soonest = chains.gap_ns[retries[early]].min() / 1e9
+        reason = f"{plural(int(early.sum()), 're-try')} came before the time that Retry-After named"
+        bound = f"{least[early].max() / 1e9:.2f} s"
+        return broken(case, rows, reason, of=int(told.sum()), measured=f"{soonest:.2f} s", bound=bound)
+    if not told.any():
+        why = "nothing was sent again after an answer with Retry-After" if asked.any() else "no answer had Retry-After"
+        return unexercised(f"{why}; it takes {exercise('R5')}")
+    soonest = chains.gap_ns[retries[told]].min() / 1e9
+    return passed(f"{int(told.sum())} re-tries waited as Retry-After asked", measured=f"at least {soonest:.2f} s")
+
+
+@law(
+    "R11",
+    "DeadlineAwareRetry",
+    family="retries",
+    rule="no attempt starts after the call's declared total has passed",
+    trap="tenacity's stop_after_delay looks at the time before the last wait and overshoots; stop_before_delay doesn't",
+    cure="look at what is left before waiting, and cut the last attempt's time-outs to it",
+    example="a total of 5 s, a wait of 2 s at 4.5 s, and a whole attempt after that",
+    needs=RETRIED | {"latency", "delay", "pause"},
+    promise=("timeout.total",),
+    wants="failures just under the time-out, so that re-tries run into the total: latency or timeout",
+)
+def deadline_aware_retry(case: Case) -> Ruling:
+    if nothing := no_retry(case) or unseen(case):
+        return nothing
+    total = np.zeros(len(case.calls), np.int64)
+    for op in case.calls["op"].names:
+        if (seconds := declared_total_s(case, op)) is not None:
+            total[case.calls["op"].among(op)] = int(1e9 * seconds)
+    if not total.any():
+        return inapplicable("no total time-out is declared")
+    tries, chains = case.attempts, chains_of(case)
+    after = tries.table["start_ns"] - case.calls["start_ns"][tries.row]
+    bound = total[tries.row]
+    late = (chains.nth > 1) & (bound > 0) & (after > bound + case.epsilon_ns[tries.row])
+    if late.any():
+        rows = np.unique(tries.row[late])
+        latest = after[late].max() / 1e9
+        reason = (
+            f"{plural(len(rows), 'call')} tried again after their total had passed, at the latest after {latest:.2f} s"
+        )
+        return broken(case, rows, reason, measured=f"{latest:.2f} s", bound=f"{bound[late].max() / 1e9:.2f} s")
+    near = _near_the_end(case, total)
+    if not near.any():
+        return unexercised(f"no re-tried call came near its total; it takes {exercise('R11')}")
+    return passed(f"{plural(int(near.sum()), 're-tried call')} came near their total, and none tried again after it")
+
+
+def _near_the_end(case: Case, total: Ints) -> Mask:
+    """The re-tried calls that used at least 80 % of their total."""
+    took = case.calls["end_ns"] - case.calls["start_ns"]
+    near: Mask = case.attempts.any(chains_of(case).nth > 1) & (total > 0) & (took >= 0.8 * total)
+    return near

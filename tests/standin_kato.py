@@ -13,13 +13,14 @@ from harness.twin.kato.messages import Answer
 class StandInKato:
     """POST /sessions opens s1, s2, …; POST /sessions/{id}/observe commits; anything else is a 404.
 
-    Each answer takes `delay` seconds; with a store hung, observes are never answered.
+    Each answer takes `delay` seconds. ClickHouse hung freezes the worker; Redis hung or slow makes observes wait.
     """
 
     def __init__(self, delay: float = 0.0) -> None:
         self.observed: dict[str, list[bytes]] = {}
         self.delay = delay
         self.hung = False
+        self.wait = 0.0
 
     def handle(self, request: Request) -> Answer:
         parts = request.path.split("/")
@@ -43,7 +44,13 @@ class StandInKato:
             self.observed[session_id] = list(snapshot)
 
     def set_store(self, store: str, mode: str, slow: float) -> None:
-        self.hung = mode == "hung"
+        if store == "redis":
+            self.wait = math.inf if mode == "hung" else slow if mode == "slow" else 0.0
+        elif store == "clickhouse":
+            self.hung = mode == "hung"
+
+    def redis_wait(self, request: Request) -> float:
+        return self.wait if request.path.startswith("/sessions/") else 0.0
 
     def _answer(self, body: Mapping[str, object], session: str) -> Answer:
         raw = json.dumps(body).encode()

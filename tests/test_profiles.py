@@ -135,38 +135,102 @@ def test_time_that_a_store_took_blocks_the_worker(tmp_path: Path) -> None:
     assert service_ms(rig) == [1010, 2020]
 
 
-@pytest.mark.parametrize("given", [{}, {"service": "10ms"}, {"service": "10ms", "workers": 1}])
-def test_a_hung_store_freezes_the_worker_until_it_is_back(tmp_path: Path, given: dict[str, Any]) -> None:
+PROFILES: list[dict[str, Any]] = [{}, {"service": "10ms"}, {"service": "10ms", "workers": 1}]
+
+
+@pytest.mark.parametrize("given", PROFILES)
+def test_a_frozen_worker_answers_nobody_until_its_store_is_back(tmp_path: Path, given: dict[str, Any]) -> None:
     """Everybody behind waits, whatever he asks for; then all are answered in order."""
     rig = Rig(tmp_path, custom_profile(given))
-    first, second, canary = rig.client(), rig.client(), rig.client()
-    rig.witness.set_store("redis", "hung")
+    first, second = rig.client(), rig.client()
+    rig.witness.set_store("clickhouse", "hung")
     first.observe(body=b"1")
+    rig.timers.advance(0.001)
     second.post("/sessions")
-    canary.get("/", x_kato_canary="redis")
     rig.timers.advance(30)
-    assert first.taken() == second.taken() == canary.taken() == b""
-    assert rig.witness.backend.stats()["hung"] == 1
-    rig.witness.set_store("redis", "up")
+    assert first.taken() == second.taken() == b""
+    rig.witness.set_store("qdrant", "refused")
+    rig.timers.advance(1)
+    assert first.taken() == b""
+    rig.witness.set_store("clickhouse", "up")
     rig.timers.advance(1)
     assert (first.statuses(), second.statuses()) == ([200], [200])
     assert rig.kato.observed["s1"] == [b"1"]
 
 
-def test_a_store_that_hangs_on_keeps_everything_frozen(tmp_path: Path) -> None:
-    """Another store's recovery changes nothing; a kill does."""
-    rig = Rig(tmp_path, ONE)
+@pytest.mark.parametrize("given", PROFILES)
+def test_who_waits_for_redis_waits_alone(tmp_path: Path, given: dict[str, Any]) -> None:
+    """The worker serves others; when Redis is back the waiting request is handled."""
+    rig = Rig(tmp_path, custom_profile(given))
+    first, second = rig.client(), rig.client()
+    rig.witness.set_store("redis", "hung")
+    first.observe(body=b"1")
+    second.post("/sessions")
+    rig.timers.advance(30)
+    assert (first.statuses(), second.statuses()) == ([], [200])
+    rig.witness.set_store("redis", "up")
+    rig.timers.advance(1)
+    assert first.statuses() == [200]
+
+
+def test_who_gives_up_waiting_for_redis_is_never_handled(tmp_path: Path) -> None:
+    """As recorded: the abandoned observe was cancelled and not committed."""
+    rig = Rig(tmp_path)
     client = rig.client()
     rig.witness.set_store("redis", "hung")
     client.observe()
     rig.timers.advance(1)
-    rig.witness.set_store("qdrant", "hung")
-    assert rig.witness.backend.stats()["hung"] == 1
     client.connection.lost()
+    rig.witness.set_store("redis", "up")
+    rig.timers.advance(1)
+    assert rig.kato.observed["s1"] == []
+    (row,) = rig.arrivals()
+    assert (row["commit_seq"], row["status"]) == (0, 0)
+    assert row["disconnect_ns"] - row["arrive_ns"] == 1000 * MS
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_slow_redis_delays_and_a_client_that_leaves_meanwhile_is_dropped(tmp_path: Path, gone: bool) -> None:
+    """1.5 s of Redis are 1.5 s of the observe, and nobody else's."""
+    rig = Rig(tmp_path, ONE)
+    client = rig.client()
+    rig.witness.set_store("redis", "slow", 1.5)
+    client.observe()
+    rig.timers.advance(1)
+    if gone:
+        client.connection.lost()
+    rig.timers.advance(1)
+    assert len(rig.kato.observed["s1"]) == (0 if gone else 1)
+    (row,) = rig.arrivals()
+    assert gone or row["reply_ns"] - row["arrive_ns"] == 1510 * MS
+
+
+def test_a_queued_request_that_redis_catches_waits_alone_too(tmp_path: Path) -> None:
+    """Redis failed while it was in the worker's queue."""
+    rig = Rig(tmp_path, ONE)
+    first, second = rig.client(), rig.client()
+    first.observe()
+    second.post("/sessions")
+    rig.witness.set_store("redis", "hung")
+    rig.timers.advance(1)
+    assert (first.statuses(), second.statuses()) == ([], [200])
+
+
+def test_a_kill_forgets_frozen_and_waiting_requests(tmp_path: Path) -> None:
+    """Each is on record once, also where its client left long ago."""
+    rig = Rig(tmp_path, ONE)
+    frozen, waiting, left = rig.client(), rig.client(), rig.client()
+    rig.witness.set_store("clickhouse", "hung")
+    frozen.observe()
+    left.observe()
+    left.connection.lost()
+    rig.timers.advance(1)
+    rig.witness.set_store("redis", "hung")
+    waiting.observe()
     rig.witness.kill()
     assert rig.witness.backend.stats()["hung"] == 0
-    (row,) = rig.arrivals()
-    assert row["disconnect_ns"] > row["arrive_ns"]
+    assert [row["disconnect_ns"] > 0 for row in rig.arrivals()].count(True) == 1
+    assert len(rig.arrivals()) == 3
 
 
 @pytest.mark.parametrize(("mode", "slow", "after", "status"), [("refused", 0, 0, 503), ("slow", 2.0, 2.0, 200)])

@@ -15,7 +15,7 @@ from harness.twin.exchange import Exchange
 from harness.twin.http import BodyBudget, Request, RequestParser
 from harness.twin.kato.messages import Answer
 from harness.twin.profiles import Profile
-from harness.twin.steps import Timers
+from harness.twin.steps import Timer, Timers
 from harness.twin.witness import Common, Recorder, Witness
 from harness.twin.workers import make_pool
 
@@ -43,10 +43,13 @@ def ignore(what: str) -> None:
 class Handler(Protocol):
     """The embedded KATO: one request in, its answer and what it committed out.
 
-    `snapshot` and `restore` are the stored session as a worker loads it and as it writes it back.
+    `snapshot` and `restore` are the stored session as a worker loads it and as it writes it back. `redis_wait` is how
+    long a request waits (s) before anything happens to it, while its worker serves others.
     """
 
     def handle(self, request: Request, /) -> Answer: ...
+
+    def redis_wait(self, request: Request, /) -> float: ...
 
     def snapshot(self, session_id: str, /) -> object: ...
 
@@ -70,13 +73,21 @@ def embedded_witnesses(
     if kato is None:
         from harness.twin.kato import Kato
 
-        kato = Kato(identifiers=Identifiers(seed, "identifiers"))
+        kato = Kato(identifiers=Identifiers(seed, "identifiers"), settings=_server_settings(profile))
     common = Common()
     witnesses = tuple(Witness(timers, recorder, number, common) for number, recorder in enumerate(arrivals))
     shared = len(witnesses) > 1
     for witness in witnesses:
         witness.backend = Embedded(witness, kato, profile, seed + witness.instance, warn, shared)
     return witnesses
+
+
+def _server_settings(profile: Profile) -> dict[str, str]:
+    """The environment of a KATO that is served as the profile says; its /concurrency tells of it."""
+    settings = {"UVICORN_WORKERS": str(max(1, profile.workers))}
+    if profile.connection_limit:
+        settings["UVICORN_LIMIT_CONCURRENCY"] = str(profile.connection_limit)
+    return settings
 
 
 class Embedded:
@@ -101,37 +112,52 @@ class Embedded:
         self._shared = shared or profile.workers > 1
         self._timed = profile.service is not None
         self._census = Census(max(1, profile.workers))
-        self._hung: list[tuple[Exchange, Answer]] = []
+        self._hung: list[Exchange] = []
+        self._aside: dict[Connection, tuple[Exchange, Timer | None]] = {}
         self._traces = Identifiers(seed, "traces")
         self._pool = make_pool(profile, witness.timers, seed, self)
         self.cost = self._census.cost
         self.opened = self._pool.opened
-        self.closed = self._pool.closed
-        self.submit = self._pool.submit
         witness.keep_alive_ns = round(profile.keep_alive_s * 1e9)
 
     def new_parser(self, connection: Connection, budget: BodyBudget) -> RequestParser:
         return RequestParser(budget, connection.send_continue)
 
+    def closed(self, connection: Connection) -> None:
+        self._pool.closed(connection)
+        aside = self._aside.pop(connection, None)
+        if aside is not None:
+            exchange, timer = aside
+            if timer is not None:
+                timer.cancel()
+            connection.forget(exchange)
+
+    def submit(self, exchange: Exchange) -> None:
+        wait = self._kato.redis_wait(exchange.request)
+        if wait:
+            self._put_aside(exchange, wait)
+        else:
+            self._pool.submit(exchange)
+
     def drop(self) -> list[Exchange]:
         hung, self._hung = self._hung, []
-        return [*(exchange for exchange, _ in hung), *self._pool.drop()]
+        return [*hung, *self._pool.drop()]
 
     def set_store(self, store: str, mode: str, slow: float) -> None:
         """A store fails or recovers; what hung for one of them is tried again."""
         self._kato.set_store(store, mode, slow)
+        waiting = [(connection, exchange) for connection, (exchange, timer) in self._aside.items() if timer is None]
+        for connection, exchange in waiting:
+            del self._aside[connection]
+            self.submit(exchange)
         hung, self._hung = self._hung, []
-        for exchange, answer in hung:
-            if answer.committed:
-                answer.delay = 0.0
-                self._answer(exchange, answer)
-            else:
-                self._handle(exchange)
+        for exchange in hung:
+            self._handle(exchange)
         if not self._hung:
             self._pool.thaw()
 
     def stats(self) -> dict[str, Any]:
-        return {"hung": len(self._hung), "shared_nodes": len(self._shared_nodes)}
+        return {"hung": len(self._hung) + len(self._aside), "shared_nodes": len(self._shared_nodes)}
 
     async def finish(self) -> None:
         pass
@@ -151,12 +177,30 @@ class Embedded:
         self._witness.answered(exchange, OVERLOADED)
 
     def _handle(self, exchange: Exchange) -> float:
+        if self._kato.redis_wait(exchange.request) == math.inf:
+            self._put_aside(exchange, math.inf)
+            return 0.0
         answer = self._kato.handle(exchange.request)
         if answer.delay == math.inf:
-            self._hung.append((exchange, answer))
+            self._hung.append(exchange)
         else:
             self._answer(exchange, answer)
         return answer.delay
+
+    def _put_aside(self, exchange: Exchange, wait: float) -> None:
+        connection = exchange.connection
+        if not connection.alive:
+            connection.forget(exchange)
+            return
+        timer = None
+        if wait < math.inf:
+            timers = self._witness.timers
+            timer = timers.call_at(timers.now_ns() + round(wait * 1e9), lambda: self._waited(connection))
+        self._aside[connection] = exchange, timer
+
+    def _waited(self, connection: Connection) -> None:
+        exchange, _ = self._aside.pop(connection)
+        self._pool.submit(exchange)
 
     def _answer(self, exchange: Exchange, answer: Answer) -> None:
         if answer.session_id:

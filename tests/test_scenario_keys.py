@@ -53,6 +53,28 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "integration.scale": ("integration: {scale: 0.1}", "integration: {scale: -1}"),
     "topology": ("topology: {replicas: 3}", "topology: 3"),
     "topology.replicas": ("topology: {replicas: 3}", "topology: {replicas: 0}"),
+    "topology.discovery": ("topology: {discovery: consul}", "topology: {discovery: zookeeper}"),
+    "topology.discovery.kind": ("topology: {discovery: {kind: dns}}", "topology: {discovery: {kind: 3}}"),
+    "topology.discovery.address": (
+        "topology: {discovery: {kind: consul, address: node}}",
+        "topology: {discovery: {kind: dns, address: node}}",
+    ),
+    "topology.discovery.path": (
+        "topology: {discovery: {kind: consul, path: /status}}",
+        "topology: {discovery: {kind: consul, path: []}}",
+    ),
+    "topology.discovery.interval": (
+        "topology: {discovery: {kind: consul, interval: 10s}}",
+        "topology: {discovery: {kind: consul, interval: 10}}",
+    ),
+    "topology.discovery.timeout": (
+        "topology: {discovery: {kind: consul, timeout: 2s}}",
+        "topology: {discovery: {kind: consul, timeout: 0s}}",
+    ),
+    "topology.discovery.ttl": (
+        "topology: {discovery: {kind: dns, ttl: 5s}}",
+        "topology: {discovery: {kind: dns, ttl: soon}}",
+    ),
     "topology.balance": ("topology: {balance: round_robin}", "topology: {balance: random}"),
     "topology.mesh": ("topology: {mesh: {istio: [vs.yaml]}}", "topology: {mesh: {istoi: [vs.yaml]}}"),
     "topology.stores": ("topology: {stores: {redis: auto}}", "topology: {stores: {postgres: auto}}"),
@@ -111,6 +133,14 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "faults.only.header": (
         "faults: [{kind: status, only: {header: a=b}}]",
         "faults: [{kind: status, only: {header: {a: b}}}]",
+    ),
+    "faults.only.instance": (
+        "topology: {replicas: 3}\nfaults: [{kind: kill, only: {instance: 2}}]",
+        "topology: {replicas: 3}\nfaults: [{kind: kill, only: {instance: 3}}]",
+    ),
+    "faults.only.part": (
+        "topology: {discovery: consul}\nfaults: [{kind: refuse, only: {part: registry}}]",
+        "faults: [{kind: refuse, only: {part: registry}}]",
     ),
     "faults.only.nth": ("faults: [{kind: status, only: {nth: 3}}]", "faults: [{kind: status, only: {nth: 0}}]"),
     "faults.only.first": ("faults: [{kind: status, only: {first: 3}}]", "faults: [{kind: status, only: {first: all}}]"),

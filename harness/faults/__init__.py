@@ -11,7 +11,7 @@ from harness.faults.kind import Ask, FaultKind, Param, Probe, Toxic
 from harness.faults.latency import LATENCY
 from harness.faults.limit_data import LIMIT_DATA
 from harness.faults.lost_reply import COMMIT_THEN_DROP, COMMIT_THEN_STATUS, DROP_BEFORE_COMMIT
-from harness.faults.process import KILL, PAUSE
+from harness.faults.process import KILL, PAUSE, RESTART
 from harness.faults.quota import QUOTA
 from harness.faults.refuse import REFUSE
 from harness.faults.reset_peer import RESET_PEER
@@ -47,6 +47,7 @@ REGISTERED = (
     QUOTA,
     PAUSE,
     KILL,
+    RESTART,
     STORE,
     EXTERNAL,
 )

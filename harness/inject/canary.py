@@ -51,11 +51,15 @@ class Subject:
 
 
 class Canary:
-    """Probes one listener until closed; the timeline tells it which faults to prove."""
+    """Probes listeners until closed; the timeline tells it which faults to prove."""
 
-    def __init__(self, name: str, address: Address, rows: Path, clock: Clock) -> None:
+    def __init__(
+        self, name: str, address: Address, rows: Path, clock: Clock, aim: Callable[[Fault], Address] | None = None
+    ) -> None:
+        """`aim`: the listener through which a fault shows its effect; the one whose health is asked for by default."""
         self._name = name
         self._address = address
+        self._aim = aim or (lambda fault: address)
         self._rows = rows
         self._clock = clock
         self._asked: dict[tuple[str, int], Subject] = {}
@@ -113,9 +117,10 @@ class Canary:
         if kind.plane == "external" and parse_proof(params["proof"]) is None:
             return Subject(row_name, lambda: command_look(fault, now_ns), lambda probe: not probe.outcome, now_ns())
         ask, rule = kind.ask(params), PLAIN if kind.plane in ("toxiproxy", "external") else fault.name
+        address = self._aim(fault)
         return Subject(
             row_name,
-            lambda: look(self._address, ask, rule, now_ns),
+            lambda: look(address, ask, rule, now_ns),
             lambda probe: kind.effective(params, [probe]),
             now_ns(),
         )

@@ -65,7 +65,7 @@ def _gone(what: str) -> PartMissing:
 
 @dataclass(slots=True)
 class WitnessPlane:
-    """Carries faults of the planes witness (rules by request), process (pause, kill) and store.
+    """Carries faults of the planes witness (rules by request), process (pause, kill, restart) and store.
 
     Rules of several faults are active at once; the twin is resumed or restarted when the last such fault ends.
     """
@@ -79,8 +79,10 @@ class WitnessPlane:
         """Make the fault act; it does when this returns."""
         self.active.append(fault)
         params = KINDS[fault.kind].complete(fault.params)
-        if fault.kind in ("pause", "kill"):
-            self.control.do(fault.kind)
+        if fault.kind == "restart":
+            self.control.do("drain", within=params["drain"], **_instance(fault))
+        elif fault.kind in ("pause", "kill"):
+            self.control.do(fault.kind, **_instance(fault))
         elif fault.kind == "store":
             self.control.do("store", **params)
         else:
@@ -90,17 +92,24 @@ class WitnessPlane:
     def clear(self, fault: Fault) -> None:
         """Undo one fault; others go on."""
         self.active.remove(fault)
-        if fault.kind not in ("pause", "kill", "store"):
+        if fault.kind not in UNDO:
             self.control.do("remove_rule", name=fault.name)
         elif not any(_same_part(fault, other) for other in self.active):
-            self.control.do(UNDO[fault.kind], **_store_up(fault))
+            self.control.do(UNDO[fault.kind], **_store_up(fault), **_instance(fault))
 
 
-UNDO: Mapping[str, str] = {"pause": "resume", "kill": "restart", "store": "store"}
+UNDO: Mapping[str, str] = {"pause": "resume", "kill": "restart", "restart": "restart", "store": "store"}
+
+
+def _instance(fault: Fault) -> dict[str, int]:
+    return {"instance": fault.only["instance"]} if "instance" in fault.only else {}
 
 
 def _same_part(fault: Fault, other: Fault) -> bool:
-    return fault.kind == other.kind and fault.params.get("store") == other.params.get("store")
+    """Would undoing `fault` undo `other` too?"""
+    instances = {fault.only.get("instance"), other.only.get("instance")}
+    same_store = fault.params.get("store") == other.params.get("store")
+    return UNDO[fault.kind] == UNDO.get(other.kind) and same_store and (None in instances or len(instances) == 1)
 
 
 def _store_up(fault: Fault) -> dict[str, str]:

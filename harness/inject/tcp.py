@@ -13,6 +13,8 @@ from harness.inject.toxiproxy import CALM, POLL_S, Api, ToxiproxyError, Toxiprox
 from harness.model import Fault
 
 LISTEN_WITHIN_S = 2.0
+KATO = "kato"
+"""The part of the stack that faults hit unless they say another."""
 
 
 @dataclass(slots=True)
@@ -26,19 +28,24 @@ class Slot:
 
 @dataclass(slots=True)
 class Listener:
-    """A proxy of ours: its name on the server, where it listens and dials (host:port), its lease and its toxics."""
+    """A proxy of ours: its name on the server, where it listens and dials (host:port), its lease and its toxics.
+
+    It stands before instance `instance` of KATO, or before another `part` (see `hits`).
+    """
 
     name: str
     listen: str
     upstream: str
     lease: int
+    part: str
+    instance: int
     slots: list[Slot] = field(default_factory=list)
     toxics_made: int = 0
 
 
 @dataclass(slots=True)
 class ToxiproxyPlane:
-    """Carries TCP faults: each acts on every listener of the plane, on open and on new connections.
+    """Carries TCP faults: each acts on every listener that it hits, on open and on new connections.
 
     Toxics hit all connections (toxicity 1): Toxiproxy draws lots a connection and direction, so shares of *requests*
     are the witness's. `prefix` makes our proxies' names unique on a server that others use too. `restart` starts a
@@ -54,22 +61,22 @@ class ToxiproxyPlane:
     active: list[Fault] = field(default_factory=list)
     restarts: int = 0
 
-    def listen(self, name: str, listen: str, upstream: str) -> None:
+    def listen(self, name: str, listen: str, upstream: str, part: str = KATO, instance: int = 0) -> None:
         """Open a listener at `listen` (host:port, outside the ephemeral range: stack.ports) before `upstream`."""
         full = f"{self.prefix}-{name}"
         lease = self.leases.take({"undo": "proxy", "url": self.api.url, "proxy": full})
-        self.listeners.append(Listener(full, listen, upstream, lease))
+        self.listeners.append(Listener(full, listen, upstream, lease, part, instance))
         self.api.create(full, listen, upstream)
 
     def apply(self, fault: Fault) -> None:
         """Make the fault act; it does when this returns."""
         self.active.append(fault)
-        self._on_each(lambda listener: self._put(listener, fault))
+        self._on_each(fault, lambda listener: self._put(listener, fault))
 
     def clear(self, fault: Fault) -> None:
         """Undo one fault; others go on."""
         self.active.remove(fault)
-        self._on_each(lambda listener: self._lift(listener, fault))
+        self._on_each(fault, lambda listener: self._lift(listener, fault))
 
     def close(self) -> tuple[str, ...]:
         """Delete our proxies; the names of those that would not go."""
@@ -79,11 +86,12 @@ class ToxiproxyPlane:
         self.api.close()
         return left
 
-    def _on_each(self, change: Callable[[Listener], None]) -> None:
-        """Change every listener; where our server is stuck, set all of them up on a new one instead."""
+    def _on_each(self, fault: Fault, change: Callable[[Listener], None]) -> None:
+        """Change the listeners that a fault hits; where our server is stuck, set all up on a new one instead."""
         try:
             for listener in self.listeners:
-                change(listener)
+                if hits(fault, listener):
+                    change(listener)
         except PartMissing:
             if self.restart is None:
                 raise
@@ -124,7 +132,7 @@ class ToxiproxyPlane:
 
     def _lift(self, listener: Listener, fault: Fault) -> None:
         toxics = toxics_of(fault)
-        if not toxics and all(toxics_of(other) for other in self.active):
+        if not toxics and all(toxics_of(other) for other in self.active if hits(other, listener)):
             self._reopen(listener)
         if any(toxic.type == "reset_peer" and toxic.attributes["timeout"] for toxic in toxics):
             self._renew(listener)
@@ -151,7 +159,8 @@ class ToxiproxyPlane:
         listener.slots.clear()
         self.api.create(listener.name, listener.listen, listener.upstream)
         for fault in self.active:
-            self._put(listener, fault)
+            if hits(fault, listener):
+                self._put(listener, fault)
 
     def _reopen(self, listener: Listener) -> None:
         """Listen again, with a few tries in case somebody holds the port for a moment."""
@@ -163,6 +172,12 @@ class ToxiproxyPlane:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(POLL_S)
+
+
+def hits(fault: Fault, listener: Listener) -> bool:
+    """Does a fault act on a listener? `only` names the part (kato, unless it says registry) and maybe an instance."""
+    chosen = fault.only.get("instance")
+    return fault.only.get("part", KATO) == listener.part and chosen in (None, listener.instance)
 
 
 def toxics_of(fault: Fault) -> tuple[Toxic, ...]:

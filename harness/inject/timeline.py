@@ -49,7 +49,10 @@ class Prover(Protocol):
 
 @dataclass(slots=True)
 class Record:
-    """One row of faults.jsonl; times in ns on the run's clock, 0 for what has not happened."""
+    """One row of faults.jsonl; times in ns on the run's clock, 0 for what has not happened.
+
+    `params` has the fault's choice of requests and instances under `only`, where it makes one.
+    """
 
     name: str
     kind: str
@@ -123,7 +126,8 @@ class _Timeline:
         kind = KINDS[fault.kind]
         plane = self._planes[kind.plane]
         planned_ns = self._start_ns + fault.at_ns
-        record = Record(fault.name, fault.kind, plane.where, kind.complete(fault.params), planned_ns)
+        only = {"only": dict(fault.only)} if fault.only else {}
+        record = Record(fault.name, fault.kind, plane.where, kind.complete(fault.params) | only, planned_ns)
         record.requested_ns = self._clock.now_ns()
         self._begun.append((fault, record))
         self._active.append((fault, record))

@@ -13,6 +13,8 @@ def check(scenario: Scenario, sink: Sink) -> None:
     """Note every problem between the keys of a scenario that was read."""
     _load(scenario, sink)
     _target(scenario, sink)
+    _topology(scenario, sink)
+    _aims(scenario, sink)
     _fault_names(scenario, sink)
     _repeats(scenario, sink)
     check_expressions(scenario, sink)
@@ -56,6 +58,33 @@ def _target(scenario: Scenario, sink: Sink) -> None:
         sink.note(
             at(scenario, "load.sessions.concurrent"), what, f"at most {target.footprint.max_nodes} concurrent sessions"
         )
+
+
+def _topology(scenario: Scenario, sink: Sink) -> None:
+    topology = scenario.topology
+    if topology.discovery.kind == "none":
+        return
+    if topology.mesh:
+        what = "with a mesh the client asks no registry: its sidecar knows the endpoints"
+        sink.note(at(scenario, "topology.discovery"), what, "keep mesh or discovery")
+    if topology.discovery.kind == "dns" and topology.discovery.address == "node":
+        what = "address: node is about Consul's answers"
+        sink.note(at(scenario, "topology.discovery.address"), what, "leave it out, or discovery: consul")
+
+
+def _aims(scenario: Scenario, sink: Sink) -> None:
+    """Faults hit instances and parts that there are."""
+    count, discovery = scenario.topology.count, scenario.topology.discovery.kind
+    for fault in scenario.faults:
+        instance, part = fault.only.get("instance"), fault.only.get("part")
+        if instance is not None and count is not None and instance >= count:
+            there = "there is only instance 0" if count == 1 else f"they are numbered from 0 to {count - 1}"
+            sink.note(fault.where, f"{fault.name} hits instance {instance}: {there}", "raise topology.replicas")
+        if part == "registry" and discovery != "consul":
+            what = f"{fault.name} hits a registry, and none stands behind a proxy of ours"
+            sink.note(fault.where, what, "add topology: {discovery: consul}")
+        if part == "registry" and instance is not None:
+            sink.note(fault.where, f"{fault.name} hits an instance of the registry: it has none", "keep one of them")
 
 
 def _fault_names(scenario: Scenario, sink: Sink) -> None:

@@ -31,9 +31,15 @@ def _per_second(text: str) -> float:
     return rate_per_s(text) if "/" in text else number(text)
 
 
+PARTS = ("kato", "registry")
+"""What Toxiproxy stands before: the instances of KATO, and the registry where discovery asks one."""
+
+MAX_INSTANCE = 63
+
+
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Which requests suffer; counters run over the requests that match op, path and header."""
+    """Which requests suffer; counters run over the requests that match op, path, header and instance."""
 
     op: str = key(choice(*OPERATIONS), "one kind of call", default="")
     path: str = key(leaves.TEXT, "a prefix or glob of the URL's path", default="")
@@ -42,9 +48,18 @@ class Only:
     first: int = key(integer(1), "the first n matching requests", default=0)
     every: int = key(integer(1), "each nth matching request", default=0)
     share: float = key(leaves.RATIO, "that share of them, drawn from the seed", default=0.0)
+    instance: int = key(integer(0, MAX_INSTANCE), "one instance of KATO, numbered from 0", default=0)
+    part: str = key(choice(*PARTS), "kato, or the registry of topology.discovery", default="kato")
 
 
 ONLY = Record(Only)
+
+CHOOSES: Mapping[str, tuple[str, ...]] = {
+    "witness": tuple(word for word in keys_of(Only) if word != "part"),
+    "toxiproxy": ("instance", "part"),
+    "process": ("instance",),
+}
+"""What faults of a plane can be narrowed down to; planes that are not here hit everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +142,8 @@ class FaultEntry:
         common = {("for_" if word == "for" else word): value for word, value in values.items() if word not in named}
         common.setdefault("name", kind.name)
         common["only"] = _only(common.get("only"), node)
-        self._only_where_it_can(kind, node, sink)
+        _only_where_it_can(kind, node, sink)
         return FaultSpec(**common, params=params, where=node.where)
-
-    @staticmethod
-    def _only_where_it_can(kind: FaultKind, node: Node, sink: Sink) -> None:
-        if "only" in node.entries and kind.plane != "witness":
-            can = ", ".join(name for name, other in KINDS.items() if other.plane == "witness")
-            sink.note(
-                node.key_where("only"),
-                f"{kind.name} can't choose requests: it breaks whole connections",
-                f"only works with {can}",
-            )
 
     def schema(self) -> dict[str, Any]:
         return {"oneOf": [self._one(kind) for kind in KINDS.values()]}
@@ -164,6 +169,20 @@ class _Ignored:
 
     def schema(self) -> dict[str, Any]:
         return {}
+
+
+def _only_where_it_can(kind: FaultKind, node: Node, sink: Sink) -> None:
+    only = node.entries.get("only")
+    can = CHOOSES.get(kind.plane, ())
+    if only is None or (can and all(word in can or word not in keys_of(Only) for word in only.entries)):
+        return
+    what = "requests: it breaks whole connections" if kind.plane == "toxiproxy" else "what it hits"
+    if can:
+        cure = f"`only` of {kind.name} takes {' and '.join(can)}"
+    else:
+        able = ", ".join(name for name, other in KINDS.items() if other.plane == "witness")
+        cure = f"only works with {able}"
+    sink.note(node.key_where("only"), f"{kind.name} can't choose {what}", cure)
 
 
 def _only(only: Only | None, node: Node) -> dict[str, Any]:

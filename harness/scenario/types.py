@@ -35,6 +35,7 @@ from harness.scenario.leaves import (
 from harness.scenario.nodes import Node, Where
 from harness.scenario.policykeys import POLICY
 from harness.scenario.special import ABORT, FORMAT, LAW, PROFILE, SLO, STAGES, TARGET_URL, USE, StageSpec
+from harness.scenario.topology import Topology
 
 NODE_PREFIX = "kh-"
 MAX_NODES = 80
@@ -103,22 +104,6 @@ class IntegrationUse:
     runtime: str = key(choice("threads", "asyncio", "gevent"), "how its calls run at once", default="")
     inspect: tuple[str, ...] = key(ListOf(TEXT), "module:object from which promises are read", default=())
     scale: float | None = key(number(0), "passed to factories that take scale", default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """What stands between the client and KATO."""
-
-    replicas: int = key(integer(1, 64), "instances of KATO", default=1)
-    balance: str = key(
-        choice("round_robin", "session_hash", "least_pending", "first"), "who gets a request", default="round_robin"
-    )
-    mesh: Mapping[str, tuple[str, ...]] = key(
-        MapOf(ListOf(PATH, 1), ("istio",), 1), "mesh policy in front of the client", factory=dict
-    )
-    stores: Mapping[str, str] = key(
-        MapOf(TEXT, ("redis", "clickhouse", "qdrant")), "auto, or host:port of a proxy before it", factory=dict
-    )
 
 
 @dataclass(frozen=True, slots=True)

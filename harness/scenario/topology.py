@@ -1,0 +1,60 @@
+"""What stands between the client and KATO: replicas and who balances them, a mesh's sidecar, a registry, stores."""
+
+# ruff: noqa: RUF009 - `key` makes a dataclass field, as `dataclasses.field` does
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.scenario.kinds import Either, ListOf, MapOf, Record, key
+from harness.scenario.leaves import PATH, POSITIVE_DURATION, TEXT, choice, integer
+
+MAX_REPLICAS = 64
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """How the client finds the instances: by itself (none), by asking Consul, or by a DNS name.
+
+    Its times are those of the integration guide; a run with scale shortens them like the client's own.
+    """
+
+    kind: str = key(choice("none", "consul", "dns"), "who is asked for addresses", default="none")
+    address: str = key(
+        choice("service", "node"), "node: Service.Address is empty, so that Node.Address counts", default="service"
+    )
+    path: str = key(TEXT, "what Consul's check asks each instance for", default="/health")
+    interval: float = key(POSITIVE_DURATION, "from one check to the next (s)", default=10.0)
+    timeout: float = key(POSITIVE_DURATION, "a check's time-out (s)", default=2.0)
+    ttl: float = key(POSITIVE_DURATION, "how long a DNS answer may be kept (s)", default=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What stands between the client and KATO. `replicas` None: as many as the mesh's files say, else one."""
+
+    replicas: int | tuple[Labels, ...] | None = key(
+        Either(scalar=integer(1, MAX_REPLICAS), list=ListOf(MapOf(TEXT), 1)),
+        "instances of KATO: a number, or the labels of each",
+        default=None,
+    )
+    balance: str = key(
+        choice("round_robin", "session_hash", "least_pending", "first"),
+        "who gets a request, where neither mesh nor registry decides",
+        default="round_robin",
+    )
+    mesh: Mapping[str, tuple[str, ...]] = key(
+        MapOf(ListOf(PATH, 1), ("istio",), 1), "mesh policy in front of the client", factory=dict
+    )
+    discovery: Discovery = key(Record(Discovery, short="kind"), "how the client finds KATO", factory=Discovery)
+    stores: Mapping[str, str] = key(
+        MapOf(TEXT, ("redis", "clickhouse", "qdrant")), "auto, or host:port of a proxy before it", factory=dict
+    )
+
+    @property
+    def count(self) -> int | None:
+        """How many instances the file asks for; None where it leaves that to the mesh's files."""
+        if isinstance(self.replicas, tuple):
+            return len(self.replicas)
+        return self.replicas if self.replicas is not None or self.mesh else 1

@@ -44,6 +44,19 @@ def source(case: Case, op: str, key: str) -> str:
     return str(sources.get(f"calls.{op}.{key}", sources.get(key, "declared")))
 
 
+def is_known(case: Case, op: str, key: str) -> bool:
+    """Whether the policy itself says this number, rather than the record's default."""
+    return f"calls.{op}.{key}" in case.promise.sources or key in case.promise.sources
+
+
+def attempts_of(case: Case, op: str) -> int | None:
+    """The attempts of one request that the policy allows; None where it doesn't say."""
+    retry = case.policy.of(op).retry
+    if retry is None or not is_known(case, op, "retry.max_attempts"):
+        return None
+    return max(retry.max_attempts, 1)
+
+
 def requests_of(case: Case) -> Ints:
     """For each call how many requests it made one after the other: an attempt after a 2xx one begins another."""
     tries = case.attempts
@@ -65,29 +78,30 @@ def limits_ns(case: Case) -> Ints:
 def _sum_ns(case: Case, op: str) -> Ints:
     """The bound from single time-outs: attempts × (one attempt + reading its body) + waits between them.
 
-    Where retries or their waits are not known, those that were seen are allowed: T1 then judges each attempt.
+    Where the number of attempts is not known those that were seen are allowed: T1 then judges each attempt. Waits
+    that were seen between attempts are allowed too, for R3 and R5 judge them.
     """
-    policy, tries = case.policy.of(op), case.attempts
-    each_s, retry = attempt_bound_s(policy), policy.retry
-    if each_s is None or (retry is None and not case.hooked):
+    policy, tries, most = case.policy.of(op), case.attempts, attempts_of(case, op)
+    each_s = attempt_bound_s(policy)
+    if each_s is None or (most is None and not case.hooked):
         return np.zeros(len(case.calls), np.int64)
-    times = tries.count if retry is None else np.maximum(requests_of(case) * retry.max_attempts, 1)
-    waits = _waits_ns(case)
-    if retry is not None and retry.backoff is not None:
-        waits = requests_of(case) * int(1e9 * sum(backoff_s(policy, retry=n) for n in range(1, retry.max_attempts)))
-    elif retry is not None and retry.max_attempts == 1:
-        waits = np.zeros_like(waits)
+    times = np.maximum(tries.count if most is None else requests_of(case) * most, 1)
+    promised = int(1e9 * sum(backoff_s(policy, again) for again in range(1, most or 1)))
+    waits = np.maximum(requests_of(case) * promised, _gaps_ns(case))
     headers = tries.table["headers_ns"]
     body = np.where(headers > 0, tries.table["end_ns"] - headers, 0)
     reading = np.minimum(tries.sum(body), times * int(1e9 * ((policy.timeout and policy.timeout.read) or 0.0)))
-    return np.maximum(times, 1) * int(each_s * 1e9) + waits + reading
+    bound: Ints = times * int(each_s * 1e9) + waits + reading
+    return bound
 
 
-def _waits_ns(case: Case) -> Ints:
-    """For each call the time that it spent in no attempt (ns)."""
-    spent = case.attempts.sum(case.attempts.table["end_ns"] - case.attempts.table["start_ns"])
-    waits: Ints = np.maximum(case.calls["end_ns"] - case.calls["start_ns"] - spent, 0)
-    return waits
+def _gaps_ns(case: Case) -> Ints:
+    """For each call the time between its attempts (ns)."""
+    tries = case.attempts
+    gaps = np.zeros(len(tries.row), np.int64)
+    same = tries.row[1:] == tries.row[:-1]
+    gaps[1:] = np.where(same, np.maximum(tries.table["start_ns"][1:] - tries.table["end_ns"][:-1], 0), 0)
+    return tries.sum(gaps)
 
 
 def call_bounds_s(case: Case) -> dict[str, float]:
@@ -95,10 +109,9 @@ def call_bounds_s(case: Case) -> dict[str, float]:
     found: dict[str, float] = {}
     for op in case.calls["op"].names:
         policy, total = case.policy.of(op), declared_total_s(case, op)
-        each = attempt_bound_s(policy)
-        attempts = policy.retry.max_attempts if policy.retry else 1
+        each, attempts = attempt_bound_s(policy), attempts_of(case, op) or 1
         if total is not None:
             found[op] = total
         elif each is not None:
-            found[op] = attempts * each + sum(backoff_s(policy, retry) for retry in range(1, attempts))
+            found[op] = attempts * each + sum(backoff_s(policy, again) for again in range(1, attempts))
     return found

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import source
+from harness.laws.bounds import attempts_of, source
 from harness.laws.case import Case, Ints
 from harness.laws.chains import chains_of, failed_words
 from harness.laws.fallback import TRANSIENT
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import WRITES, has_oracle
+from harness.policy import Retry
 
 RETRIED = frozenset({"status", "refuse", "reset_peer", "timeout", "drop_before_commit", "kill", "sequence"})
 
@@ -26,7 +27,7 @@ BUGS = ("TypeError", "KeyError", "AttributeError", "NameError", "UnboundLocalErr
 def no_retry(case: Case) -> Ruling | None:
     """The ruling where no retry is promised and none was seen."""
     policies = (case.policy, *case.policy.calls.values())
-    if any(policy.retry is not None and policy.retry.max_attempts > 1 for policy in policies):
+    if any(policy.retry is not None and policy.retry != Retry() for policy in policies):
         return None
     return None if len(chains_of(case).retries) else inapplicable("no retry is declared or read, and none was seen")
 
@@ -40,9 +41,7 @@ def limits(case: Case) -> Ints:
     """For each call how many attempts of one request its policy allows; 0 where no retry policy is known."""
     found = np.zeros(len(case.calls), np.int64)
     for op in case.calls["op"].names:
-        retry = case.policy.of(op).retry
-        if retry is not None:
-            found[case.calls["op"].among(op)] = max(retry.max_attempts, 1)
+        found[case.calls["op"].among(op)] = attempts_of(case, op) or 0
     return found
 
 

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 from harness.conform.contract import Case, load_cases
-from harness.conform.replay import Send, replay
+from harness.conform.exchanges import askable, load_exchanges
+from harness.conform.replay import Send, replay, replay_exchanges
 from harness.conform.report import ConformReport, LeftOut, Row
+from harness.conform.schema import NOT_IMITATED, check_schema
 from harness.conform.wire import sender
 
 __all__ = ["Case", "ConformReport", "LeftOut", "Row", "Send", "conform", "load_cases", "replay"]
@@ -19,4 +21,8 @@ def conform(url: str, cases: Path | None = None) -> ConformReport:
     Raises UsageError for a bad URL or file, PartMissing where nobody answers.
     """
     send = sender(url)
-    return ConformReport(url, tuple(replay(load_cases(cases), send, time.sleep)))
+    if cases is not None:
+        return ConformReport(url, tuple(replay(load_cases(cases), send, time.sleep)))
+    exchanges, left_out = askable(load_exchanges())
+    rows = (*replay(load_cases(), send, time.sleep), *replay_exchanges(exchanges, send, time.sleep))
+    return ConformReport(url, (*rows, check_schema(send)), (*left_out, *NOT_IMITATED))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.conform.contract import Expected
+from harness.conform.contract import ANY_BODY, Expected
 
 FLOAT_TOLERANCE = 1e-6
 TTL_TOLERANCE_S = 5
@@ -26,13 +26,17 @@ _TIMED_WORDS = re.compile(r"(?<=patterns in )[\d.]+(?=ms)")
 _RANKED = {"predictions": "potential", "future_potentials": "aggregate_potential"}
 
 
-def differences(path: str, expected: Expected, status: int, content_type: str, body: Any) -> list[str]:
+def differences(path: str, expected: Expected, status: int, headers: Mapping[str, str], body: Any) -> list[str]:
     """What is not as recorded, one sentence each; empty where the answer conforms."""
     found = []
     if status != expected.status:
         found.append(f"status {status}, not {expected.status}")
-    if expected.content_type and content_type != expected.content_type:
-        found.append(f"content type {content_type!r}, not {expected.content_type!r}")
+    wanted = {"content-type": expected.content_type, **expected.headers}
+    for name, value in wanted.items():
+        if value and headers.get(name) != value:
+            found.append(f"{name} is {headers.get(name)!r}, not {value!r}")
+    if expected.body is ANY_BODY:
+        return found
     same = _of_same_kind if _MONITORING.fullmatch(path.partition("?")[0]) and status == 200 else _equal
     found.extend(same("body", expected.body, body))
     return found

@@ -13,15 +13,20 @@ from harness.errors import UsageError
 
 VERSION = "3.10"
 NO_BODY = object()
+"""The request has no body."""
+
+ANY_BODY = object()
+"""The answer's body was not recorded whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The recorded answer: status, Content-Type, and the body as parsed JSON or as text."""
+    """The recorded answer: status, Content-Type, the body as parsed JSON or as text, and headers that must be equal."""
 
     status: int
     content_type: str
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.conform.compare import differences
-from harness.conform.contract import NO_BODY, Case, Expected, Step
+from harness.conform.contract import ANY_BODY, NO_BODY, Case, Step
+from harness.conform.exchanges import Exchange
 from harness.conform.report import Row
 
 Reply = tuple[int, Mapping[str, str], bytes]
@@ -24,19 +26,27 @@ _JSON = "application/json"
 
 def new_run() -> str:
     """A word for `${run}` that keeps this replay's nodes apart from those of all others."""
-    return f"run{secrets.token_hex(5)}"
+    return f"{secrets.randbelow(9 * 10**9) + 10**9}"
 
 
-def replay(cases: Iterable[Case], send: Send, sleep: Sleep, run: str = "") -> Iterator[Row]:
+def replay(cases: Iterable[Case], send: Send, sleep: Sleep) -> Iterator[Row]:
     """One row a step, in order."""
-    run = run or new_run()
+    run = new_run()
     for number, case in enumerate(cases):
         variables = {"run": f"{run}-{number}"}
         for at, step in enumerate(case.steps, 1):
-            yield _replayed(case, at, step, variables, send, sleep)
+            yield replay_step(case.name, at, step, variables, send, sleep)
 
 
-def _replayed(case: Case, number: int, step: Step, variables: dict[str, str], send: Send, sleep: Sleep) -> Row:
+def replay_exchanges(exchanges: Iterable[Exchange], send: Send, sleep: Sleep) -> Iterator[Row]:
+    """One row an exchange, in order; sessions go from one to the next."""
+    variables = {"run": new_run()}
+    for exchange in exchanges:
+        yield replay_step(exchange.scenario, exchange.number, exchange.step, variables, send, sleep)
+
+
+def replay_step(case: str, number: int, step: Step, variables: dict[str, str], send: Send, sleep: Sleep) -> Row:
+    """Send one step; what it saves is added to `variables`."""
     if step.wait_s:
         sleep(step.wait_s)
     path = str(filled(step.path, variables))
@@ -44,15 +54,16 @@ def _replayed(case: Case, number: int, step: Step, variables: dict[str, str], se
     body = body_of(headers, raw)
     if step.save and isinstance(body, dict) and isinstance(body.get("session_id"), str):
         variables[step.save] = body["session_id"]
-    wanted = Expected(step.expected.status, step.expected.content_type, filled(step.expected.body, variables))
-    wrong = differences(path, wanted, status, headers.get("content-type", ""), body)
+    expected = step.expected
+    wanted = replace(expected, body=filled(expected.body, variables), headers=dict(filled(expected.headers, variables)))
+    wrong = differences(path, wanted, status, headers, body)
     endpoint = f"{step.method} {_VARIABLE.sub('{id}', step.path)}"
-    return Row(endpoint, case.name, number, _told(wanted.status, wanted.body), _told(status, body), tuple(wrong))
+    return Row(endpoint, case, number, _told(wanted.status, wanted.body), _told(status, body), tuple(wrong))
 
 
 def request_of(step: Step, variables: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
     """Headers and body of a step; JSON unless its own headers say otherwise."""
-    headers = {name.lower(): value for name, value in step.headers.items()}
+    headers = {name.lower(): str(filled(value, variables)) for name, value in step.headers.items()}
     if step.raw is not None:
         headers.setdefault("content-type", _JSON)
         return headers, str(filled(step.raw, variables)).encode()
@@ -84,5 +95,7 @@ def filled(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def _told(status: int, body: Any) -> str:
+    if body is ANY_BODY:
+        return f"{status} …"
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
     return f"{status} {text}".strip()

@@ -27,7 +27,7 @@ class Call:
     def live_session(self) -> Session:
         """The session that the path names; raises RefusedError with KATO's 404."""
         name = self.params["session_id"]
-        session = self.state.sessions.get(name)
+        session = self.state.session(name)
         if session is None:
             raise detail(404, f"Session {name} not found or expired")
         self.session_id = name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -14,18 +16,30 @@ from harness.twin.kato import cors
 from harness.twin.kato.bodies import decode_observation
 from harness.twin.kato.calls import Call
 from harness.twin.kato.learning import observe
-from harness.twin.kato.messages import Answer, CrashError, RefusedError, Request, crashed, detail, strict_json
+from harness.twin.kato.messages import (
+    TEXT_TYPE,
+    Answer,
+    CrashError,
+    RefusedError,
+    Request,
+    crashed,
+    detail,
+    strict_json,
+)
 from harness.twin.kato.routes import find
+from harness.twin.kato.sessions import restore, snapshot
 from harness.twin.kato.settings import read_settings
 from harness.twin.kato.state import State
+from harness.twin.kato.stores import FrozenError
 
 _PREFIX = "/sessions/"
 _OBSERVE = "/observe"
+_ASKS_REDIS = ("/sessions", "/health", "/metrics", "/pattern", "/symbols", "/cache", "/distributed-stm")
 _URL_SAFE = ":/%#?=@[]!$&'()*+,;"
 
 
 def _identifier() -> str:
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 class Kato:
@@ -45,13 +59,51 @@ class Kato:
         self._state = State(read_settings(settings or {}), now, identifiers)
 
     def handle(self, request: Request) -> Answer:
-        """Carry the request out and return the answer."""
-        answer = self._observe(request) if request.method == "POST" else None
-        if answer is None:
-            answer = self._answer(request)
+        """Carry the request out and return the answer.
+
+        Where its `delay` is math.inf, nothing has happened: ask again when the stores have changed.
+        """
         state = self._state
+        stores = state.stores
+        stores.spent = 0.0
+        if stores.all_up:
+            answer = (self._observe(request) if request.method == "POST" else None) or self._answer(request)
+        elif self.redis_wait(request) == math.inf:
+            return _stuck()
+        else:
+            try:
+                answer = self._answer(request)
+            except FrozenError:
+                return _stuck()
+        answer.delay = stores.spent
         state.monitor.record(state.now(), request.method, request.path, answer.status, answer.delay)
         return answer
+
+    def set_store(self, store: str, mode: str, slow: float = 0.0) -> None:
+        """One of KATO's stores is `up` or fails; `slow`: seconds that each request to a slow one takes longer.
+
+        Raises UsageError for a store or a mode that doesn't exist.
+        """
+        self._state.stores.set(store, mode, slow)
+
+    def redis_wait(self, request: Request) -> float:
+        """How long the request waits for Redis before anything happens (s); math.inf while Redis hangs.
+
+        The worker serves others meanwhile, and a request whose client goes in this time is dropped unhandled.
+        """
+        stores = self._state.stores
+        return 0.0 if stores.all_up or not _asks_redis(request) else stores.redis_wait()
+
+    def snapshot(self, session_id: str) -> object:
+        """A session as a worker loads it; None where there is none."""
+        session = self._state.session(session_id)
+        return None if session is None else snapshot(session)
+
+    def restore(self, session_id: str, saved: Any) -> None:
+        """A session as a worker that loaded `saved` sees it: what others wrote since is lost."""
+        session = self._state.session(session_id)
+        if session is not None and saved is not None:
+            restore(session, saved)
 
     def _observe(self, request: Request) -> Answer | None:
         """The common observe, fast; None where the general way has to decide."""
@@ -94,6 +146,8 @@ class Kato:
             return Answer(error.status, strict_json(error.content), error.headers)
         try:
             answer = cors.preflight(request.method, request.headers) or self._routed(call)
+        except FrozenError:
+            raise
         except CrashError:
             answer = crashed()
             answer.session_id, answer.node_id, answer.committed = call.session_id, call.node_id, call.committed
@@ -112,7 +166,7 @@ class Kato:
         asks = request.method == "GET" and (len(parts) == 3 or (len(parts) == 4 and parts[3] == "exists"))
         if not session_id or asks:
             return ""
-        if self._state.sessions.get(session_id) is None:
+        if self._state.session(session_id) is None:
             message = f"Session {session_id} not found or expired"
             error = {"code": "SESSION_NOT_FOUND", "message": message, "session_id": session_id}
             raise RefusedError(404, {"error": error})
@@ -121,7 +175,7 @@ class Kato:
     def _named_by_header(self, request: Request) -> str:
         session_id = request.headers.get("x-session-id") or _cookie(request.headers.get("cookie", ""), "session_id")
         if session_id:
-            self._state.sessions.get(session_id)
+            self._state.session(session_id)
         return session_id
 
     def _routed(self, call: Call) -> Answer:
@@ -144,6 +198,14 @@ class Kato:
             headers = {"allow": ", ".join(route.methods), "content-type": "application/json"}
             raise RefusedError(405, {"detail": "Method Not Allowed"}, headers)
         return route.endpoint(call)
+
+
+def _stuck() -> Answer:
+    return Answer(503, b"", TEXT_TYPE, delay=math.inf)
+
+
+def _asks_redis(request: Request) -> bool:
+    return request.path.startswith(_ASKS_REDIS) or "x-session-id" in request.headers
 
 
 def _redirected(request: Request) -> Answer:

@@ -117,7 +117,9 @@ class Knowledge:
         """The pattern of these events and whether it is new to Redis; counts it there."""
         self.settle()
         name = pattern_name(events)
-        pattern = self.patterns.get(name) or self.unwritten.get(name) or Pattern(name, events)
+        pattern = self.patterns.get(name)
+        if pattern is None:
+            pattern = self.unwritten.setdefault(name, Pattern(name, events))
         pattern.frequency += 1
         return pattern, pattern.frequency == 1
 
@@ -168,6 +170,14 @@ class Knowledge:
         self.settle()
         self._empty_rows()
         self.lose_counters()
+
+    def lose_rows(self) -> None:
+        """ClickHouse came back empty; what Redis counts stays, so that a pattern learned again is not written again."""
+        self.settle()
+        self.unwritten |= {name: pattern for name, pattern in self.patterns.items() if pattern.frequency}
+        for pattern in self.patterns.values():
+            pattern.rows = 0
+        self._empty_rows()
 
     def lose_counters(self) -> None:
         """Redis came back empty; the rows in ClickHouse stay."""

@@ -107,7 +107,7 @@ def learn(
     knowledge = node.knowledge
     pattern, new = knowledge.claim(stm)
     if new:
-        knowledge.write(pattern)
+        node.write(pattern)
         pattern.emotives = ()
         pattern.metadata = {}
     _remember(pattern, emotives, _unique_values(metadata), node.persistence)

@@ -81,12 +81,16 @@ class Matcher:
 
     def _similarity(self, flat: Sequence[str]) -> float:
         subsequences = self._subsequences
+        cutoff = self._threshold * 100 - _CUTOFF_SLACK
         if self._by_token:
             total = subsequences.length + len(flat)
             score = 2.0 * subsequences.common(flat) / total * 100.0
+        elif cutoff < 0:
+            # The library behind KATO refuses a negative cut-off for characters, so that a threshold of 0 finds nothing.
+            return -1.0
         else:
             score = subsequences.ratio(" ".join(flat))
-        return score / 100.0 if score >= self._threshold * 100 - _CUTOFF_SLACK else -1.0
+        return score / 100.0 if score >= cutoff else -1.0
 
     def _detailed(self, pattern: Pattern, similarity: float) -> Match | None:
         flat = pattern.flat

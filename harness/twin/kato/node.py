@@ -8,14 +8,21 @@ from itertools import islice
 from weakref import WeakSet
 
 from harness.twin.kato.config import Config
-from harness.twin.kato.knowledge import Knowledge, Statistics
+from harness.twin.kato.knowledge import Knowledge, Pattern, Statistics
 from harness.twin.kato.messages import CrashError
 from harness.twin.kato.prediction import Future, Prediction, predict
 from harness.twin.kato.sessions import Event, Session
 from harness.twin.kato.single import predict_single
 from harness.twin.kato.sql import is_broken, is_changed
+from harness.twin.kato.stores import STORM_S, FrozenError, Stores
 from harness.twin.kato.vectors import Collection, summed, vector_name
 
+MAX_UNWRITTEN = 10
+"""Rows that a failing ClickHouse leaves with the worker; older ones are lost."""
+
+_INSERT_REQUESTS = 2
+_FINALIZE_REQUESTS = 2
+_CLEAR_REQUESTS = 2
 _REPLACED = str.maketrans(dict.fromkeys('/\\."$*<>:|?- ', "_"))
 _MAX_ID = 60
 _SAFE_RANKINGS = frozenset(
@@ -56,7 +63,14 @@ class Node:
     """
 
     def __init__(
-        self, node_id: str, name: str, knowledge: Knowledge, vectors: Collection, config: Config, now: float
+        self,
+        node_id: str,
+        name: str,
+        knowledge: Knowledge,
+        vectors: Collection,
+        config: Config,
+        stores: Stores,
+        now: float,
     ) -> None:
         self.node_id = node_id
         self.name = name
@@ -66,6 +80,8 @@ class Node:
         self.persistence = config.settings.persistence
         self.unreadable = is_broken(name) or is_changed(name)
         self._config = config
+        self._stores = stores
+        self._unwritten: list[Pattern] = []
         self._future_potentials: list[Future] = []
         self._new_vectors: list[tuple[str, list[float]]] = []
         self._statistics: Statistics | None = None
@@ -78,10 +94,12 @@ class Node:
         """Predictions for a session's memory under its configuration; nothing for an empty memory."""
         if not stm:
             return []
-        if _is_single(stm):
+        single = _is_single(stm)
+        readable = self._read_patterns(single)
+        if single:
             return self._foresee_single(stm[0][0], config)
         self._latest = None
-        predictions, self._future_potentials = self._foresee(stm, config)
+        predictions, self._future_potentials = self._foresee(stm, config) if readable else ([], [])
         return predictions
 
     def expect(self, session: Session, event: Event) -> None:
@@ -91,9 +109,10 @@ class Node:
         """
         stm = session.stm
         single = len(stm) == 1 and len(event) == 1
+        readable = self._read_patterns(single)
         if single and (self.unreadable or is_broken(event[0])):
-            raise CrashError
-        if not self.knowledge.patterns:
+            raise self._storm()
+        if not self.knowledge.patterns or not readable:
             session.predictions = ()
             if not single:
                 self._latest = None
@@ -145,25 +164,32 @@ class Node:
         """
         total = summed(vectors)
         name = vector_name(total)
-        neighbours = self.vectors.nearest(total)
+        neighbours = self.vectors.nearest(total) if self._stores.ask("qdrant") else []
         self._new_vectors.append((name, total))
         return [*neighbours, *(() if name in neighbours else (name,))]
 
     def store_vectors(self) -> None:
         """Put the vectors observed since the last learning into the collection."""
         for name, vector in self._new_vectors:
-            self.vectors.add(name, vector)
+            if self._stores.ask("qdrant"):
+                self.vectors.add(name, vector)
         self._new_vectors = []
+
+    def write(self, pattern: Pattern) -> None:
+        """Write the pattern's row; raises CrashError where ClickHouse fails, and keeps the row for later."""
+        self._unwritten = [*self._unwritten[1 - MAX_UNWRITTEN :], pattern]
+        self._flush(_INSERT_REQUESTS)
 
     def finalize(self) -> int:
         """Compute the metrics of all patterns; returns how many rows they have in ClickHouse."""
-        if is_broken(self.name):
+        self._flush(1)
+        if is_broken(self.name) or not self._stores.ask("clickhouse", _FINALIZE_REQUESTS):
             raise CrashError
         return 0 if self.unreadable else self.knowledge.finalize()
 
     def clear(self) -> None:
         """Forget all that was learned. Stored vectors and future potentials stay, as in KATO."""
-        if is_broken(self.name):
+        if is_broken(self.name) or not self._stores.ask("clickhouse", _CLEAR_REQUESTS):
             raise CrashError
         self.knowledge.clear()
         self.forget_statistics()
@@ -173,14 +199,45 @@ class Node:
         """Read the symbols' statistics anew at the next prediction."""
         self._statistics = None
 
+    def find(self, name: str) -> Pattern | None:
+        """The pattern of this name as ClickHouse gives it; raises CrashError if waiting rows can't be written."""
+        self._flush(1)
+        if self.unreadable or not self._stores.ask("clickhouse"):
+            return None
+        return self.knowledge.patterns.get(name)
+
+    def _read_patterns(self, single: bool) -> bool:
+        """Whether ClickHouse gives the patterns now; raises CrashError or FrozenError where KATO fails without."""
+        if self._stores.all_up and not self._unwritten:
+            return True
+        self._flush(1)
+        if self._stores.ask("clickhouse"):
+            return True
+        if single:
+            raise self._storm() if self._stores.state("clickhouse") == "error" else FrozenError
+        return False
+
+    def _flush(self, requests: int) -> None:
+        if not self._unwritten:
+            return
+        if not self._stores.ask("clickhouse", requests):
+            raise CrashError
+        for pattern in self._unwritten:
+            self.knowledge.write(pattern)
+        self._unwritten = []
+
+    def _storm(self) -> CrashError:
+        self._stores.spent += STORM_S
+        return CrashError()
+
     def _foresee(self, stm: Sequence[Event], config: Config) -> tuple[list[Prediction], list[Future]]:
         if self.unreadable:
             return [], []
         return predict(self.knowledge, stm, config, self._config.settings.rank_sort_algo, self._cached_statistics)
 
     def _foresee_single(self, symbol: str, config: Config) -> list[Prediction]:
-        if self.unreadable:
-            raise CrashError
+        if self.unreadable or is_broken(symbol):
+            raise self._storm()
         return predict_single(self.knowledge, symbol, config, self._config.settings.use_token_matching)
 
     def _cached_statistics(self) -> Statistics:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.twin.kato.bodies import query_value
 from harness.twin.kato.calls import Call
 from harness.twin.kato.learning import PREFIX
-from harness.twin.kato.messages import Answer
+from harness.twin.kato.messages import Answer, detail
 from harness.twin.kato.node import Node
 
 
@@ -15,18 +16,19 @@ def pattern(call: Call) -> Answer:
     """GET /pattern/{pattern_id}"""
     node = _node(call)
     wanted = call.params["pattern_id"]
-    found = None if node.unreadable else node.knowledge.patterns.get(wanted.removeprefix(PREFIX))
+    found = node.find(wanted.removeprefix(PREFIX))
     if found is None:
         return call.answer({"pattern": {"status": "error", "message": f"Pattern {wanted} not found"}, **_named(node)})
+    lost = call.state.stores.redis_fails
     told: dict[str, Any] = {
         "name": PREFIX + found.name,
         "pattern_data": found.events,
         "length": len(found.flat),
-        "frequency": found.frequency,
+        "frequency": 0 if lost else found.frequency,
     }
-    if found.emotives is not None:
+    if found.emotives is not None and not lost:
         told["emotives"] = found.emotives
-    if found.metadata is not None:
+    if found.metadata is not None and not lost:
         told["metadata"] = found.metadata
     return call.answer({"pattern": {"status": "okay", "pattern": told}, **_named(node)})
 
@@ -34,6 +36,8 @@ def pattern(call: Call) -> Answer:
 def symbol_stats(call: Call) -> Answer:
     """GET /symbols/stats"""
     node = _node(call)
+    if call.state.stores.redis_fails:
+        raise detail(500, "Symbol stats retrieval failed: Error 111 connecting to Redis. Connection refused.")
     symbols = {
         name: {"name": name, "frequency": count.frequency, "pattern_member_frequency": count.patterns}
         for name, count in node.knowledge.symbols.items()
@@ -44,14 +48,18 @@ def symbol_stats(call: Call) -> Answer:
 def symbol_affinities(call: Call) -> Answer:
     """GET /symbols/affinity"""
     node = _node(call)
-    return call.answer({"affinities": node.knowledge.affinities, **_named(node)})
+    return call.answer({"affinities": _affinities(call, node), **_named(node)})
 
 
 def symbol_affinity(call: Call) -> Answer:
     """GET /symbols/{symbol}/affinity"""
     node = _node(call)
     symbol = call.params["symbol"]
-    return call.answer({"symbol": symbol, "affinity": node.knowledge.affinities.get(symbol, {}), **_named(node)})
+    return call.answer({"symbol": symbol, "affinity": _affinities(call, node).get(symbol, {}), **_named(node)})
+
+
+def _affinities(call: Call, node: Node) -> Mapping[str, Mapping[str, float]]:
+    return {} if call.state.stores.redis_fails else node.knowledge.affinities
 
 
 def old_percept_data(call: Call) -> Answer:

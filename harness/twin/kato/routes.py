@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.twin.kato import node_api, pages, sequence_api, service_api, session_api
+from harness.twin.kato import node_api, pages, sequence_api, service_api, session_api, worker_api
 from harness.twin.kato.calls import Endpoint
 
 Segments = tuple[str, ...]
@@ -36,14 +36,14 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", f"{_SESSION}/predictions", session_api.predictions),
     ("GET", f"{_SESSION}/percept-data", session_api.percept_data),
     ("GET", f"{_SESSION}/cognition-data", session_api.cognition_data),
-    ("GET", "/concurrency", service_api.concurrency),
-    ("GET", "/cache/stats", service_api.cache_stats),
-    ("POST", "/cache/invalidate", service_api.cache_invalidate),
-    ("GET", "/distributed-stm/stats", service_api.distributed_stm),
+    ("GET", "/concurrency", worker_api.concurrency),
+    ("GET", "/cache/stats", worker_api.cache_stats),
+    ("POST", "/cache/invalidate", worker_api.cache_invalidate),
+    ("GET", "/distributed-stm/stats", worker_api.distributed_stm),
     ("GET", "/metrics", service_api.metrics),
     ("GET", "/stats", service_api.stats),
     ("GET", "/metrics/{metric_name}", service_api.metric),
-    ("GET", "/connection-pools", service_api.connection_pools),
+    ("GET", "/connection-pools", worker_api.connection_pools),
     ("GET", "/status", service_api.status),
     ("GET", "/health", service_api.health),
     ("GET", "/pattern/{pattern_id}", node_api.pattern),

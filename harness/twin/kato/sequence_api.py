@@ -10,7 +10,7 @@ from harness.twin.kato.calls import Call
 from harness.twin.kato.learning import learn, observe
 from harness.twin.kato.messages import Answer, CrashError
 from harness.twin.kato.node import Node
-from harness.twin.kato.sessions import Session
+from harness.twin.kato.sessions import Session, restore, snapshot
 
 
 def observe_sequence(call: Call) -> Answer:
@@ -21,11 +21,11 @@ def observe_sequence(call: Call) -> Answer:
     if not body["observations"]:
         return call.answer(_result(session, body, before, [], [], None))
     node = call.state.node_of(session)
-    saved = _snapshot(session)
+    saved = snapshot(session)
     try:
         results, learned = _observe_all(call, session, node, body)
     except CrashError:
-        _restore(session, saved)
+        restore(session, saved)
         raise
     final = None
     if body["learn_at_end"] and session.stm:
@@ -94,15 +94,3 @@ def _result(
         "final_learned_pattern": final,
         "isolated": body["clear_stm_between"],
     }
-
-
-_KEPT = ("stm", "emotives", "metadata_log", "time", "percept", "predictions")
-
-
-def _snapshot(session: Session) -> dict[str, Any]:
-    return {**{name: getattr(session, name) for name in _KEPT}, "stm": list(session.stm)}
-
-
-def _restore(session: Session, saved: Mapping[str, Any]) -> None:
-    for name, value in saved.items():
-        setattr(session, name, value)

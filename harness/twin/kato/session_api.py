@@ -10,7 +10,7 @@ from harness.twin.kato.calls import Call
 from harness.twin.kato.config import updated_with
 from harness.twin.kato.knowledge import average
 from harness.twin.kato.learning import learn, observe
-from harness.twin.kato.messages import Answer, detail
+from harness.twin.kato.messages import Answer, CrashError, detail
 from harness.twin.kato.sessions import Session, iso_z
 
 DEFAULT_TTL = 3600
@@ -52,6 +52,8 @@ def _described(session: Session, expires_at: float, ttl: int) -> dict[str, Any]:
 def exists(call: Call) -> Answer:
     """GET /sessions/{session_id}/exists"""
     name = call.params["session_id"]
+    if call.state.stores.redis_fails:
+        raise CrashError
     found, expired = call.state.sessions.exists(name)
     return call.answer({"exists": found, "expired": expired, "session_id": name})
 

@@ -74,6 +74,21 @@ class Session:
             self.metadata_log = self.metadata_log[-MAX_EVENTS:]
 
 
+_STORED = ("config", "emotives", "metadata_log", "percept", "predictions", "stm", "time")
+
+
+def snapshot(session: Session) -> Mapping[str, Any]:
+    """What Redis holds of a session now."""
+    return {**{name: getattr(session, name) for name in _STORED}, "stm": list(session.stm)}
+
+
+def restore(session: Session, saved: Mapping[str, Any]) -> None:
+    """Make the session what it was when `saved` was taken."""
+    for name in _STORED:
+        setattr(session, name, saved[name])
+    session.stm = list(saved["stm"])
+
+
 Percept = tuple[Event, list[list[float]], Sequence[Mapping[str, float]], Mapping[str, Any]]
 """The last observation: strings, vectors, all emotives until then, metadata."""
 

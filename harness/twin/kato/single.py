@@ -7,19 +7,13 @@ from typing import Any
 from harness.twin.kato.config import Config
 from harness.twin.kato.knowledge import Knowledge, Pattern, average
 from harness.twin.kato.matching import Subsequences
-from harness.twin.kato.messages import CrashError
 from harness.twin.kato.prediction import Prediction, ranked
-from harness.twin.kato.sql import is_broken, is_changed
+from harness.twin.kato.sql import is_changed
 from harness.twin.kato.weights import Weights, affinity_weights
 
 
 def predict_single(knowledge: Knowledge, symbol: str, config: Config, by_token: bool) -> list[Prediction]:
-    """Predictions from all patterns that begin with the symbol.
-
-    Raises CrashError for a symbol that breaks KATO's SQL.
-    """
-    if is_broken(symbol):
-        raise CrashError
+    """Predictions from all patterns that begin with the symbol; it is one that SQL can name."""
     found = () if is_changed(symbol) else knowledge.starting_with(symbol)
     if not found:
         return []

@@ -8,14 +8,16 @@ from typing import Any, Generic, TypeVar
 
 from harness.twin.kato.config import Config, created_with
 from harness.twin.kato.knowledge import Knowledge
-from harness.twin.kato.messages import encode
+from harness.twin.kato.messages import CrashError, encode
 from harness.twin.kato.monitor import Monitor
 from harness.twin.kato.node import Node, processor_id
 from harness.twin.kato.sessions import Session, SessionTable
 from harness.twin.kato.settings import Settings
+from harness.twin.kato.stores import Stores
 from harness.twin.kato.vectors import Collection
 
 MAX_NODES = 100
+_NEW_NODE_REQUESTS = 2
 _TEST_PREFIX = "test_"
 
 T = TypeVar("T")
@@ -51,6 +53,8 @@ class State:
         self.sessions = SessionTable(now, settings.session_auto_extend)
         self.nodes: OrderedDict[str, Node] = OrderedDict()
         self.monitor = Monitor(self.started_at)
+        emptied = {"redis": self._lose_redis, "clickhouse": self._lose_clickhouse, "qdrant": self._lose_qdrant}
+        self.stores = Stores(emptied)
         self.nodes_made = 0
         self._default_config = Config({}, settings)
         self._knowledge: dict[str, Knowledge] = {}
@@ -60,8 +64,15 @@ class State:
 
     def counted_sessions(self) -> int:
         """The active-session count, at most `session_count_cache_ttl_seconds` old."""
-        lifetime = self.settings.session_count_cache_ttl_seconds
-        return self._count.get(self.now(), lifetime, lambda: self.sessions.indexed)
+        return self._count.get(self.now(), self.settings.session_count_cache_ttl_seconds, self.active_sessions)
+
+    def active_sessions(self) -> int:
+        """What Redis has in its index, or without Redis the sessions that the worker knows."""
+        return len(self.sessions) if self.stores.redis_fails else self.sessions.indexed
+
+    def session(self, session_id: str) -> Session | None:
+        """The live session; None where there is none or Redis fails."""
+        return None if self.stores.redis_fails else self.sessions.get(session_id)
 
     def cached_metrics(self, make: Callable[[State], dict[str, Any]]) -> dict[str, Any]:
         """The metrics that `make` makes, at most `metrics_cache_ttl_seconds` old."""
@@ -74,7 +85,9 @@ class State:
         ttl_seconds: int | None,
         config: Mapping[str, Any] | None,
     ) -> Session:
-        """Store a new session; raises CrashError for an impossible lifetime."""
+        """Store a new session; raises CrashError for an impossible lifetime, or where Redis fails."""
+        if self.stores.redis_fails:
+            raise CrashError
         now = self.now()
         session = Session(
             f"session-{self.identifiers()}-{int(now * 1000)}",
@@ -109,14 +122,29 @@ class State:
         return node
 
     def _new_node(self, node_id: str, name: str) -> Node:
+        if self.stores.redis_fails or not self.stores.ask("clickhouse", _NEW_NODE_REQUESTS):
+            raise CrashError
         knowledge = self._knowledge.setdefault(name, Knowledge())
         vectors = self._collections.setdefault(name, Collection())
-        node = Node(node_id, name, knowledge, vectors, self._default_config, self.now())
+        node = Node(node_id, name, knowledge, vectors, self._default_config, self.stores, self.now())
         self.nodes[name] = node
         self.nodes_made += 1
         if len(self.nodes) > MAX_NODES:
             self._evict()
         return node
+
+    def _lose_redis(self) -> None:
+        for knowledge in self._knowledge.values():
+            knowledge.lose_counters()
+        self.sessions.clear()
+
+    def _lose_clickhouse(self) -> None:
+        for knowledge in self._knowledge.values():
+            knowledge.lose_rows()
+
+    def _lose_qdrant(self) -> None:
+        for collection in self._collections.values():
+            collection.lose()
 
     def _evict(self) -> None:
         """Drop the processor that was used least recently; its vectors go with it, and a test node's patterns."""

@@ -42,18 +42,24 @@ def summed(vectors: Sequence[Sequence[float]]) -> list[float]:
 class Collection:
     """A node's vectors in Qdrant: single precision, Euclidean distance; the first one fixes the dimension."""
 
-    __slots__ = ("_vectors", "dimension")
+    __slots__ = ("_lost", "_vectors", "dimension")
 
     def __init__(self) -> None:
         self._vectors: dict[str, array[float]] = {}
+        self._lost = False
         self.dimension: int | None = None
 
     def add(self, name: str, vector: Sequence[float]) -> None:
         """Store the vector unless Qdrant would refuse it: another dimension, none at all, or not finite."""
         if self.dimension is None:
             self.dimension = len(vector)
-        if len(vector) == self.dimension and vector and _storable(vector):
+        if len(vector) == self.dimension and vector and _storable(vector) and not self._lost:
             self._vectors[name] = array("f", vector)
+
+    def lose(self) -> None:
+        """Qdrant came back empty: a collection that a worker has made once is not made again by it."""
+        self._lost = self.dimension is not None
+        self._vectors = {}
 
     def nearest(self, vector: Sequence[float]) -> list[str]:
         """The names of the nearest stored vectors, at most NEIGHBOURS; none for a vector of another dimension."""

@@ -87,6 +87,18 @@ def test_sessions_are_opened_in_the_warm_up(tmp_path: Path) -> None:
     assert set(calls["outcome"].tolist()) == {"ok"}
 
 
+def test_a_session_is_opened_once(tmp_path: Path) -> None:
+    """A call that comes before the planned opening opens the session; the opening is then no call."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    load = Load(stages=(Stage(200, 200, SECOND_NS // 4),), sessions=5, warmup_for_ns=200 * MS)
+    plan, clock, book = Plan(load, 1), MonotonicClock(), Book(5)
+    Driver(plan, Caller(Client(), plan, recorder, clock, book), book, clock).drive(clock.now_ns(), SECOND_NS)
+    recorder.close()
+    calls = _rows(tmp_path)
+    assert len(calls) == book.issued == 55
+    assert calls["op"].tolist().count("open_session") == 5
+
+
 class AsyncClient:
     """The same, async."""
 

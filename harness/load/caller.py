@@ -51,6 +51,8 @@ class Caller:
             end_ns = self._opened(job, opening, frame, session.id)
             if opening is job:
                 return end_ns
+        elif job.planned.op == "open_session":
+            return self._needless()
         frame = self._begin(job)
         try:
             result = invoke(*self._request(job.planned, session.id))
@@ -71,6 +73,8 @@ class Caller:
             end_ns = self._opened(job, opening, frame, session.id)
             if opening is job:
                 return end_ns
+        elif job.planned.op == "open_session":
+            return self._needless()
         frame = self._begin(job)
         method, arguments = self._request(job.planned, session.id)
         try:
@@ -132,6 +136,11 @@ class Caller:
             job, end_ns, failure.outcome, failure.error, failure.status, session_id=session_id, detail=failure.detail
         )
         return end_ns
+
+    def _needless(self) -> int:
+        """A planned opening of a session that an earlier call has opened: it is no call."""
+        self._book.issued -= 1
+        return self._clock.now_ns()
 
     def _opened(self, job: Job, opening: Job, frame: Frame, session_id: str) -> int:
         end_ns = self._ended(opening, frame, None, session_id)

@@ -44,7 +44,14 @@ lost commit_then_drop 1000 {} 2000 5000
 GOOD: Mapping[str, Any] = {
     "format": 1,
     "run": {"name": "x", "integration": "mine", "scale": 1.0},
-    "policy": {"declared": {"timeout": {"total": 1.0}}, "read": {}, "default": {}},
+    "policy": {
+        "declared": {
+            "timeout": {"total": 1.0},
+            "retry": {"max_attempts": 2, "on": ["timeout"], "calls": ["observe"]},
+        },
+        "read": {},
+        "default": {},
+    },
     "accounting": {"issued": 2, "ok": 2},
     "finished": True,
 }

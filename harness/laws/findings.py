@@ -1,4 +1,4 @@
-"""Findings of a run: what the policy leaves open, and where declared and read differ."""
+"""Findings of a run: where declared and read differ, and what nobody says."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from harness.model import Finding
 
 
 def findings_of(case: Case) -> tuple[Finding, ...]:
-    """K2: each key that is declared one way and read another."""
-    return differences(case)
+    """K2 for each key that is declared one way and read another, T2 where no call has a total time-out."""
+    return (*differences(case), *_no_total(case))
+
+
+def _no_total(case: Case) -> tuple[Finding, ...]:
+    policies = (case.policy, *case.policy.calls.values())
+    if any(policy.timeout is not None and policy.timeout.total is not None for policy in policies):
+        return ()
+    why = "no call has a total time-out: an answer that drips in, or a row of retries, may take as long as it likes"
+    return (Finding("T2", "timeout.total", why, "put a deadline over the whole call, and declare it", "info"),)
 
 
 def differences(case: Case) -> tuple[Finding, ...]:
@@ -26,7 +34,7 @@ def same(one: object, other: object) -> bool:
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return set(map(str, one)) == set(map(str, other))
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return abs(one - other) <= 1e-9 * max(abs(one), abs(other))
+        return abs(one - other) <= 1e-6 * max(abs(one), abs(other))
     return one == other
 
 

@@ -21,9 +21,6 @@ from harness.slo.judge import evaluate
 
 VERDICTS_FORMAT = 1
 
-STATIC = frozenset({"K1", "K2"})
-"""Laws that need no evidence: they alone prove nothing of a run."""
-
 
 class Run(Protocol):
     """A run folder that was read (harness.evidence.Run)."""
@@ -137,7 +134,7 @@ def _exit_code(verdicts: Sequence[Verdict], slos: Sequence[SloResult], stale: bo
         codes.append(errors.EXIT_FAILED)
     if any(v.status == "fail" for v in gates) or any(v.status == "invalid" for v in (*gates, *judged)):
         codes.append(errors.EXIT_INVALID)
-    proven = any(v.status in ("pass", "fail") and v.law not in STATIC for v in judged)
+    proven = any(v.status in ("pass", "fail") and not LAWS[v.law].static for v in judged)
     if not proven and not any(slo.status == "pass" for slo in objectives):
         codes.append(errors.EXIT_UNPROVEN)
     return errors.worst(codes)

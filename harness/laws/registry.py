@@ -197,6 +197,8 @@ def _plain(value: Any) -> Any:
 
 def _places(case: Case, rows: NDArray[np.integer[Any]]) -> dict[str, frozenset[str]]:
     """What holds for all rows alike: their phase and operation where they share one, the faults that all overlapped."""
+    if not len(rows):
+        return {}
     start, end = case.calls["start_ns"][rows], case.calls["end_ns"][rows]
     under: dict[str, Any] = {}
     for window in case.windows:

@@ -1,0 +1,64 @@
+"""Policy laws: what the integration promises is known, and is what its code does. Static: they need no traffic."""
+
+from __future__ import annotations
+
+from harness.laws.bounds import attempt_bound_s, attempts_of
+from harness.laws.case import Case
+from harness.laws.findings import differences
+from harness.laws.registry import Ruling, inapplicable, law, passed, plural
+
+
+@law(
+    "K1",
+    "PolicyDeclared",
+    family="policy",
+    rule="every call has a declared or readable time-out; what else nobody says is listed, never failed",
+    trap="a library's defaults count as read; a time-out that is given with each call can't be read",
+    cure="declare the policy: a `policy` on the integration, or the scenario's `policy:`",
+    example="requests takes its time-out with each call, so its session shows none",
+    severity="warn",
+    static=True,
+)
+def policy_declared(case: Case) -> Ruling:
+    ops = [op for op in case.calls["op"].names if op not in ("", "other")] or ["observe"]
+    silent = sorted(op for op in ops if attempt_bound_s(case.policy.of(op)) is None)
+    if silent:
+        return Ruling("warn", f"no time-out is declared or readable for {', '.join(silent)}", severity="warn")
+    open_points = [text for text in _open_points(case) if text]
+    said = (
+        f"every call has a time-out; not said: {', '.join(open_points)}" if open_points else "every call has a time-out"
+    )
+    return passed(said)
+
+
+def _open_points(case: Case) -> list[str]:
+    """What nobody says, neither the integration nor its code."""
+    policy = case.policy
+    retry, breaker = policy.retry, policy.breaker
+    return [
+        "" if policy.timeout and policy.timeout.total is not None else "a total time-out",
+        "" if retry is None or attempts_of(case, "") is not None else "the number of attempts",
+        "" if breaker is None or breaker.fail_max or breaker.min_calls else "the breaker's limit",
+    ]
+
+
+@law(
+    "K2",
+    "PolicyMatchesCode",
+    family="policy",
+    rule="what is declared is what is read from the client's objects, key by key",
+    trap="only keys that are both declared and readable can be compared",
+    cure="make code and declaration agree: the laws hold the client to what is declared",
+    example="declared: a read time-out of 10 s; the client was made with httpx's default of 5 s",
+    severity="warn",
+    static=True,
+)
+def policy_matches_code(case: Case) -> Ruling:
+    both = case.promise.declared.keys() & case.promise.read.keys()
+    if not both:
+        return inapplicable("nothing is both declared and readable")
+    found = differences(case)
+    if not found:
+        return passed(f"{plural(len(both), 'number')} declared and read agree")
+    shown = "; ".join(f"{finding.where}: {finding.reason}" for finding in found[:3])
+    return Ruling("fail", f"{plural(len(found), 'number')} differ: {shown}", measured=f"{len(found)} of {len(both)}")

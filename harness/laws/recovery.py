@@ -1,0 +1,242 @@
+"""Recovery laws: how long it takes until all is as before, whether it ever is, and whether everybody comes at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.laws.bounds import backoff_s, call_bounds_s
+from harness.laws.breaker_open import Quiet, quiet_stretches
+from harness.laws.case import Case, Ints
+from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
+
+SECOND_NS = 1_000_000_000
+LEAST_A_WINDOW = 4
+"""Calls a window below which its share of errors says nothing."""
+
+IN_A_ROW = 3
+GRACE_NS = SECOND_NS
+"""laws.md, M1: the first second after a fault is left out (removing a toxic closes the connections it held)."""
+
+ANY = frozenset({
+    "refuse", "status", "timeout", "reset_peer", "kill", "pause", "latency", "delay", "drop_before_commit", "sequence",
+    "commit_then_drop", "bandwidth", "slicer", "drip", "quota", "store", "external", "limit_data", "slow_close",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What counts as being back: at most this share of failed calls, and this median service time (ns)."""
+
+    errors: float
+    median_ns: float
+
+
+def band_of(case: Case) -> Band | None:
+    """laws.md, M1: errors at most the baseline's + 5 points, p50 at most twice the baseline's + 10 ms."""
+    rows = np.flatnonzero(case.history.calls_in("baseline") & _working(case))
+    if len(rows) < 5 * LEAST_A_WINDOW:
+        return None
+    took = (case.calls["end_ns"] - case.calls["start_ns"])[rows]
+    ok = case.calls["outcome"].among("ok")[rows]
+    return Band(float(1 - ok.mean()) + 0.05, 2 * float(np.median(took)) + 10e6)
+
+
+def _working(case: Case) -> Mask:
+    return case.calls["op"].among("observe", "predict", "learn")  # type: ignore[no-any-return]
+
+
+def allowed_ns(case: Case) -> int:
+    """How long recovery may take: max(reset time-out, longest back-off) + the longest call + 10 s (scaled, ≥ 3 s)."""
+    policies = (case.policy, *case.policy.calls.values())
+    resets = [policy.breaker.reset_timeout for policy in policies if policy.breaker]
+    waits = [backoff_s(policy, policy.retry.max_attempts) for policy in policies if policy.retry]
+    longest = max(call_bounds_s(case).values(), default=0.0)
+    slack = max(10.0 * case.promise.scale, 3.0)
+    return int(1e9 * (max([*resets, *waits], default=0.0) + longest + slack))
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How a quiet stretch went: seconds (from its start) whose calls were out of band, and the first of three in a
+    row that were in it (ns after the fault; −1: never seen)."""
+
+    quiet: Quiet
+    out: tuple[int, ...]
+    back_ns: int
+    seconds: int
+
+
+def returns(case: Case, band: Band) -> list[Return]:
+    """One Return for each stretch without faults that is long enough to tell."""
+    return [found for quiet in quiet_stretches(case) if (found := _return(case, band, quiet)) is not None]
+
+
+def _return(case: Case, band: Band, quiet: Quiet) -> Return | None:
+    calls = case.calls
+    begin = quiet.start_ns + GRACE_NS
+    seconds = int((quiet.end_ns - begin) // SECOND_NS)
+    rows = np.flatnonzero(_working(case) & (calls["start_ns"] >= begin) & (calls["start_ns"] < quiet.end_ns))
+    if seconds < IN_A_ROW or len(rows) < LEAST_A_WINDOW * seconds / 2:
+        return None
+    rows = rows[np.argsort(calls["start_ns"][rows], kind="stable")]
+    ok, took = calls["outcome"].among("ok")[rows], (calls["end_ns"] - calls["start_ns"])[rows]
+    edges = np.searchsorted(calls["start_ns"][rows], begin + SECOND_NS * np.arange(seconds + 1))
+    good = np.zeros(seconds, bool)
+    for second in range(seconds):
+        mine = slice(edges[second], edges[second + 1])
+        count, served = len(ok[mine]), took[mine][ok[mine]]
+        quick = not len(served) or np.median(served) <= band.median_ns + case.lag_in(begin, second)
+        failed = count - len(served)
+        good[second] = count < LEAST_A_WINDOW or (failed <= max(band.errors * count, 1.0) and quick)
+    runs = np.convolve(good, np.ones(IN_A_ROW), "valid") == IN_A_ROW
+    back = int(np.argmax(runs)) if runs.any() else -1
+    out = tuple(int(second) for second in np.flatnonzero(~good))
+    return Return(quiet, out, back * SECOND_NS + GRACE_NS if back >= 0 else -1, seconds)
+
+
+@law(
+    "M1",
+    "MTTR",
+    family="recovery",
+    rule="after a fault is gone the first of three seconds in band (errors ≤ baseline + 5 points, p50 ≤ 2 × baseline + "
+    "10 ms) comes within max(reset_timeout, longest back-off) + the longest call + 10 s",
+    trap="the first second is left out: removing a time-out toxic closes the connections that it held",
+    cure="let trials through when the reset time-out has passed, bound back-off, and drop pooled connections that died",
+    example="a pool full of connections that no longer answer: each is tried, and waits for its whole time-out",
+    needs=ANY,
+    wants="a fault, and traffic after it for as long as recovery may take",
+    calls=20,
+)
+def mean_time_to_recover(case: Case) -> Ruling:
+    band = band_of(case)
+    if band is None:
+        return inconclusive("no baseline with enough calls, so nobody knows what recovered means")
+    bound = allowed_ns(case)
+    found = returns(case, band)
+    late = [each for each in found if _is_late(each, bound)]
+    shown = f"{bound / 1e9:.1f} s"
+    if late:
+        rows = _rows_out(case, late)
+        longest = max((each.back_ns if each.back_ns >= 0 else each.seconds * SECOND_NS) for each in late) / 1e9
+        never = any(each.back_ns < 0 for each in late)
+        reason = f"{'not back' if never else 'back only'} after {longest:.1f} s, after {plural(len(late), 'fault')}"
+        return broken(case, rows, reason, measured=f"{longest:.1f} s", bound=shown)
+    back = [each for each in found if each.back_ns >= 0]
+    if not back:
+        why = "the run ended before recovery was due" if found else "no fault was followed by three seconds of traffic"
+        return inconclusive(why) if found else unexercised(f"{why}; it takes {exercise('M1')}")
+    if not _hurt(case, band):
+        return unexercised("no fault drove the calls out of band, so there was nothing to recover from")
+    slowest = max(each.back_ns for each in back) / 1e9
+    return passed(f"back in band after {plural(len(back), 'fault')}", measured=f"{slowest:.1f} s", bound=shown)
+
+
+def _is_late(each: Return, bound: int) -> bool:
+    watched = each.seconds * SECOND_NS + GRACE_NS
+    return each.back_ns > bound if each.back_ns >= 0 else watched >= bound + IN_A_ROW * SECOND_NS
+
+
+def _rows_out(case: Case, found: list[Return]) -> Ints:
+    """The failed or slow calls of the seconds that were out of band."""
+    calls = case.calls
+    chosen = np.zeros(len(calls), bool)
+    for each in found:
+        begin = each.quiet.start_ns + GRACE_NS
+        second = (calls["start_ns"] - begin) // SECOND_NS
+        chosen |= np.isin(second, each.out) & (calls["start_ns"] >= begin) & (calls["start_ns"] < each.quiet.end_ns)
+    rows = np.flatnonzero(chosen & _working(case))
+    bad = rows[~calls["outcome"].among("ok")[rows]]
+    return bad if len(bad) else rows
+
+
+def _hurt(case: Case, band: Band) -> bool:
+    """Whether calls under some fault were out of band."""
+    rows = np.flatnonzero(case.during() & _working(case))
+    if not len(rows):
+        return False
+    ok = case.calls["outcome"].among("ok")[rows]
+    took = (case.calls["end_ns"] - case.calls["start_ns"])[rows]
+    return bool((~ok).mean() > band.errors or np.median(took) > band.median_ns)
+
+
+@law(
+    "M2",
+    "NoMetastability",
+    family="recovery",
+    rule="at the same offered load all is in band from three recovery times after the fault on",
+    trap="a closed model hides it: its users wait; one run is one cell of the map of trigger length × load",
+    cure="give retries a budget, shed early, and let queues drop what nobody waits for any more",
+    example="retries of time-outs keep KATO at twice its capacity long after the 5 s stall that began them (OSDI'22)",
+    needs=ANY,
+    wants="an open load near capacity, and three recovery times of it after the fault",
+    calls=20,
+)
+def no_metastability(case: Case) -> Ruling:
+    band = band_of(case)
+    if band is None:
+        return inconclusive("no baseline with enough calls, so nobody knows what recovered means")
+    settled_s = 3 * allowed_ns(case) / 1e9
+    watched = [each for each in returns(case, band) if each.seconds >= settled_s + IN_A_ROW]
+    if not watched:
+        return unexercised(f"nobody watched for {settled_s:.0f} s after a fault; it takes {exercise('M2')}")
+    for each in watched:
+        late = [second for second in each.out if second >= settled_s]
+        if len(late) >= IN_A_ROW and len(late) > (each.seconds - settled_s) / 2:
+            rows = _rows_out(case, [each])
+            reason = f"still out of band {each.seconds} s after the fault, at the load that was fine before it"
+            return broken(case, rows, reason, measured=f"{len(late)} s out of band", bound=f"{settled_s:.0f} s")
+    return passed(f"in band again, and stayed so, after {plural(len(watched), 'fault')}")
+
+
+@law(
+    "M3",
+    "NoHerd",
+    family="recovery",
+    rule="in the 10 s after a fault no second brings more than 1.5 times the baseline's attempts",
+    trap="calls that waited for their session's earlier ones are the users' backlog and not the client's doing",
+    cure="spread what was put aside: jitter on re-tries and replays, and a limit on their rate",
+    example="all clients of an outage wait for exactly the same time, and come back in the same instant",
+    needs=frozenset({"refuse", "status", "timeout", "reset_peer", "kill", "pause", "drop_before_commit"}),
+    wants="an outage, then traffic: refuse or pause",
+    calls=20,
+)
+def no_herd(case: Case) -> Ruling:
+    if not case.hooked:
+        return inconclusive("attempts are not seen at the client's side")
+    baseline = sum(span.end_ns - span.start_ns for span in case.history.phase("baseline")) / 1e9
+    starts = np.sort(case.history.attempts["start_ns"])
+    before = sum(_between(starts, span.start_ns, span.end_ns) for span in case.history.phase("baseline"))
+    if baseline < 2 or before < 5 * baseline:
+        return inapplicable("fewer than 5 attempts a second in the baseline: no herd can be told")
+    fair = before / baseline
+    own = np.sort(case.history.attempts["start_ns"][~_backlog(case)])
+    most, at = 0, 0
+    for quiet in quiet_stretches(case):
+        for edge in range(quiet.start_ns, min(quiet.end_ns, quiet.start_ns + 10 * SECOND_NS), SECOND_NS // 4):
+            count = _between(own, edge, edge + SECOND_NS)
+            most, at = (count, edge) if count > most else (most, at)
+    if not most:
+        return unexercised(f"no outage was followed by traffic; it takes {exercise('M3')}")
+    measured, bound = f"{most}/s", f"1.5 × {fair:.0f}/s"
+    if most - 3.5 * np.sqrt(most) > 1.5 * fair:
+        calls = case.calls
+        rows = np.flatnonzero((calls["end_ns"] >= at) & (calls["start_ns"] < at + SECOND_NS))
+        return broken(case, rows, f"{most} attempts within a second after a fault", measured=measured, bound=bound)
+    return passed("everybody came back in good order", measured=measured, bound=bound)
+
+
+def _between(starts: Ints, since: int, until: int) -> int:
+    low, high = np.searchsorted(starts, [since, until])
+    return int(high - low)
+
+
+def _backlog(case: Case) -> Mask:
+    """The attempts that are the first of a call which had to wait for its session."""
+    table = case.history.attempts
+    rows = case.rows_of(table["call"])
+    waited = (case.calls["ready_ns"] - case.calls["intended_ns"])[np.maximum(rows, 0)] > 50_000_000
+    found: Mask = (rows >= 0) & waited & (table["attempt"] <= 1)
+    return found

@@ -1,0 +1,62 @@
+"""Policy laws: what is promised is known, and what is declared is what the code does."""
+
+from __future__ import annotations
+
+from law_cases import promise, said
+
+from harness.evidence.history import History
+from harness.laws.case import Case
+from harness.laws.findings import findings_of
+
+CALLS = "call op start_ms end_ms outcome\n1 observe 10 20 ok\n2 predict 10 20 ok"
+
+
+class TestK1:
+    """Every call has a time-out that somebody knows."""
+
+    def test_passes_where_every_call_has_one(self) -> None:
+        """Read is as good as declared."""
+        assert said("K1", promise(read={"timeout": {"read": 5.0}}), calls=CALLS).status == "pass"
+
+    def test_warns_by_one_operation_without(self) -> None:
+        """Predictions have one, observes don't; it never fails."""
+        found = said("K1", promise({"calls": {"predict": {"timeout": {"total": 1.0}}}}), calls=CALLS)
+        assert (found.status, found.severity) == ("warn", "warn")
+        assert "observe" in found.reason
+        assert "predict" not in found.reason
+
+    def test_lists_what_nobody_says(self) -> None:
+        """No total, and a retry without a number."""
+        found = said("K1", promise({"timeout": {"read": 5.0}, "retry": {"reraise": True}}), calls=CALLS)
+        assert found.status == "pass"
+        assert "total" in found.reason
+        assert "attempts" in found.reason
+
+
+class TestK2:
+    """Declared is what is read."""
+
+    def test_passes_where_they_agree(self) -> None:
+        """Key by key; lists in any order."""
+        declared = {"timeout": {"read": 5}, "breaker": {"fail_max": 5, "counts": ["5xx", "timeout"]}}
+        read = {"timeout": {"read": 5.0}, "breaker": {"fail_max": 5, "counts": ["timeout", "5xx"]}}
+        assert said("K2", promise(declared, read), calls=CALLS).status == "pass"
+
+    def test_fails_by_one_number_that_differs(self) -> None:
+        """10 s declared, 5 s read; it warns and doesn't gate."""
+        found = said("K2", promise({"timeout": {"read": 10.0}}, {"timeout": {"read": 5.0}}), calls=CALLS)
+        assert (found.status, found.severity, found.measured) == ("fail", "warn", "1 of 1")
+        assert "timeout.read" in found.reason
+
+    def test_does_not_apply_where_nothing_can_be_compared(self) -> None:
+        """Declared and read have no key in common."""
+        found = said("K2", promise({"timeout": {"total": 10.0}}, {"timeout": {"read": 5.0}}), calls=CALLS)
+        assert found.status == "not_applicable"
+
+
+def test_a_missing_total_is_a_finding() -> None:
+    """Of severity info, and none where one call has a total."""
+    history = History.literal(calls=CALLS)
+    (finding,) = findings_of(Case(history, promise({"timeout": {"read": 5.0}})))
+    assert (finding.rule, finding.severity) == ("T2", "info")
+    assert findings_of(Case(history, promise({"timeout": {"total": 5.0}}))) == ()

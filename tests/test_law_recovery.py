@@ -1,0 +1,126 @@
+"""Recovery laws on generated histories: a baseline, an outage, and what came after it."""
+
+from __future__ import annotations
+
+from law_cases import promise, said
+
+from harness.model import Span
+
+S = 1_000_000_000
+CLIENT = promise({"timeout": {"total": 1.0}, "breaker": {"fail_max": 5, "reset_timeout": 3.0}})
+FAULTS = "name kind applied_ms effective_ms felt_ms cleared_ms\nout refuse 10000 10001 10002 14000"
+
+
+def run(ill_s: float, length_s: int = 60, slow_ms: int = 20, rate: int = 20) -> dict[str, str]:
+    """10 s in peace, 4 s of outage, calls that go on failing for `ill_s` after it, and then take `slow_ms`."""
+    calls = ["call op phase intended_ms ready_ms start_ms end_ms outcome"]
+    for n in range(length_s * rate):
+        at = n * 1000 // rate
+        bad = 10_000 <= at < 14_000 + 1000 * ill_s
+        phase = "baseline" if at < 10_000 else "fault:out" if at < 14_000 else "recovery"
+        took = 20 if at < 14_000 else slow_ms
+        calls.append(f"{n + 1} observe {phase} {at} {at} {at} {at + took} {'error' if bad else 'ok'}")
+    return {"calls": "\n".join(calls), "faults": FAULTS}
+
+
+class TestM1:
+    """Recovery comes in time."""
+
+    def test_passes_where_calls_were_well_soon(self) -> None:
+        """4 s after the fault; 3 + 1 + 10 s are allowed."""
+        found = said("M1", CLIENT, phases=PHASES, **run(4))
+        assert (found.status, found.measured, found.bound) == ("pass", "4.0 s", "14.0 s")
+
+    def test_fails_where_they_were_well_too_late(self) -> None:
+        """20 s."""
+        found = said("M1", CLIENT, phases=PHASES, **run(20))
+        assert (found.status, found.measured) == ("fail", "20.0 s")
+
+    def test_fails_where_they_stayed_slow(self) -> None:
+        """100 ms instead of 20 ms, to the end."""
+        assert said("M1", CLIENT, phases=PHASES, **run(0, slow_ms=100)).status == "fail"
+
+    def test_a_scaled_client_is_held_to_scaled_time(self) -> None:
+        """3 + 1 + 3 s."""
+        scaled = promise(CLIENT.declared, scale=0.1)
+        assert said("M1", scaled, phases=PHASES, **run(9)).status == "fail"
+
+    def test_is_inconclusive_where_the_run_ended_too_early(self) -> None:
+        """8 s after the fault, and still ill."""
+        assert said("M1", CLIENT, phases=PHASES, **run(20, length_s=22)).status == "inconclusive"
+
+    def test_is_inconclusive_without_a_baseline(self) -> None:
+        """Nobody knows what well is."""
+        tables = run(4)
+        tables["calls"] = tables["calls"].replace("baseline", "warmup")
+        assert said("M1", CLIENT, phases=PHASES, **tables).status == "inconclusive"
+
+    def test_is_not_exercised_where_nothing_was_hurt(self) -> None:
+        """The fault drove nothing out of band."""
+        tables = run(0)
+        tables["calls"] = tables["calls"].replace("error", "ok")
+        assert said("M1", CLIENT, phases=PHASES, **tables).status == "not_exercised"
+
+
+PHASES = (Span("baseline", 0, 10 * S), Span("fault:out", 10 * S, 14 * S), Span("recovery", 14 * S, 60 * S))
+QUICK = promise({"timeout": {"total": 1.0}}, scale=0.1)
+"""Recovery may take 0 + 1 + 3 s: three times that are 12 s."""
+
+
+class TestM2:
+    """Nothing goes on by itself."""
+
+    def test_passes_where_all_was_well_for_long(self) -> None:
+        """30 s watched."""
+        assert said("M2", QUICK, phases=PHASES, **run(3)).status == "pass"
+
+    def test_fails_where_it_never_came_back(self) -> None:
+        """Failing to the end, at the load that was fine before."""
+        assert said("M2", QUICK, phases=PHASES, **run(60)).status == "fail"
+
+    def test_is_not_exercised_by_a_short_watch(self) -> None:
+        """12 s are needed, 8 were there."""
+        assert said("M2", QUICK, phases=PHASES, **run(3, length_s=22)).status == "not_exercised"
+
+
+class TestM3:
+    """Nobody comes back all at once."""
+
+    def attempts(self, herd: int, backlog: bool = False) -> dict[str, str]:
+        """20 attempts a second, and `herd` more within a second of the fault's end."""
+        tables = run(0, length_s=30)
+        rows = ["call attempt start_ms end_ms status"]
+        for line in tables["calls"].split("\n")[1:]:
+            call, *_, start, end, _ = line.split()
+            rows.append(f"{call} 1 {start} {end} 200")
+        extra = []
+        for n in range(herd):
+            at = 14_200 + 5 * n
+            rows.append(f"{5000 + n} {1 if backlog else 2} {at} {at + 5} 200")
+            due = 12_000 if backlog else at
+            extra.append(f"{5000 + n} observe fault:out {due} {at} {at} {at + 5} ok")
+        return tables | {"attempts": "\n".join(rows), "calls": "\n".join([tables["calls"], *extra])}
+
+    def test_passes_where_nobody_came_early(self) -> None:
+        """Twenty a second, before and after."""
+        assert said("M3", CLIENT, phases=PHASES, **self.attempts(0)).status == "pass"
+
+    def test_fails_where_everybody_did(self) -> None:
+        """A hundred re-tries in half a second."""
+        found = said("M3", CLIENT, phases=PHASES, **self.attempts(100))
+        assert (found.status, found.bound) == ("fail", "1.5 × 20/s")
+
+    def test_the_users_backlog_is_not_the_clients_doing(self) -> None:
+        """Calls that waited for their sessions."""
+        assert said("M3", CLIENT, phases=PHASES, **self.attempts(100, backlog=True)).status == "pass"
+
+    def test_does_not_apply_to_a_trickle(self) -> None:
+        """Without a baseline of five a second nothing can be told."""
+        tables = run(0, rate=2)
+        rows = [f"{n} 1 {500 * n} {500 * n + 5} 200" for n in range(1, 100)]
+        attempts = "\n".join(["call attempt start_ms end_ms status", *rows])
+        assert said("M3", CLIENT, phases=PHASES, **tables, attempts=attempts).status == "not_applicable"
+
+    def test_is_inconclusive_without_hooks(self) -> None:
+        """Nobody saw the attempts."""
+        assert said("M3", CLIENT, phases=PHASES, **run(0)).status == "inconclusive"

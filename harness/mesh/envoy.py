@@ -18,7 +18,9 @@ _LOGGED = {
     "method": "%REQ(:METHOD)%",
     "path": "%REQ(:PATH)%",
     "call": "%REQ(X-KATO-ATTEMPT)%",
+    "route": "%ROUTE_NAME%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "try": "%REQ(X-ENVOY-ATTEMPT-COUNT)%",
     "status": "%RESPONSE_CODE%",
     "flags": "%RESPONSE_FLAGS%",
     "details": "%RESPONSE_CODE_DETAILS%",
@@ -48,8 +50,9 @@ def envoy_config(
 ) -> Json:
     """A bootstrap (JSON, Envoy v3 API) that does to requests on 127.0.0.1:`listener_port` what the sidecar would.
 
-    The first host's routes also serve any other authority, since clients here call the loopback address. The files
-    `request_log` and `attempt_log` get one JSON line a request and one an attempt. Raises UsageError for PASSTHROUGH,
+    The first host's routes also serve any other authority, since clients here call the loopback address. Routes are
+    named by their place in `translation.routes`. The files `request_log` and `attempt_log` get one JSON line a request
+    and one an attempt. Raises UsageError for PASSTHROUGH,
     which sends to addresses that only exist in a cluster.
     """
     clusters = [_static(name, cluster, translation, endpoints) for name, cluster in translation.clusters.items()]
@@ -104,12 +107,16 @@ def _listener(translation: Translation, port: int, request_log: str, attempt_log
 
 
 def _route_config(translation: Translation) -> Json:
-    hosts = [_virtual_host(host, first=index == 0) for index, host in enumerate(translation.virtual_hosts)]
+    hosts, known = [], 0
+    for host in translation.virtual_hosts:
+        hosts.append(_virtual_host(host, known))
+        known += len(host.routes)
     # A sidecar learns of missing clusters at run time and answers 503; a static configuration would not start.
     return {"name": "client", "validate_clusters": False, "virtual_hosts": hosts}
 
 
-def _virtual_host(host: VirtualHost, *, first: bool) -> Json:
+def _virtual_host(host: VirtualHost, before: int) -> Json:
+    """`before`: how many routes the hosts before this one have."""
     names = [host.host]
     if host.host.endswith(f".{DOMAIN}"):
         name, namespace, *_ = host.host.split(".")
@@ -117,8 +124,8 @@ def _virtual_host(host: VirtualHost, *, first: bool) -> Json:
     domains = [*names, *(f"{name}:{host.port}" for name in names)]
     return {
         "name": f"{host.host}:{host.port}",
-        "domains": ["*", *domains] if first else domains,
-        "routes": list(host.routes),
+        "domains": domains if before else ["*", *domains],
+        "routes": [{**route, "name": str(before + index)} for index, route in enumerate(host.routes)],
         "include_request_attempt_count": True,
     }
 

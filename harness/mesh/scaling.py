@@ -1,0 +1,65 @@
+"""A translation in another measure of time: every duration times a factor, so that it keeps its proportion to a client
+whose own time-outs are scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.mesh import duration
+from harness.mesh.translate import Translation
+
+_DURATIONS = frozenset(
+    {
+        "base_ejection_time",
+        "base_interval",
+        "budget_interval",
+        "connect_timeout",
+        "fixed_delay",
+        "idle_timeout",
+        "interval",
+        "max_connection_duration",
+        "max_grpc_timeout",
+        "per_try_timeout",
+        "slow_start_window",
+        "timeout",
+        "ttl",
+    }
+)
+"""Envoy's fields that hold durations, as far as Istio writes them."""
+
+_OUTLIER = {"interval": "10s", "base_ejection_time": "30s"}
+"""Envoy's defaults where outlier detection leaves them out."""
+
+LEAST_NS = 1_000_000
+"""No duration becomes shorter than a millisecond, Envoy's own measure."""
+
+
+def scaled(translation: Translation, factor: float) -> Translation:
+    """The translation with its durations times `factor`; 0 stays 0, which is Envoy's word for none."""
+    if factor == 1.0:
+        return translation
+    hosts = tuple(
+        replace(host, routes=tuple(_times(route, factor) for route in host.routes))
+        for host in translation.virtual_hosts
+    )
+    clusters = {name: _times(_explicit(cluster), factor) for name, cluster in translation.clusters.items()}
+    return replace(translation, virtual_hosts=hosts, clusters=clusters)
+
+
+def _explicit(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the defaults of outlier detection written out, for they are scaled too."""
+    told = cluster.get("outlier_detection")
+    return cluster if told is None else {**cluster, "outlier_detection": {**_OUTLIER, **told}}
+
+
+def _times(value: Any, factor: float, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {name: _times(inner, factor, name) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_times(inner, factor, key) for inner in value]
+    if key in _DURATIONS and isinstance(value, str):
+        ns = duration.from_proto(value)
+        return duration.proto(max(round(ns * factor), LEAST_NS) if ns else 0)
+    return value

@@ -23,6 +23,9 @@ DRAWS_PER_CALL = 16
 MAX_EVENTS = 900
 """KATO trims an STM at 1000 events (contract, section 3); a session ends before that, so that lost acks show."""
 
+OPENINGS_PER_CALL = 2
+"""Sessions are opened at most this many times as fast as calls come."""
+
 REOPEN_BASE = 1 << 40
 """Ids of open_session calls lie above this: REOPEN_BASE | session << 8 | try."""
 
@@ -55,10 +58,16 @@ class Plan:
                 yield lives.call(index + 1, offset_ns, slot)
 
     def openings(self, worker: int = 0, workers: int = 1) -> Iterator[PlannedCall]:
-        """The first session of each slot, opened evenly over the warm-up, so that no fault meets an unopened one."""
+        """The first session of each slot, opened evenly from the start on, always before its first call needs it.
+
+        Over the warm-up, or longer where that would be more than OPENINGS_PER_CALL times the first stage's rate: a
+        burst of openings would be a load of its own.
+        """
         slots = 1 if self.load.strategy == "shared" else self.load.sessions
+        rate = max((self.load.stages[0].start_rate + self.load.stages[0].end_rate) / 2, 1.0)
+        spread_ns = max(self.load.warmup_for_ns, round(slots / (OPENINGS_PER_CALL * rate) * SECOND_NS))
         for slot in range(worker, slots, workers):
-            yield PlannedCall(open_call_id(slot, 0), self.load.warmup_for_ns * slot // slots, slot, "open_session")
+            yield PlannedCall(open_call_id(slot, 0), spread_ns * slot // slots, slot, "open_session")
 
     def user_calls(self, user: int) -> Iterator[tuple[PlannedCall, int]]:
         """The closed model's endless calls of one user, each with the think time (ns) that precedes it."""

@@ -76,7 +76,7 @@ class Client:
 def test_sessions_are_opened_in_the_warm_up(tmp_path: Path) -> None:
     """With 100 ms of warm-up the five sessions are opened 20 ms apart, before any call needs them."""
     recorder = Recorder(tmp_path / "g.raw", "g")
-    load = Load(stages=(Stage(10, 10, SECOND_NS // 2),), sessions=5, warmup_for_ns=100 * MS)
+    load = Load(stages=(Stage(30, 30, SECOND_NS // 2),), sessions=5, warmup_for_ns=100 * MS)
     plan, clock, book = Plan(load, 1), MonotonicClock(), Book(5)
     start_ns = clock.now_ns()
     Driver(plan, Caller(Client(), plan, recorder, clock, book), book, clock).drive(start_ns, SECOND_NS)

@@ -108,6 +108,15 @@ def test_learn_never_comes_before_two_observes() -> None:
             since[planned.session] = since.get(planned.session, 0) + 1
 
 
+def test_openings_never_come_faster_than_twice_the_calls() -> None:
+    """100 sessions at 20/s with 1 s of warm-up are opened over 2.5 s, each before its first call."""
+    load = Load(stages=(Stage(20, 20, 10 * SECOND_NS),), sessions=100, warmup_for_ns=SECOND_NS)
+    plan = Plan(load, 1)
+    openings = [planned.offset_ns for planned in plan.openings()]
+    assert openings == [slot * 25_000_000 for slot in range(100)]
+    assert all(opening <= call for opening, call in zip(openings, plan.offsets(), strict=False))
+
+
 def test_open_calls_never_share_an_id_with_planned_calls() -> None:
     """Ids of session opens lie above any plan's ids and differ by session and try."""
     ids = {open_call_id(session, attempt) for session in range(50) for attempt in range(4)}

@@ -7,6 +7,7 @@ The same for the Locust process and for a host process outside it (standard libr
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import threading
 import time
@@ -90,6 +91,9 @@ class Session:
 
     def run(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """`drive` with what a process in real time does beside it: flush, measure its lag, report progress."""
+        # what is loaded by now stays: a full collection over all modules would stall the clock for tens of ms
+        gc.collect()
+        gc.freeze()
         sampler = Sampler()
         sampler.start()
         for loop in (self._flush, lambda: self._probe(sampler), lambda: self._progress(sampler)):

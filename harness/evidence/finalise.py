@@ -16,6 +16,7 @@ import numpy as np
 
 from harness import model
 from harness.evidence.history import SCHEMA, History, empty, table
+from harness.evidence.hops import read_hops
 from harness.evidence.pairing import pair_arrivals
 from harness.evidence.parquet import write_table
 from harness.evidence.phases import phases_of_calls
@@ -50,6 +51,7 @@ def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
         calls=calls,
         attempts=attempts,
         arrivals=pair_arrivals(raw["arrivals"].sorted_by("arrive_ns"), calls),
+        hops=read_hops(folder, manifest),
         canary=table("canary", _json_rows("canary", folder / "canary.jsonl")),
         breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),
         samples=raw["samples"].sorted_by("time_ns"),

@@ -30,6 +30,11 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
         "connection": "int", "arrive_ns": "int", "reply_ns": "int", "disconnect_ns": "int", "status": "int",
         "commit_seq": "int", "fault": "word", "headers": "word", "paired_by": "word",
     },
+    "hops": {
+        "kind": "word", "call": "int", "attempt": "int", "route": "int", "try": "int", "tries": "int",
+        "start_ns": "int", "end_ns": "int", "method": "word", "status": "int", "flags": "word", "details": "word",
+        "cluster": "word", "instance": "int",
+    },
     "faults": {
         "name": "word", "kind": "word", "where": "word", "params": "word", "planned_ns": "int", "requested_ns": "int",
         "applied_ns": "int", "effective_ns": "int", "felt_ns": "int", "cleared_ns": "int",
@@ -41,7 +46,11 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
         "lag_ns": "int", "busy": "float", "in_integration": "float",
     },
 }  # fmt: skip
-"""Column kinds of every table: int (int64), float (float64), word (category)."""
+"""Column kinds of every table: int (int64), float (float64), word (category).
+
+`hops` is what a mesh's sidecar logged: rows of kind `request` (one of the client, `tries` sent for it) and `attempt`
+(the `try`-th of them, to `instance`, −1: none); `route` is the place in the fact `mesh.routes`, `flags` are Envoy's.
+"""
 
 
 def empty(name: str) -> Table:
@@ -78,6 +87,7 @@ class History:
     calls: Table
     attempts: Table = field(default_factory=lambda: empty("attempts"))
     arrivals: Table = field(default_factory=lambda: empty("arrivals"))
+    hops: Table = field(default_factory=lambda: empty("hops"))
     faults: Table = field(default_factory=lambda: empty("faults"))
     canary: Table = field(default_factory=lambda: empty("canary"))
     breaker: Table = field(default_factory=lambda: empty("breaker"))

@@ -239,6 +239,20 @@ def test_large_bodies_pass_both_ways_without_being_held(front: Front) -> None:
     assert front.arrivals()[0]["payload"] == crc32(bytes(size))
 
 
+@pytest.mark.parametrize("framing", [b"content-length: 2000000\r\n", b""], ids=["length", "until close"])
+def test_a_large_reply_ends_a_connection_that_was_to_end(front: Front, framing: bytes) -> None:
+    """The client asked for the end, and gets the whole before it."""
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + b"y" * 2_000_000)
+
+    client = front.server(handle)
+    client.request("GET", "/", headers={"connection": "close"})
+    assert client.getresponse().read() == b"y" * 2_000_000
+    assert front.arrivals()[0]["reply_ns"] > 0
+
+
 def test_a_chunked_large_body_stays_chunked(front: Front) -> None:
     """Its length is nowhere announced."""
     got: list[bytes] = []

@@ -215,6 +215,21 @@ def test_the_process_says_where_it_listens_and_obeys(child: Child) -> None:
     assert (stats["id"], stats["ok"], stats["arrived"]) == (7, True, 0)
 
 
+@pytest.mark.slow
+def test_ten_thousand_idle_connections_cost_little(child: Child, connect: Connect) -> None:
+    """Less than 8 KiB each, and a working client is served among them."""
+    port = int(str(child.ready["port"]))
+    before = int(str(child.ask({"do": "stats"})["rss"]))
+    with contextlib.ExitStack() as stack:
+        for _ in range(10_000):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert until(lambda: child.ask({"do": "stats"})["connections"] == 10_000, 30)
+        assert send(connect(port), "/sessions", b'{"node_id":"a"}') == 200
+        assert int(str(child.ask({"do": "stats"})["rss"])) - before < 80 << 20
+    assert until(lambda: int(str(child.ask({"do": "stats"})["connections"])) <= 1, 30)
+    assert child.ask({"do": "stats"})["errors"] == 0
+
+
 def test_the_process_flushes_while_it_runs_and_samples_itself(child: Child, tmp_path: Path, connect: Connect) -> None:
     """Rows are in the file within a second, so that a killed run is readable too."""
     client = connect(int(str(child.ready["port"])))

@@ -87,6 +87,7 @@ class Instance:
         """End all connections and bring what is still open to an end."""
         self.listener.release()
         self.witness.kill()
+        await asyncio.sleep(0)  # the loop closes aborted sockets in its next turn
         await self.witness.backend.finish()
 
 

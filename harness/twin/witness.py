@@ -204,8 +204,8 @@ class Witness:
         else:
             fate = _fate(verdict, exchange.request, reply)
             wait += verdict.delay
-        if (hang_up or not exchange.request.keep_alive) and not isinstance(fate.steps[-1], (Close, Reset)):
-            fate = Fate(fate.status, (*fate.steps, Close()), fate.whole)
+        if hang_up or not exchange.request.keep_alive:
+            fate = _closing(fate)
         exchange.connection.finish(exchange, _delayed(fate, wait))
 
     def streamed(self, exchange: Exchange, reply: Reply, rest: Source, committed: bool) -> None:
@@ -223,6 +223,8 @@ class Witness:
         head = encode_head(reply.status, reply.headers, len(reply.body))
         body = frame(reply.body) if "transfer-encoding" in reply.headers else reply.body
         fate = Fate(reply.status, (Send(head + body), Pipe(rest)))
+        if not exchange.request.keep_alive:
+            fate = _closing(fate)
         exchange.connection.finish(exchange, _delayed(fate, verdict.delay if verdict else 0.0))
 
     def next_commit(self) -> int:
@@ -276,6 +278,12 @@ def _fate(verdict: Verdict, request: Request, reply: Reply) -> Fate:
     if isinstance(verdict.effect, After):
         return verdict.effect.fate(request, reply)
     return plain(request, reply)
+
+
+def _closing(fate: Fate) -> Fate:
+    if isinstance(fate.steps[-1], (Close, Reset)):
+        return fate
+    return Fate(fate.status, (*fate.steps, Close()), fate.whole)
 
 
 def _delayed(fate: Fate, seconds: float) -> Fate:

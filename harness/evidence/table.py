@@ -35,12 +35,13 @@ class Words:
 
     def among(self, *names: str) -> Mask:
         """True where the row's name is one of `names`."""
-        wanted = [code for code, name in enumerate(self.names) if name in names]
-        return np.isin(self.codes, wanted)
+        found: Mask = np.array([name in names for name in self.names], np.bool_)[self.codes]
+        return found
 
     def starting(self, prefix: str) -> Mask:
         """True where the row's name starts with `prefix`."""
-        return np.isin(self.codes, [code for code, name in enumerate(self.names) if name.startswith(prefix)])
+        found: Mask = np.array([name.startswith(prefix) for name in self.names], np.bool_)[self.codes]
+        return found
 
     def tolist(self) -> list[str]:
         """The names, one a row."""

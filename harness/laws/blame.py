@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.case import Case
+from harness.laws.case import Case, in_order
 from harness.laws.lag import dispatch_delay_ns
 
 LATE_NS = 25_000_000
@@ -24,7 +24,7 @@ def late_seconds(case: Case) -> Mask:
     delay = dispatch_delay_ns(calls)
     slow = (delay > LATE_NS) | calls["outcome"].among("overflow")
     for edge in (calls["start_ns"] - delay, calls["start_ns"]):
-        moments = np.sort(edge[slow])
+        moments = in_order(edge[slow])
         upto = np.searchsorted(moments, samples["time_ns"])
         since = np.searchsorted(moments, samples["time_ns"] - SAMPLE_NS)
         late |= upto > since

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.case import Case, Ints, once
+from harness.laws.case import Case, Ints, names_in, once
 from harness.policy import Breaker
 
 RECENT = 50
@@ -74,7 +74,7 @@ def _after_failure(case: Case) -> Mask:
     """For each call, whether one of the tried calls that ended shortly before it in its worker had failed."""
     calls, found = case.calls, np.zeros(len(case.calls), bool)
     bad = case.attempts.any(case.words["lost"] | case.words["5xx"] | case.words["4xx"])
-    for worker in np.unique(calls["worker"]):
+    for worker in case.workers:
         mine = np.flatnonzero(calls["worker"] == worker)
         tried = mine[case.attempts.count[mine] > 0]
         tried = tried[np.argsort(calls["end_ns"][tried], kind="stable")]
@@ -87,9 +87,8 @@ def _after_failure(case: Case) -> Mask:
 def governed_ops(case: Case, rejected: Mask) -> tuple[str, ...]:
     """The operations behind the breaker: those ever rejected; before any rejection all that the policy promises."""
     ops = case.calls["op"]
-    seen = tuple(ops.names[code] for code in np.unique(ops.codes[rejected]))
-    if seen:
-        return seen
+    if rejected.any():
+        return names_in(ops, rejected)
     return tuple(op for op in ops.names if op not in ("open_session", "other", "") and case.policy.of(op).breaker)
 
 
@@ -108,8 +107,10 @@ def events_of(case: Case) -> list[Events]:
     last = tries.pick("end_ns", tries.last, calls["end_ns"])
     columns = (calls["start_ns"], calls["end_ns"], first, last, rejected, served, failed, denied & tried)
     found = []
-    for worker in np.unique(calls["worker"][chosen]):
+    for worker in case.workers:
         row = np.flatnonzero(chosen & (calls["worker"] == worker))
+        if not len(row):
+            continue
         row = row[np.argsort(calls["start_ns"][row], kind="stable")]
         for scope in _scopes(case, row, rejected[row], ops):
             mine = row[calls["op"].among(*scope)[row]]

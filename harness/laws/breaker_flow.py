@@ -7,7 +7,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import events_of
 from harness.laws.breaker_runs import full_runs
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, in_order, names_in
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
 
 WAITED_NS = 50_000_000
@@ -39,7 +39,7 @@ def no_serialisation(case: Case) -> Ruling:
     if not case.hooked:
         return unexercised("attempts are not seen at the client's side")
     most, rows = 0, []
-    for worker in np.unique(case.calls["worker"]):
+    for worker in case.workers:
         mine = np.flatnonzero((case.calls["worker"] == worker) & (case.attempts.count > 0))
         found = _queued(case, mine)
         if len(found):
@@ -72,8 +72,8 @@ def _queued(case: Case, rows: Ints) -> Ints:
     none: Ints = slow[:0]
     if len(slow) < CROWD:
         return none
-    ops = np.unique(calls["op"].codes[slow])
-    rivals = np.flatnonzero(np.isin(calls["op"].codes[tries.row], ops) & np.isin(tries.row, rows))
+    mine = calls["op"].among(*names_in(calls["op"], slow)) & _members(case, rows)
+    rivals = np.flatnonzero(mine[tries.row])
     begin, end = tries.table["start_ns"][rivals], tries.table["end_ns"][rivals]
     first = tries.pick("start_ns", tries.first, calls["start_ns"])
     times, waiting, running = _levels((calls["start_ns"][slow], first[slow]), (begin, end))
@@ -92,16 +92,28 @@ def _queued(case: Case, rows: Ints) -> Ints:
     return none
 
 
+def _members(case: Case, rows: Ints) -> Mask:
+    found = np.zeros(len(case.calls), bool)
+    found[rows] = True
+    return found
+
+
 def _busiest(case: Case, rows: Ints) -> int:
     """The most attempts under way at once while at least ten calls were in flight."""
     tries = case.attempts
     if len(rows) < CROWD:
         return 0
-    mine = np.isin(tries.row, rows) if len(rows) < len(case.calls) else np.ones(len(tries.row), bool)
-    spans = (tries.table["start_ns"][mine], tries.table["end_ns"][mine])
-    _, running, flight = _levels(spans, (case.calls["start_ns"][rows], case.calls["end_ns"][rows]))
+    mine = _members(case, rows)[tries.row]
+    begins = in_order(tries.table["start_ns"][mine])
+    running = np.arange(1, len(begins) + 1) - _before(tries.table["end_ns"][mine], begins)
+    flight = _before(case.calls["start_ns"][rows], begins) - _before(case.calls["end_ns"][rows], begins)
     crowded = flight >= CROWD
     return int(running[crowded].max()) if crowded.any() else 0
+
+
+def _before(moments: Ints, times: Ints) -> Ints:
+    """For each time how many of the moments have come."""
+    return np.searchsorted(in_order(moments), times, side="right").astype(np.int64)
 
 
 def _levels(one: tuple[Ints, Ints], other: tuple[Ints, Ints]) -> tuple[Ints, Ints, Ints]:

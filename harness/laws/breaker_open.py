@@ -11,7 +11,7 @@ from harness.evidence.table import Mask
 from harness.laws.bounds import call_bounds_s
 from harness.laws.breaker_events import Events, events_of
 from harness.laws.breaker_state import Spell, all_spells
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, in_order
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.policy import Breaker
 from harness.stats import quantile, quantile_interval
@@ -31,7 +31,7 @@ OUTAGES = frozenset({"refuse", "reset_peer", "timeout", "kill", "pause", "status
 def rejected_rows(case: Case) -> Ints:
     """The calls that a breaker rejected without a try."""
     rows = [e.row[e.rejected] for e in events_of(case)]
-    return np.sort(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+    return in_order(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
 
 
 @law(

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import Events, events_of, failure_ends
-from harness.laws.case import Case, Ints, once
+from harness.laws.case import Case, Ints, in_order, once
 from harness.policy import Breaker
 
 ENOUGH = 100
@@ -56,7 +56,7 @@ def _of_worker(case: Case, events: Events) -> list[Run]:
     found: list[Run] = []
     calls = case.calls
     same = calls["worker"] == events.worker
-    served = np.sort(calls["end_ns"][same & case.attempts.any(case.words["ok"])])
+    served = in_order(calls["end_ns"][same & case.attempts.any(case.words["ok"])])
     for op in events.ops:
         breaker = case.policy.of(op).breaker
         if breaker is not None and needed(breaker):
@@ -71,7 +71,7 @@ def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served:
     fails = np.flatnonzero(clean)
     fails = fails[np.argsort(e.end_ns[fails], kind="stable")]
     other = e.end_ns[mine & ~e.rejected & ~e.failed & ~e.served]
-    resets = np.sort(np.concatenate([served, e.start_ns[e.rejected], e.end_ns[e.denied], other]))
+    resets = in_order(np.concatenate([served, e.start_ns[e.rejected], e.end_ns[e.denied], other]))
     fails = fails[np.searchsorted(resets, e.start_ns[fails]) == np.searchsorted(resets, e.end_ns[fails])]
     if not len(fails):
         return []

@@ -111,7 +111,7 @@ def _open_since(case: Case, e: Events, before: Spell | None, opened: Spell) -> i
     tried = since_served(e, before)
     since = int(e.start_ns[tried[0]]) if len(tried) else before.from_ns
     ends = failure_ends(case, e, since, int(e.start_ns[before.at]))
-    shared = len(np.unique(case.calls["worker"])) > 1
+    shared = len(case.workers) > 1
     limit = 1 if shared else (case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()).fail_max or 1
     return int(ends[min(limit, len(ends)) - 1]) if len(ends) else opened.from_ns
 

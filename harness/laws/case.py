@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.history import History
-from harness.evidence.table import Mask, Table
+from harness.evidence.table import Mask, Table, Words
 from harness.laws.lag import LagProfile
 from harness.policy import Policy, Promise
 
@@ -40,6 +40,23 @@ class Window:
     params: Mapping[str, Any]
 
 
+class Picked:
+    """Rows of a table in an order of their own; a column is picked when it is first asked for, to save memory."""
+
+    def __init__(self, table: Table, order: Ints) -> None:
+        self._table = table
+        self._order = order
+        self._columns: dict[str, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._columns:
+            self._columns[name] = self._table[name][self._order]
+        return self._columns[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Tries:
     """The rows of a table that belong to known calls, by call and time. `row` is each one's row in calls.
@@ -47,7 +64,7 @@ class Tries:
     `first` and `count` are each call's own: its rows are first … first + count − 1.
     """
 
-    table: Table
+    table: Picked
     row: Ints
     first: Ints
     count: Ints
@@ -80,6 +97,23 @@ class Tries:
 
 
 T = TypeVar("T")
+
+
+def names_in(words: Words, rows: Any) -> tuple[str, ...]:
+    """The names that occur in those rows (a mask or indices) of a category column."""
+    present = np.bincount(words.codes[rows], minlength=len(words.names)) > 0
+    return tuple(name for name, there in zip(words.names, present, strict=True) if there)
+
+
+def in_order(times: Ints) -> Ints:
+    """The times sorted; quick where they nearly are."""
+    return np.sort(times, kind="stable")
+
+
+def ids_in(numbers: Ints) -> Ints:
+    """The small whole numbers (workers, ordinals) that occur, in order."""
+    present: Ints = np.flatnonzero(np.bincount(numbers))
+    return present
 
 
 def once(derive: Callable[[Case], T]) -> Callable[[Case], T]:
@@ -124,6 +158,11 @@ class Case:
         return max([*ends, *(span.end_ns for span in self.history.phases)], default=0)
 
     @cached_property
+    def workers(self) -> tuple[int, ...]:
+        """The processes that made calls."""
+        return tuple(ids_in(self.calls["worker"]).tolist())
+
+    @cached_property
     def windows(self) -> tuple[Window, ...]:
         """The faults that were applied, in order of time."""
         rows = [row for row in self.history.faults.rows() if row["applied_ns"]]
@@ -150,8 +189,7 @@ class Case:
         if not len(self.history.attempts):
             return False
         known = np.zeros(len(self.calls), bool)
-        rows = self.rows_of(self.history.attempts["call"])
-        known[rows[rows >= 0]] = True
+        known[self.attempt_rows[self.attempt_rows >= 0]] = True
         reached = self.arrivals.count > 0
         return int((reached & ~known).sum()) <= UNSEEN * int(reached.sum())
 
@@ -174,13 +212,23 @@ class Case:
     @cached_property
     def attempts(self) -> Tries:
         """The attempts of known calls; none where they can't be trusted (`hooked`)."""
-        table = self.history.attempts
-        return self._tries(table if self.hooked else table.where(np.zeros(len(table), bool)), "start_ns")
+        rows = self.attempt_rows if self.hooked else np.full(len(self.attempt_rows), -1)
+        return self._tries(self.history.attempts, rows, "start_ns")
 
     @cached_property
     def arrivals(self) -> Tries:
         """The arrivals of known calls."""
-        return self._tries(self.history.arrivals, "arrive_ns")
+        return self._tries(self.history.arrivals, self.arrival_rows, "arrive_ns")
+
+    @cached_property
+    def attempt_rows(self) -> Ints:
+        """For each recorded attempt its row in calls; −1 where it belongs to none."""
+        return self.rows_of(self.history.attempts["call"])
+
+    @cached_property
+    def arrival_rows(self) -> Ints:
+        """For each recorded arrival its row in calls; −1 where it belongs to none."""
+        return self.rows_of(self.history.arrivals["call"])
 
     @cached_property
     def _by_id(self) -> tuple[Ints, Ints]:
@@ -195,13 +243,12 @@ class Case:
         at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
         return np.where((known[at] == ids) & (ids > 0), order[at], -1)
 
-    def _tries(self, table: Table, time: str) -> Tries:
-        row = self.rows_of(table["call"])
+    def _tries(self, table: Table, row: Ints, time: str) -> Tries:
         order = np.lexsort((table[time], row))
         order = order[row[order] >= 0]
         row = row[order]
         count = np.bincount(row, minlength=len(self.calls))
-        return Tries(table.where(order), row, np.cumsum(count) - count, count)
+        return Tries(Picked(table, order), row, np.cumsum(count) - count, count)
 
     @cached_property
     def words(self) -> dict[str, Mask]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, names_in
 from harness.laws.data import no_oracle, read_back
 from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import commits
@@ -51,7 +51,7 @@ def _crowded_sessions(case: Case) -> set[str]:
     rows = rows[np.lexsort((calls["start_ns"][rows], calls["session"].codes[rows]))]
     codes = calls["session"].codes[rows]
     overlap = (codes[1:] == codes[:-1]) & (calls["start_ns"][rows[1:]] < calls["end_ns"][rows[:-1]])
-    return {calls["session"].names[code] for code in np.unique(codes[1:][overlap])} - {""}
+    return set(names_in(calls["session"], rows[1:][overlap])) - {""}
 
 
 @law(

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import outcomes
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, names_in
 from harness.laws.data import at_most, no_oracle
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import commits, strays
@@ -84,8 +84,7 @@ def _promises_marks(case: Case) -> Mask:
 def _shapes(case: Case, op: str) -> frozenset[str]:
     """The shapes of this run's healthy answers."""
     calls = case.calls
-    codes = np.unique(calls["shape"].codes[calls["op"].among(op) & calls["outcome"].among("ok")])
-    return frozenset(calls["shape"].names[code] for code in codes)
+    return frozenset(names_in(calls["shape"], calls["op"].among(op) & calls["outcome"].among("ok")))
 
 
 def _fits(shape: str, healthy: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.bounds import backoff_s, call_bounds_s
 from harness.laws.breaker_open import Quiet, quiet_stretches
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, in_order
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
 SECOND_NS = 1_000_000_000
@@ -207,12 +207,12 @@ def no_herd(case: Case) -> Ruling:
     if not case.hooked:
         return inconclusive("attempts are not seen at the client's side")
     baseline = sum(span.end_ns - span.start_ns for span in case.history.phase("baseline")) / 1e9
-    starts = np.sort(case.history.attempts["start_ns"])
+    starts = in_order(case.history.attempts["start_ns"])
     before = sum(_between(starts, span.start_ns, span.end_ns) for span in case.history.phase("baseline"))
     if baseline < 2 or before < 5 * baseline:
         return inapplicable("fewer than 5 attempts a second in the baseline: no herd can be told")
     fair = before / baseline
-    own = np.sort(case.history.attempts["start_ns"][~_backlog(case)])
+    own = in_order(case.history.attempts["start_ns"][~_backlog(case)])
     most, at = 0, 0
     for quiet in quiet_stretches(case):
         for edge in range(quiet.start_ns, min(quiet.end_ns, quiet.start_ns + 10 * SECOND_NS), SECOND_NS // 4):
@@ -236,7 +236,7 @@ def _between(starts: Ints, since: int, until: int) -> int:
 def _backlog(case: Case) -> Mask:
     """The attempts that are the first of a call which had to wait for its session."""
     table = case.history.attempts
-    rows = case.rows_of(table["call"])
+    rows = case.attempt_rows
     waited = (case.calls["ready_ns"] - case.calls["intended_ns"])[np.maximum(rows, 0)] > 50_000_000
     found: Mask = (rows >= 0) & waited & (table["attempt"] <= 1)
     return found

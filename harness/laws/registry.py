@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.history import History
-from harness.laws.case import Case
+from harness.laws.case import Case, names_in
 from harness.model import Severity, Status, Verdict
 from harness.policy import Promise
 
@@ -216,8 +216,7 @@ def _shared(case: Case, column: str, rows: NDArray[np.integer[Any]]) -> frozense
 
 
 def _named(case: Case, column: str, rows: NDArray[np.integer[Any]]) -> set[str]:
-    words = case.calls[column]
-    return {words.names[code] for code in np.unique(words.codes[rows])} - {""}
+    return set(names_in(case.calls[column], rows)) - {""}
 
 
 def plural(count: int, noun: str) -> str:

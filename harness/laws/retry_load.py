@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.laws.bounds import source
 from harness.laws.breaker_open import SLEPT_NS, rejected_rows
-from harness.laws.case import Case, Ints, Window
+from harness.laws.case import Case, Ints, Window, in_order
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.retries import RETRIED, limits, no_retry, unseen
@@ -85,7 +85,7 @@ def amplification(case: Case) -> Ruling:
     found = storms(case)
     if not found:
         return unexercised(f"nothing failed as a whole for {LEAST_CALLS} calls; it takes {exercise('R6')}")
-    budget, workers = budget_of(case), len(np.unique(case.calls["worker"]))
+    budget, workers = budget_of(case), len(case.workers)
     tries = case.attempts
     worst, bad = 1.0, []
     for storm in found:
@@ -134,7 +134,7 @@ def retry_budget_engages(case: Case) -> Ruling:
         return inapplicable("no retry budget is declared or read")
     if nothing := unseen(case):
         return nothing
-    workers = len(np.unique(case.calls["worker"]))
+    workers = len(case.workers)
     found = [storm for storm in storms(case) if storm.late_calls >= LEAST_CALLS]
     if not found:
         return unexercised(f"nothing failed as a whole for long enough; it takes {exercise('R7')}")
@@ -247,5 +247,5 @@ def _surely_retriable(case: Case) -> Ints:
 
 
 def _most_at_once(case: Case, rows: Ints) -> int:
-    start, end = np.sort(case.calls["start_ns"][rows]), np.sort(case.calls["end_ns"][rows])
+    start, end = in_order(case.calls["start_ns"][rows]), in_order(case.calls["end_ns"][rows])
     return int((np.arange(1, len(rows) + 1) - np.searchsorted(end, start, side="right")).max())

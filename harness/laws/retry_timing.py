@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.bounds import backoff_s, declared_total_s
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, ids_in
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.retries import RETRIED, no_retry, unseen
@@ -90,7 +90,7 @@ def backoff_shape(case: Case) -> Ruling:
         if policy.retry is None or policy.retry.backoff is None:
             continue
         mine = case.calls["op"].among(op)[rows]
-        for retry in np.unique(chains.nth[retries][mine] - 1):
+        for retry in ids_in(chains.nth[retries][mine] - 1):
             chosen = mine & (chains.nth[retries] - 1 == retry)
             least[chosen], most[chosen] = _interval_ns(policy.retry.backoff, backoff_s(policy, int(retry)))
     judged = most >= 0
@@ -160,7 +160,7 @@ def _declared_without(case: Case) -> bool:
 def _pooled_spread(gap: np.ndarray[tuple[int], np.dtype[np.float64]], nth: Ints) -> float:
     """Coefficient of variation of the waits around the mean of their own number in the chain."""
     relative = np.empty(len(gap))
-    for number in np.unique(nth):
+    for number in ids_in(nth):
         mine = nth == number
         relative[mine] = gap[mine] / max(gap[mine].mean(), 1.0)
     return float(relative.std())

@@ -8,7 +8,8 @@ from harness.evidence.table import Mask
 from harness.laws.bounds import source
 from harness.laws.breaker_events import Events
 from harness.laws.breaker_state import Spell, all_spells, since_served
-from harness.laws.case import Case, Ints, Tries
+from harness.laws.case import Case
+from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import WRITES, committed, has_oracle
 
@@ -30,19 +31,13 @@ def cancelled_work(case: Case) -> Ruling:
     if not has_oracle(case) or not case.hooked:
         return inconclusive("it takes a commit oracle and attempts seen at the client's side")
     given_up = case.failures(("timeout",)) | case.attempts.table["result"].among("cancelled")
-    mine = _keys(case.attempts)[given_up]
-    if not len(mine):
+    count = int(given_up.sum())
+    if not count:
         return unexercised(f"the client gave up no attempt; it takes {exercise('T6')}")
-    done = _keys(case.arrivals)[committed(case, *WRITES)]
-    wasted = int(np.isin(mine, done).sum())
-    reason = f"KATO committed {wasted:,} of {plural(len(mine), 'attempt')} that the client had given up"
-    return passed(reason, measured=f"{wasted / len(mine):.1%} wasted")
-
-
-def _keys(tries: Tries) -> Ints:
-    """Call and attempt of each row as one number."""
-    keys: Ints = tries.row * (1 << 16) + tries.table["attempt"]
-    return keys
+    arrival = chains_of(case).arrival[given_up]
+    wasted = int(committed(case, *WRITES)[arrival[arrival >= 0]].sum())
+    reason = f"KATO committed {wasted:,} of {plural(count, 'attempt')} that the client had given up"
+    return passed(reason, measured=f"{wasted / count:.1%} wasted")
 
 
 @law(

@@ -30,8 +30,7 @@ def commits(case: Case, op: str) -> Ints:
 def strays(case: Case, *ops: str) -> int:
     """The commits of `ops` that can't be told to belong to one call."""
     table = case.history.arrivals
-    unknown = case.rows_of(table["call"]) < 0
-    return int((unknown & (table["commit_seq"] > 0) & table["op"].among(*ops)).sum())
+    return int(((case.arrival_rows < 0) & (table["commit_seq"] > 0) & table["op"].among(*ops)).sum())
 
 
 def in_doubt(case: Case) -> Mask:

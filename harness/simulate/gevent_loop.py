@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent.libev.corecext import loop as LibevLoop  # type: ignore[import-not-found] # noqa: N812
+from gevent.libev.corecext import loop as LibevLoop  # noqa: N812 - gevent's own name is a plain `loop`
 
 from harness.errors import EXIT_INTERNAL
 

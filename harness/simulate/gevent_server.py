@@ -1,4 +1,7 @@
-"""The witness on gevent: sockets of the hub and timers of its loop, for runs in virtual time."""
+"""The witness on gevent: sockets as watchers of the hub's loop and timers of it, for runs in virtual time.
+
+No greenlet serves a connection: what arrives is handled in the hub at once, for neither link nor witness ever waits.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import gevent
-from gevent.event import Event
+from gevent import monkey
 
 from harness.twin.steps import Timer, Wire
 
 BACKLOG = 2048
 RECEIVE_BYTES = 65536
+READ, WRITE = 1, 2
 _LINGER_0 = struct.pack("ii", 1, 0)
 
 
@@ -33,7 +37,8 @@ class HubTimers:
 
     def now_ns(self) -> int:
         """The loop's time (ns)."""
-        return round(self._loop.now() * 1e9)
+        now_ns: int = round(self._loop.now() * 1e9)
+        return now_ns
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
         """Run `callback` at `due_ns`."""
@@ -51,85 +56,96 @@ class _HubTimer:
 
 
 class HubWire:
-    """One accepted socket; sends never wait, what the kernel doesn't take is sent by a greenlet."""
+    """One accepted socket. `receiver` is set right after construction, because each needs the other."""
 
-    def __init__(self, sock: Any) -> None:
+    receiver: Receiver
+
+    def __init__(self, sock: socket.socket, loop: Any) -> None:
         self._socket = sock
-        self._raw = sock._sock
+        self._loop = loop
         self._left = bytearray()
         self._closing = False
-        self._readable = Event()
-        self._readable.set()
-
-    def serve(self, receiver: Receiver) -> None:
-        """Pass on what the peer sends, until it is gone."""
-        try:
-            while data := self._socket.recv(RECEIVE_BYTES):
-                receiver.receive(data)
-                self._readable.wait()
-        except OSError:
-            pass  # a reset is an end like any other
-        receiver.lost()
-        self._socket.close()
+        self._reader = loop.io(sock.fileno(), READ)
+        self._writer = loop.io(sock.fileno(), WRITE)
+        self._reader.start(self._read)
 
     def send(self, data: bytes, /) -> None:
         """Write, or queue what doesn't fit."""
         if self._closing:
             return
-        if not self._left:
-            try:
-                data = data[self._raw.send(data) :]
-            except BlockingIOError:
-                pass
-            except OSError:
-                return  # the peer is gone; `serve` sees it too
-        if data:
+        if self._left:
             self._left += data
-            if len(self._left) == len(data):
-                gevent.spawn(self._drain)
+            return
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the peer is gone; reading tells
+        if sent < len(data):
+            self._left += data[sent:]
+            self._writer.start(self._write)
 
     def close(self) -> None:
         """FIN after what is queued."""
         if not self._closing:
             self._closing = True
             if not self._left:
-                self._shut()
+                self._end()
 
     def reset(self) -> None:
         """Close so that the peer sees RST."""
         self._closing = True
-        try:
-            self._raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
-        except OSError:
-            return  # closed already
-        self._socket.close()
-        self._raw.close()
+        if self._socket.fileno() >= 0:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+            self._end()
 
     def pause_reading(self) -> None:
         """Take no more from the peer."""
-        self._readable.clear()
+        self._reader.stop()
 
     def resume_reading(self) -> None:
         """Go on reading."""
-        self._readable.set()
+        if self._socket.fileno() >= 0:
+            self._reader.start(self._read)
 
-    def _shut(self) -> None:
+    def _read(self) -> None:
         try:
-            self._raw.shutdown(socket.SHUT_RDWR)
+            data = self._socket.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
         except OSError:
-            return  # the peer was faster
+            data = b""  # a reset is an end like any other
+        if data:
+            self.receiver.receive(data)
+        else:
+            self._closing = True
+            self._end()
 
-    def _drain(self) -> None:
-        while self._left:
-            piece = bytes(self._left)
-            try:
-                sent = self._socket.send(piece)
-            except OSError:
-                self._left.clear()
-                return
-            del self._left[:sent]
-        if self._closing:
-            self._shut()
+    def _write(self) -> None:
+        try:
+            del self._left[: self._socket.send(self._left)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._left.clear()
+        if not self._left:
+            self._writer.stop()
+            if self._closing:
+                self._end()
+
+    def _end(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        for watcher in (self._reader, self._writer):
+            watcher.stop()
+            watcher.close()
+        self._socket.close()
+        # not from within: whoever closes is in the middle of something
+        self._loop.run_callback(self._lost)
+
+    def _lost(self) -> None:
+        self.receiver.lost()
 
 
 class HubListener:
@@ -137,34 +153,42 @@ class HubListener:
 
     def __init__(self, connect: Callable[[Wire], Receiver], host: str = "127.0.0.1", port: int = 0) -> None:
         self._connect = connect
+        self._loop: Any = gevent.get_hub().loop
         self._reserve = _bound(host, port)
         self.host, self.port = self._reserve.getsockname()[:2]
-        self._server: Any = None
-        self._accepting: Any = None
+        self._server: socket.socket | None = None
+        self._watcher: Any = None
 
     def listen(self, flag: bool) -> None:
         """Open or close the listener."""
         if flag and self._server is None:
             self._server = _bound(self.host, self.port)
             self._server.listen(BACKLOG)
-            self._accepting = gevent.spawn(self._accept, self._server)
+            self._watcher = self._loop.io(self._server.fileno(), READ)
+            self._watcher.start(self._accept, self._server)
         elif not flag and self._server is not None:
-            self._accepting.kill(block=False)
+            self._watcher.stop()
+            self._watcher.close()
             self._server.close()
             self._server = None
 
-    def _accept(self, server: Any) -> None:
+    def _accept(self, server: socket.socket) -> None:
         while True:
-            sock, _ = server.accept()
+            try:
+                sock, _ = server.accept()
+            except BlockingIOError:
+                return
+            sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            wire = HubWire(sock)
-            gevent.spawn(wire.serve, self._connect(wire))
+            wire = HubWire(sock, self._loop)
+            wire.receiver = self._connect(wire)
 
 
-def _bound(host: str, port: int) -> Any:
-    from gevent import socket as hub_socket
-
-    sock = hub_socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _bound(host: str, port: int) -> socket.socket:
+    """A plain socket that never blocks: the patched one would wait in a greenlet."""
+    plain: Any = monkey.get_original("socket", "socket")
+    sock: socket.socket = plain(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
     return sock

@@ -1,107 +1,138 @@
-"""A modelled Toxiproxy between a driver's sockets and the witness: links, their pipes, and the plane of TCP faults.
+"""A modelled Toxiproxy connection between a driver's socket and the witness: two pipes with toxics on them.
 
-As in Toxiproxy, a connection is two pipes; the end of a pipe closes the socket it leads to, and a closed socket ends
-the other pipe. A server's reset becomes a plain close on the client's side, because a link passes on no RST of its own.
+As in Toxiproxy, the end of a pipe closes the socket it leads to, and a closed socket ends the other pipe. A server's
+reset becomes a plain close on the client's side, because a link passes on no RST of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from harness.faults import KINDS, Toxic
-from harness.model import Fault
-from harness.simulate.toxics import STAGES, Stage, Timeout
+from harness.faults import Toxic
+from harness.simulate.stub import Chunk, Sink, Stub
+from harness.simulate.toxics import STUBS
 from harness.twin.connection import Connection
 from harness.twin.steps import Timers, Wire
 from harness.twin.witness import Witness
 
+READ_BYTES = 32 << 10
+"""Go's io.Copy reads so much at once."""
+
 
 class Pipe:
-    """One direction of a link: stages in order of their toxics, then the sink."""
+    """One direction of a link: stubs in order of their toxics, then the way out."""
 
-    def __init__(self, feed: Callable[[bytes], None], end: Callable[[], None]) -> None:
-        self._feed = feed
+    def __init__(self, now_ns: Callable[[], int], send: Callable[[bytes], None], end: Callable[[], None]) -> None:
+        self._now_ns = now_ns
+        self._send = send
         self._end = end
-        self._stages: list[tuple[str, Stage]] = []
-        self._over = False
+        self._stubs: list[tuple[str, Stub]] = []
+        self._finished = self._over = False
 
-    def feed(self, data: bytes) -> None:
-        (self._stages[0][1].feed if self._stages else self.out)(data)
+    def push(self, data: bytes) -> None:
+        """Bytes come from the source."""
+        if not self._stubs:
+            self.feed(Chunk(data, 0))
+            return
+        stamp_ns = self._now_ns()
+        for at in range(0, len(data), READ_BYTES):
+            self._stubs[0][1].feed(Chunk(data[at : at + READ_BYTES], stamp_ns))
 
     def finish(self) -> None:
         """The source has ended."""
-        (self._stages[0][1].end if self._stages else self.end)()
+        self._finished = True
+        (self._stubs[0][1] if self._stubs else self).feed(None)
 
-    def out(self, data: bytes) -> None:
-        """Bytes leave the pipe."""
-        if not self._over:
-            self._feed(data)
+    def feed(self, chunk: Chunk | None) -> None:
+        """What leaves the last stub leaves the pipe."""
+        if self._over:
+            return
+        if chunk is None:
+            self.cut()
+        elif chunk.data:
+            self._send(chunk.data)
 
-    def end(self) -> None:
-        """The stream leaves the pipe: what it leads to is closed."""
+    def cut(self) -> None:
+        """The stream is over: what it leads to is closed."""
         if not self._over:
             self._over = True
             self._end()
 
-    def add(self, name: str, stage: Stage) -> None:
-        """Put a stage at the end of the chain."""
-        self._stages.append((name, stage))
+    def add(self, name: str, stub: Stub) -> None:
+        """Put a stub at the end of the chain; the one before it is interrupted. Nothing where the stream has ended."""
+        last = self._stubs[-1][1] if self._stubs else None
+        if self._finished if last is None else not last.interrupt():
+            return
+        self._stubs.append((name, stub))
         self._chain()
-        if isinstance(stage, Timeout):
-            stage.start()
+        stub.start()
+        if last is not None:
+            last.start()
+
+    def update(self, name: str, attributes: Mapping[str, int]) -> None:
+        """Give a toxic other attributes."""
+        for own, stub in self._stubs:
+            if own == name:
+                stub.update(attributes)
 
     def remove(self, name: str) -> None:
-        """Take a stage off; what it holds back still leaves through it."""
-        for own, stage in self._stages:
-            if own == name:
-                stage.remove()
-        self._stages = [entry for entry in self._stages if entry[0] != name]
-        self._chain()
+        """Take a toxic off; the one before it is interrupted."""
+        for at, (own, stub) in enumerate(self._stubs):
+            if own == name and stub.remove():
+                before = self._stubs[at - 1][1] if at else None
+                runs = before is not None and before.interrupt()
+                del self._stubs[at]
+                self._chain()
+                if before is not None and runs:
+                    before.start()
+                return
 
     def _chain(self) -> None:
-        after: _Sink = _Exit(self)
-        for _, stage in reversed(self._stages):
-            stage.after = after
-            after = stage
+        after: Sink = self
+        for _, stub in reversed(self._stubs):
+            stub.after = after
+            after = stub
 
 
-class _Sink(Protocol):
-    def feed(self, data: bytes) -> None: ...
+class Owner(Protocol):
+    """What a link asks of its proxy."""
 
-    def end(self) -> None: ...
+    witness: Witness
+    timers: Timers
+    links: dict[Link, None]
 
-
-class _Exit:
-    def __init__(self, pipe: Pipe) -> None:
-        self.feed = pipe.out
-        self.end = pipe.end
+    def draw(self) -> float:
+        """A uniform number in [0, 1)."""
+        ...
 
 
 class Link:
     """One client connection through the proxy. Towards the witness it is a Wire; towards the driver a receiver."""
 
-    def __init__(self, proxy: ModelledProxy, wire: Wire) -> None:
-        self._proxy = proxy
+    def __init__(self, owner: Owner, wire: Wire, linger_zero: bool) -> None:
+        """`linger_zero`: it was opened under a reset_peer, and its client sees RST instead of FIN."""
+        self._owner = owner
         self._wire = wire
-        self.linger_zero = any(toxic.type == "reset_peer" for _, toxic in proxy.toxics)
-        self._client_gone = self._server_gone = False
-        self.connection: Connection = proxy.witness.connect(self)
-        self.up = Pipe(self.connection.receive, self._end_server)
-        self.down = Pipe(wire.send, self._end_client)
-        for name, toxic in proxy.toxics:
-            self.put(name, toxic)
+        self._linger_zero = linger_zero
+        self._client_gone = False
+        self.connection: Connection = owner.witness.connect(self)
+        self.up = Pipe(owner.timers.now_ns, self.connection.receive, self._end_server)
+        self.down = Pipe(owner.timers.now_ns, wire.send, self._end_client)
         self.pause_reading = wire.pause_reading
         self.resume_reading = wire.resume_reading
 
-    def put(self, name: str, toxic: Toxic) -> None:
+    def pipe(self, toxic: Toxic) -> Pipe:
+        """The direction that a toxic acts on."""
+        return self.up if toxic.stream == "upstream" else self.down
+
+    def put(self, name: str, toxic: Toxic, attributes: Mapping[str, int]) -> None:
         """A toxic begins to act on this connection."""
-        pipe = self.down if toxic.stream == "downstream" else self.up
-        pipe.add(name, STAGES[toxic.type](toxic.attributes, self._proxy.timers, self._proxy.draw))
+        self.pipe(toxic).add(name, STUBS[toxic.type](attributes, self._owner.timers, self._owner.draw))
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        self.up.feed(data)
+        self.up.push(data)
 
     def lost(self) -> None:
         """The client closed or reset its side."""
@@ -114,35 +145,32 @@ class Link:
 
     def send(self, data: bytes) -> None:
         """Bytes from the witness."""
-        self.down.feed(data)
+        self.down.push(data)
 
     def close(self) -> None:
         """The witness closes its side."""
-        self._server_gone = True
         self.down.finish()
 
     reset = close
 
     def cut(self) -> None:
-        """The proxy is disabled: both sides are closed at once."""
-        self.down.end()
-        self.up.end()
+        """The proxy is disabled or deleted: both sides are closed at once."""
+        self.down.cut()
+        self.up.cut()
 
     def _end_client(self) -> None:
         if not self._client_gone:
             self._client_gone = True
-            (self._wire.reset if self.linger_zero else self._wire.close)()
+            (self._wire.reset if self._linger_zero else self._wire.close)()
         self.up.finish()
 
     def _end_server(self) -> None:
-        self._proxy.links.discard(self)
-        if not self._server_gone:
-            self._server_gone = True
+        self._owner.links.pop(self, None)
         self.connection.lost()
         self.down.finish()
 
 
-class Refused:
+class Dead:
     """A connection that was accepted for a KATO that is dead."""
 
     def receive(self, data: bytes) -> None:
@@ -153,66 +181,3 @@ class Refused:
 
     def writable(self, flag: bool) -> None:
         """Nobody writes."""
-
-
-class ModelledProxy:
-    """The plane of TCP faults in a simulation: its listener's links and the toxics on them.
-
-    `listening(flag)` opens and closes the driver's listener.
-    """
-
-    where = "modelled Toxiproxy (stand-in)"
-
-    def __init__(self, witness: Witness, timers: Timers, draw: Callable[[], float]) -> None:
-        self.witness = witness
-        self.timers = timers
-        self.draw = draw
-        self.links: set[Link] = set()
-        self.toxics: list[tuple[str, Toxic]] = []
-        self.listening: Callable[[bool], None]
-        self.upstream_alive = True
-        self._refusing: list[Fault] = []
-
-    def connect(self, wire: Wire) -> Link | Refused:
-        """The driver accepted a connection; Toxiproxy accepts before it dials, so a dead KATO is accept and close."""
-        if not self.upstream_alive:
-            wire.close()
-            return Refused()
-        link = Link(self, wire)
-        self.links.add(link)
-        return link
-
-    def apply(self, fault: Fault) -> None:
-        """Make the fault act on all links, open and new ones."""
-        toxics = self._toxics(fault)
-        if not toxics:
-            self._refusing.append(fault)
-            self.listening(False)
-            for link in tuple(self.links):
-                link.cut()
-        for toxic in toxics:
-            name = _name(fault, toxic)
-            self.toxics.append((name, toxic))
-            for link in tuple(self.links):
-                link.put(name, toxic)
-
-    def clear(self, fault: Fault) -> None:
-        """Undo one fault; others go on."""
-        toxics = self._toxics(fault)
-        if not toxics:
-            self._refusing.remove(fault)
-            if not self._refusing:
-                self.listening(True)
-        for toxic in toxics:
-            name = _name(fault, toxic)
-            self.toxics = [entry for entry in self.toxics if entry[0] != name]
-            for link in tuple(self.links):
-                (link.up if toxic.stream == "upstream" else link.down).remove(name)
-
-    def _toxics(self, fault: Fault) -> tuple[Toxic, ...]:
-        kind = KINDS[fault.kind]
-        return kind.toxics(kind.complete(fault.params)) or ()
-
-
-def _name(fault: Fault, toxic: Toxic) -> str:
-    return f"{fault.name}@{fault.at_ns}-{toxic.stream}"

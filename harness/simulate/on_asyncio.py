@@ -16,7 +16,7 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
     from harness.simulate.play import make_world, play
     from harness.twin.drivers import Listener, LoopTimers
 
-    world = make_world(order, LoopTimers(loop))
+    world, spool = make_world(order, LoopTimers(loop))
     listener = Listener(world.proxy, "127.0.0.1", 0)  # type: ignore[arg-type] # a proxy takes a witness's place
     loop.run_until_complete(listener.open())
 
@@ -27,4 +27,4 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
             listener.close()
 
     world.proxy.listening = listening
-    return play(channel, order, world, listener.port, lambda: loop)
+    return play(channel, order, world, spool, listener.port, lambda: loop)

@@ -16,8 +16,8 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
     from harness.simulate.gevent_server import HubListener, HubTimers
     from harness.simulate.play import make_world, play
 
-    world = make_world(order, HubTimers())
+    world, spool = make_world(order, HubTimers())
     listener = HubListener(world.proxy.connect)
     world.proxy.listening = listener.listen
     listener.listen(True)
-    return play(channel, order, world, listener.port)
+    return play(channel, order, world, spool, listener.port)

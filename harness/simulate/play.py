@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.channel import Channel
 from harness.errors import HarnessError
 from harness.load.session import Session
 from harness.model import Fault
 from harness.simulate import time_patch
-from harness.simulate.world import World
+from harness.simulate.world import WITNESS, World
+from harness.spool import SpoolWriter
+from harness.twin.exchange import Arrivals
 from harness.twin.profiles import load_profile
 from harness.twin.steps import Timers
 
@@ -20,20 +23,28 @@ LEAD_NS = 100_000_000
 FLUSH_NS = 10_000_000_000
 
 
-def make_world(order: Mapping[str, Any], timers: Timers) -> World:
-    """The world behind the client; its spool lies beside the generator's."""
-    spool = Path(order["spool"]).with_name("witness.raw")
+class Flushed(Protocol):
+    """What is written now and then."""
+
+    def flush(self) -> None: ...
+
+
+def make_world(order: Mapping[str, Any], timers: Timers) -> tuple[World, SpoolWriter]:
+    """The world behind the client, and its spool, which lies beside the generator's."""
+    spool = SpoolWriter(Path(order["spool"]).with_name("witness.raw"), WITNESS)
 
     def wall_s() -> float:
         return time_patch.WALL_START_S + timers.now_ns() / 1e9
 
-    return World(timers, spool, load_profile(str(order["profile"])), int(order["context"]["seed"]), wall_s)
+    profile, seed = load_profile(str(order["profile"])), int(order["context"]["seed"])
+    return World(timers, Arrivals(spool), profile, seed, wall_s), spool
 
 
 def play(
     channel: Channel,
     order: Mapping[str, Any],
     world: World,
+    spool: SpoolWriter,
     port: int,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> int:
@@ -53,10 +64,12 @@ def play(
         return 0
     start_ns = world.timers.now_ns() + LEAD_NS
     world.schedule([Fault(**fault) for fault in start["faults"]], start_ns)
-    _flush_now_and_then(world, session)
+    _flush_now_and_then(world.timers, session.recorder, spool)
     session.drive({**start, "start_ns": start_ns})
-    world.spool.close()
-    world.write_rows(Path(order["spool"]).with_name("faults.jsonl"))
+    world.end_all()
+    spool.close()
+    rows = "".join(json.dumps(row.plain()) + "\n" for row in world.rows)
+    Path(order["spool"]).with_name("faults.jsonl").write_text(rows)
     channel.send({**session.report(), "start_ns": start_ns, "end_ns": world.timers.now_ns()})
     return 0
 
@@ -65,8 +78,8 @@ def _unheard(message: Mapping[str, Any]) -> None:
     """Nobody watches a simulation's progress."""
 
 
-def _flush_now_and_then(world: World, session: Session) -> None:
+def _flush_now_and_then(timers: Timers, *spools: Flushed) -> None:
     """Keep memory flat over a long run."""
-    session.recorder.flush()
-    world.spool.flush()
-    world.timers.call_at(world.timers.now_ns() + FLUSH_NS, lambda: _flush_now_and_then(world, session))
+    for spool in spools:
+        spool.flush()
+    timers.call_at(timers.now_ns() + FLUSH_NS, lambda: _flush_now_and_then(timers, *spools))

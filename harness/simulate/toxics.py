@@ -1,190 +1,150 @@
-"""Toxiproxy's toxics as stages of a pipe, without I/O: what each does to bytes and to the end of the stream.
+"""Toxiproxy's seven toxics, each as in its file toxics/*.go of version 2.12.
 
-Modelled on Toxiproxy 2.12's toxics/*.go as described in docs/faults.md and held to the real program by
-tests/test_simulate_toxics.py. A stage passes on with `out`, ends the stream with `end`, and is woken by timers.
+Held to the real program by tests/test_simulate_toxics.py. Attributes have Toxiproxy's names and units: ms, µs in a
+slicer's delay, KB/s of 1,000 bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Protocol
+from collections.abc import Mapping
+from typing import ClassVar
 
-from harness.twin.steps import Timers
+from harness.simulate.stub import LATE, TAKE, Chunk, Flow, Stub, Take, Wait
 
 MS = 1_000_000
-BANDWIDTH_SLICE_NS = 100 * MS
+SLICE_MS = 100
+"""A bandwidth toxic cuts what takes longer than this into pieces of that length."""
+ENDLESS = 1 << 40
 
 
-class Sink(Protocol):
-    """Where a stage passes things on to."""
+class Latency(Stub):
+    """Each chunk leaves latency ± jitter after it was read, never before the one ahead of it."""
 
-    def feed(self, data: bytes) -> None: ...
+    calm: ClassVar[Mapping[str, int] | None] = {"latency": 0, "jitter": 0}
 
-    def end(self) -> None: ...
-
-
-class Stage:
-    """Passes everything on at once; the base of all stages. `after` is the next one."""
-
-    def __init__(self, attributes: Mapping[str, int], timers: Timers, draw: Callable[[], float]) -> None:
-        self.attributes = attributes
-        self.timers = timers
-        self.draw = draw
-        self.after: Sink
-        self.removed = False
-
-    def feed(self, data: bytes) -> None:
-        self.after.feed(data)
-
-    def end(self) -> None:
-        self.after.end()
-
-    def remove(self) -> None:
-        """The toxic is taken off: pass on from now on."""
-        self.removed = True
-
-    def later(self, by_ns: int, action: Callable[[], None]) -> None:
-        """Run `action` in `by_ns` ns."""
-        self.timers.call_at(self.timers.now_ns() + by_ns, action)
-
-
-class Latency(Stage):
-    """Each chunk leaves latency ± jitter after it came, never before the one ahead of it."""
-
-    _last_ns = 0
-
-    def feed(self, data: bytes) -> None:
-        if self.removed and self._last_ns <= self.timers.now_ns():
-            self.after.feed(data)
-            return
-        self._when(self._delay_ns(), lambda: self.after.feed(data))
-
-    def end(self) -> None:
-        self._when(0, self.after.end)
+    def pipe(self) -> Flow:
+        while (chunk := (yield TAKE)) is not None:
+            wait_ns = self._delay_ns() - (self.timers.now_ns() - chunk.stamp_ns)
+            interrupted = yield Wait(wait_ns)
+            if not interrupted:
+                chunk.stamp_ns += wait_ns
+            self.after.feed(chunk)
+            if interrupted:
+                return
+        self.close()
 
     def _delay_ns(self) -> int:
         jitter = self.attributes["jitter"]
-        spread = (self.draw() * 2 - 1) * jitter if jitter else 0.0
-        return 0 if self.removed else round((self.attributes["latency"] + spread) * MS)
-
-    def _when(self, delay_ns: int, action: Callable[[], None]) -> None:
-        now_ns = self.timers.now_ns()
-        self._last_ns = max(self._last_ns, now_ns + delay_ns)
-        self.timers.call_at(self._last_ns, action)
+        spread = int(self.draw() * 2 * jitter) - jitter if jitter else 0
+        return (self.attributes["latency"] + spread) * MS
 
 
-class Timeout(Stage):
-    """Drops everything; closes after `timeout` idle ms (0: never), and when it is taken off."""
+class Timeout(Stub):
+    """Drops everything; closes after `timeout` ms without a chunk (0: never), and when it is taken off."""
 
-    _pending = 0
+    def pipe(self) -> Flow:
+        while (chunk := (yield Take(self.attributes["timeout"] * MS))) is not None:
+            if chunk is LATE:
+                break
+        self.close()
 
-    def start(self) -> None:
-        """Begin to count idle time."""
-        self._pending += 1
-        number = self._pending
-        if self.attributes["timeout"]:
-            self.later(self.attributes["timeout"] * MS, lambda: self._idle(number))
-
-    def feed(self, data: bytes) -> None:
-        if self.removed:
-            self.after.feed(data)
-        else:
-            self.start()
-
-    def remove(self) -> None:
-        self.removed = True
-        self.after.end()
-
-    def _idle(self, number: int) -> None:
-        if number == self._pending and not self.removed:
-            self.after.end()
+    def cleanup(self) -> None:
+        self.close()
 
 
-class ResetPeer(Stage):
+class ResetPeer(Stub):
     """Drops the first chunk and closes `timeout` ms later, deaf to its own removal meanwhile."""
 
-    def feed(self, data: bytes) -> None:
-        if self.removed:
-            self.after.feed(data)
-        else:
-            self.later(self.attributes["timeout"] * MS, self.after.end)
+    deaf = True
+
+    def pipe(self) -> Flow:
+        yield TAKE
+        yield Wait(self.attributes["timeout"] * MS)
+        self.close()
 
 
-class Bandwidth(Stage):
-    """Passes `rate` KB/s, in slices of a tenth of a second; rate 0 stalls."""
+class Bandwidth(Stub):
+    """Passes `rate` KB/s, in slices of a tenth of a second."""
 
-    _free_ns = 0
-
-    def feed(self, data: bytes) -> None:
+    def pipe(self) -> Flow:
         rate = self.attributes["rate"]
-        if self.removed:
-            self.after.feed(data)
-            return
-        if rate <= 0:
-            return
-        slice_bytes = max(rate * 1000 // 10, 1)
-        for at in range(0, len(data), slice_bytes):
-            self._pass(data[at : at + slice_bytes], rate)
-
-    def end(self) -> None:
-        self.timers.call_at(max(self._free_ns, self.timers.now_ns()), self.after.end)
-
-    def _pass(self, piece: bytes, rate: int) -> None:
-        cost_ns = len(piece) * MS // rate
-        self._free_ns = max(self._free_ns, self.timers.now_ns()) + cost_ns
-        self.timers.call_at(self._free_ns, lambda: self.after.feed(piece))
-
-
-class Slicer(Stage):
-    """Cuts chunks into pieces of about `average_size` bytes, `delay` µs apart."""
-
-    _free_ns = 0
-
-    def feed(self, data: bytes) -> None:
-        if self.removed:
-            self.after.feed(data)
-            return
-        average, variation = max(self.attributes["average_size"], 1), self.attributes["size_variation"]
-        self._free_ns = max(self._free_ns, self.timers.now_ns())
-        while data:
-            size = max(average + round((self.draw() * 2 - 1) * variation), 1)
-            piece, data = data[:size], data[size:]
-            self.timers.call_at(self._free_ns, partial(self._pass, piece))
-            self._free_ns += self.attributes["delay"] * 1000
-
-    def end(self) -> None:
-        self.timers.call_at(max(self._free_ns, self.timers.now_ns()), self.after.end)
-
-    def _pass(self, piece: bytes) -> None:
-        self.after.feed(piece)
+        owed_ns = 0
+        while (chunk := (yield TAKE)) is not None:
+            data, stamp_ns = chunk.data, chunk.stamp_ns
+            owed_ns += len(data) * MS // rate
+            interrupted = False
+            while len(data) > rate * SLICE_MS and not interrupted:
+                interrupted = yield Wait(SLICE_MS * MS)
+                if not interrupted:
+                    self.after.feed(Chunk(data[: rate * SLICE_MS], stamp_ns))
+                    data = data[rate * SLICE_MS :]
+                    owed_ns -= SLICE_MS * MS
+            if not interrupted:
+                interrupted = yield Wait(owed_ns)
+                owed_ns = min(owed_ns, 0)
+            self.after.feed(Chunk(data, stamp_ns))
+            if interrupted:
+                return
+        self.close()
 
 
-class LimitData(Stage):
+class Slicer(Stub):
+    """Cuts chunks in halves until a piece is about `average_size` bytes; `delay` µs after each piece."""
+
+    calm: ClassVar[Mapping[str, int] | None] = {"average_size": ENDLESS, "delay": 0}
+
+    def pipe(self) -> Flow:
+        while (chunk := (yield TAKE)) is not None:
+            for start, end in self._pieces(0, len(chunk.data)):
+                self.after.feed(Chunk(chunk.data[start:end], chunk.stamp_ns))
+                interrupted = yield Wait(self.attributes["delay"] * 1000)
+                if interrupted:
+                    self.after.feed(Chunk(chunk.data[end:], chunk.stamp_ns))
+                    return
+        self.close()
+
+    def _pieces(self, start: int, end: int) -> list[tuple[int, int]]:
+        variation = self.attributes["size_variation"]
+        if end - start - self.attributes["average_size"] <= variation:
+            return [(start, end)]
+        middle = start + (end - start) // 2
+        if variation:
+            middle += int(self.draw() * 2 * variation) - variation
+        return self._pieces(start, middle) + self._pieces(middle, end)
+
+
+class LimitData(Stub):
     """Passes so many bytes of a connection, then closes it."""
 
-    _passed = 0
+    calm: ClassVar[Mapping[str, int] | None] = {"bytes": ENDLESS}
+    passed = 0
 
-    def feed(self, data: bytes) -> None:
-        left = self.attributes["bytes"] - self._passed
-        if self.removed or len(data) < left:
-            self._passed += len(data)
-            self.after.feed(data)
-            return
-        self._passed += max(left, 0)
-        if left > 0:
-            self.after.feed(data[:left])
-        self.after.end()
+    def pipe(self) -> Flow:
+        while (chunk := (yield TAKE)) is not None:
+            left = max(self.attributes["bytes"] - self.passed, 0)
+            data = chunk.data[:left]
+            if data:
+                self.passed += len(data)
+                self.after.feed(Chunk(data, chunk.stamp_ns))
+            if self.passed >= self.attributes["bytes"]:
+                break
+        self.close()
 
 
-class SlowClose(Stage):
+class SlowClose(Stub):
     """Passes the end of the stream on `delay` ms late."""
 
-    def end(self) -> None:
-        self.later(0 if self.removed else self.attributes["delay"] * MS, self.after.end)
+    calm: ClassVar[Mapping[str, int] | None] = {"delay": 0}
+
+    def pipe(self) -> Flow:
+        while (chunk := (yield TAKE)) is not None:
+            self.after.feed(chunk)
+        interrupted = yield Wait(self.attributes["delay"] * MS)
+        if not interrupted:
+            self.close()
 
 
-STAGES: Mapping[str, type[Stage]] = {
+STUBS: Mapping[str, type[Stub]] = {
     "latency": Latency,
     "timeout": Timeout,
     "reset_peer": ResetPeer,

@@ -2,57 +2,86 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from harness.errors import UsageError
 from harness.faults import KINDS
 from harness.model import Fault
 from harness.rng import Stream
-from harness.simulate.link import ModelledProxy
-from harness.spool import SpoolWriter
-from harness.twin.embedded import Embedded
-from harness.twin.exchange import Arrivals
+from harness.simulate.proxy import ModelledProxy
+from harness.twin.embedded import Embedded, Handler
 from harness.twin.kato import Kato
 from harness.twin.profiles import Profile
 from harness.twin.steps import Timers
-from harness.twin.witness import Witness
+from harness.twin.witness import Recorder, Witness
+
+WITNESS = "witness"
+
+
+@dataclass(slots=True)
+class FaultRow:
+    """A row of faults.jsonl, times in ns: a modelled fault is effective at once, no canary asks."""
+
+    name: str
+    kind: str
+    where: str
+    params: Mapping[str, Any]
+    planned_ns: int
+    requested_ns: int
+    applied_ns: int
+    effective_ns: int
+    cleared_ns: int = 0
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return asdict(self)
 
 
 class World:
-    """One simulated KATO with its proxy. `listening` of the proxy is set by whoever owns the listener."""
+    """One simulated KATO with its proxy. `proxy.listening` is set by whoever owns the listener."""
 
-    def __init__(self, timers: Timers, spool: Path, profile: Profile, seed: int, now_s: Any) -> None:
+    def __init__(
+        self,
+        timers: Timers,
+        arrivals: Recorder,
+        profile: Profile,
+        seed: int,
+        wall_s: Callable[[], float],
+        kato: Handler | None = None,
+    ) -> None:
         self.timers = timers
-        self.spool = SpoolWriter(spool, "witness")
-        identifiers = Stream(seed, "identifiers")
-        draws = Stream(seed, "toxics")
-        self._identifier = self._drawn = 0
-        kato = Kato(now=now_s, identifiers=lambda: self._hex(identifiers))
-        self.witness = Witness(timers, Arrivals(self.spool))
-        self.witness.backend = Embedded(self.witness, kato, profile)
-        self.proxy = ModelledProxy(self.witness, timers, lambda: self._draw(draws))
         self._seed = seed
+        self._identifiers = Stream(seed, "identifiers")
+        self._draws = Stream(seed, "toxics")
+        self._identified = self._drawn = 0
+        self.witness = Witness(timers, arrivals)
+        handler: Handler = kato or Kato(now=wall_s, identifiers=self._identifier)
+        self.witness.backend = Embedded(self.witness, handler, profile, seed)
+        self.proxy = ModelledProxy(self.witness, timers, self._draw)
+        self._active: list[tuple[Fault, FaultRow]] = []
         self.rows: list[FaultRow] = []
 
     def schedule(self, faults: Sequence[Fault], start_ns: int) -> None:
         """Carry out `faults` at their offsets from `start_ns`; ends come before beginnings of the same instant."""
-        steps = [(start_ns + f.at_ns, 1, f) for f in faults] + [(start_ns + f.until_ns, 0, f) for f in faults]
-        for due_ns, begins, fault in sorted(steps, key=lambda step: step[:2]):
-            self.timers.call_at(due_ns, partial(self._begin if begins else self._end, fault, due_ns))
+        for fault in faults:
+            refuse_external(fault)
+        begins = [(start_ns + fault.at_ns, True, fault) for fault in faults]
+        ends = [(start_ns + fault.until_ns, False, fault) for fault in faults]
+        for due_ns, begin, fault in sorted(begins + ends, key=lambda step: step[:2]):
+            self.timers.call_at(due_ns, partial(self.begin if begin else self.end, fault))
 
-    def write_rows(self, path: Path) -> None:
-        """The table `faults` as JSON lines."""
-        path.write_text("".join(json.dumps(row.plain()) + "\n" for row in self.rows))
-
-    def _begin(self, fault: Fault, due_ns: int) -> None:
+    def begin(self, fault: Fault) -> None:
+        """Apply one fault; it acts when this returns."""
         kind = KINDS[fault.kind]
         params = kind.complete(fault.params)
-        where = self.proxy.where if kind.plane == "toxiproxy" else "witness"
-        self.rows.append(FaultRow(fault, where, params, due_ns, self.timers.now_ns()))
+        where = self.proxy.where if kind.plane == "toxiproxy" else WITNESS
+        now_ns = self.timers.now_ns()
+        row = FaultRow(fault.name, fault.kind, where, params, now_ns, now_ns, now_ns, now_ns)
+        self._active.append((fault, row))
+        self.rows.append(row)
         if kind.plane == "toxiproxy":
             self.proxy.apply(fault)
         elif fault.kind == "pause":
@@ -60,52 +89,53 @@ class World:
         elif fault.kind == "kill":
             self.proxy.upstream_alive = False
             self.witness.kill()
+        elif fault.kind == "store":
+            self.witness.set_store(params["store"], params["mode"], float(params["slow"]))
         else:
             self.witness.rules.add(fault.name, fault.kind, params, dict(fault.only), self._seed)
 
-    def _end(self, fault: Fault, due_ns: int) -> None:
-        kind = KINDS[fault.kind]
-        row = next(row for row in self.rows if row.fault is fault)
-        if kind.plane == "toxiproxy":
+    def end(self, fault: Fault) -> None:
+        """Undo one fault; others go on, and KATO recovers when the last of a kind ends."""
+        entry = next(entry for entry in self._active if entry[0] is fault)
+        self._active.remove(entry)
+        entry[1].cleared_ns = self.timers.now_ns()
+        if KINDS[fault.kind].plane == "toxiproxy":
             self.proxy.clear(fault)
+        elif fault.kind not in ("pause", "kill", "store"):
+            self.witness.rules.remove(fault.name)
+        elif any(_same_part(fault, other) for other, _ in self._active):
+            return
         elif fault.kind == "pause":
             self.witness.resume()
         elif fault.kind == "kill":
             self.proxy.upstream_alive = True
         else:
-            self.witness.rules.remove(fault.name)
-        row.cleared_ns = self.timers.now_ns()
+            self.witness.set_store(fault.params["store"], "up")
 
-    def _hex(self, stream: Stream) -> str:
-        self._identifier += 2
-        return f"{stream.word(self._identifier - 2):016x}{stream.word(self._identifier - 1):016x}"
+    def end_all(self) -> None:
+        """The run is over: undo what is left."""
+        for fault, _ in reversed(tuple(self._active)):
+            self.end(fault)
 
-    def _draw(self, stream: Stream) -> float:
+    def _identifier(self) -> str:
+        """32 hexadecimal digits, new at each call and the same for equal seeds."""
+        self._identified += 2
+        word = self._identifiers.word
+        return f"{word(self._identified - 2):016x}{word(self._identified - 1):016x}"
+
+    def _draw(self) -> float:
         self._drawn += 1
-        return stream.unit(self._drawn - 1)
+        return self._draws.unit(self._drawn - 1)
 
 
-@dataclass(slots=True)
-class FaultRow:
-    """One fault carried out; a modelled fault is effective at once."""
+def refuse_external(fault: Fault) -> None:
+    """Raise UsageError for a fault that somebody else carries out, in real time."""
+    if KINDS[fault.kind].plane == "external":
+        raise UsageError(
+            f"fault {fault.name}: an external fault acts in real time, which virtual time can't follow",
+            "run this scenario in real time, or replace the fault by one of KATO's",
+        )
 
-    fault: Fault
-    where: str
-    params: Mapping[str, Any]
-    planned_ns: int
-    applied_ns: int
-    cleared_ns: int = field(default=0)
 
-    def plain(self) -> dict[str, Any]:
-        """A line of faults.jsonl."""
-        return {
-            "name": self.fault.name,
-            "kind": self.fault.kind,
-            "where": self.where,
-            "params": dict(self.params),
-            "planned_ns": self.planned_ns,
-            "requested_ns": self.applied_ns,
-            "applied_ns": self.applied_ns,
-            "effective_ns": self.applied_ns,
-            "cleared_ns": self.cleared_ns,
-        }
+def _same_part(fault: Fault, other: Fault) -> bool:
+    return fault.kind == other.kind and fault.params.get("store") == other.params.get("store")

@@ -20,6 +20,7 @@ from harness.rng import Stream
 
 SECOND_NS = 1_000_000_000
 DRAWS_PER_CALL = 16
+GOLDEN = (math.sqrt(5) - 1) / 2
 MAX_EVENTS = 900
 """KATO trims an STM at 1000 events (contract, section 3); a session ends before that, so that lost acks show."""
 
@@ -120,8 +121,23 @@ class Plan:
         return f"{self.load.node_prefix}{session % max(self.load.sessions, 1)}"
 
     def user(self, session: int) -> str:
-        """The user that owns the session; also its id towards clients that own their sessions."""
-        return f"user-{session % max(self.load.sessions, 1)}"
+        """The user that owns the session; also its id towards clients that own their sessions.
+
+        It is called what its header `x-user-id` says, where its kind has one.
+        """
+        named = self.headers(session).get("x-user-id") if self.load.users_are else None
+        return named or f"user-{session % max(self.load.sessions, 1)}"
+
+    def headers(self, session: int) -> Mapping[str, str]:
+        """What every request of the session's user carries, `{n}` being the user's number."""
+        number = session % max(self.load.sessions, 1)
+        # multiples of the golden ratio fill the unit interval evenly, so that any number of users has about the shares
+        place = number * GOLDEN % 1.0
+        for kind in self.load.users_are:
+            place -= kind["share"]
+            if place < 0:
+                return {name.lower(): value.replace("{n}", str(number)) for name, value in kind["headers"].items()}
+        return {}
 
     def digest(self) -> str:
         """SHA-256 of every planned call with its payload (open model), as hex; walks the whole plan."""

@@ -100,6 +100,17 @@ def test_an_answered_attempt_is_recorded_once_with_its_call(
 
 
 @each_client
+def test_a_users_headers_go_on_each_of_its_requests(get: Get, kato: Server, attempts: Attempts) -> None:
+    """They say whose call it is, and beat the client's own."""
+    token = CURRENT.set(Frame(8, {"x-user-id": "premium-1"}))
+    try:
+        get(kato.url + "/x")
+    finally:
+        CURRENT.reset(token)
+    assert [seen.headers["x-user-id"] for seen in kato.seen] == ["premium-1"]
+
+
+@each_client
 def test_a_request_outside_any_call_carries_no_header(get: Get, kato: Server, attempts: Attempts) -> None:
     """Requests that work for no call are recorded with call 0 and go out unmarked."""
     get(kato.url + "/x")

@@ -122,3 +122,22 @@ def test_open_calls_never_share_an_id_with_planned_calls() -> None:
     ids = {open_call_id(session, attempt) for session in range(50) for attempt in range(4)}
     assert len(ids) == 200
     assert min(ids) > 10**12
+
+
+def test_kinds_of_users_have_their_shares_and_their_headers() -> None:
+    """Of 40 users about 10 % are premium; the number is in the header, and the header names the user."""
+    kinds = (
+        {"share": 0.9, "headers": {"X-User-Id": "std-{n}"}},
+        {"share": 0.1, "headers": {"X-User-Id": "premium-{n}"}},
+    )
+    plan = Plan(Load(stages=(Stage(10.0, 10.0, 10**9),), sessions=40, users_are=kinds), seed=1)
+    names = [plan.user(session) for session in range(40)]
+    assert 3 <= sum(name.startswith("premium-") for name in names) <= 5
+    assert plan.headers(41) == plan.headers(1) == {"x-user-id": plan.user(1)}
+    assert {name.rpartition("-")[2] for name in names} == {str(number) for number in range(40)}
+
+
+def test_users_without_kinds_have_no_headers() -> None:
+    """They are called by their number alone."""
+    plan = Plan(Load(stages=(Stage(10.0, 10.0, 10**9),), sessions=40), seed=1)
+    assert (plan.user(3), plan.headers(3)) == ("user-3", {})

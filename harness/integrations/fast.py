@@ -60,7 +60,7 @@ class Fast:
 
     def _send(self, method: str, path: str, body: bytes) -> dict[str, Any]:
         frame = CURRENT.get()
-        mark = "" if frame is None else f"{ATTEMPT_HEADER}: {frame.call}.{frame.attempts + 1}\r\n"
+        mark = "" if frame is None else _mark(frame)
         head = f"{method} {path} HTTP/1.1\r\n{self._head}{mark}content-length: {len(body)}\r\n\r\n"
         status, content = self._attempt(head.encode() + body, frame)
         if not 200 <= status < 300:
@@ -136,6 +136,12 @@ class Fast:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+
+def _mark(frame: Frame) -> str:
+    """The header lines of the call's next attempt."""
+    own = "".join(f"{name}: {value}\r\n" for name, value in frame.headers.items()) if frame.headers else ""
+    return f"{own}{ATTEMPT_HEADER}: {frame.call}.{frame.attempts + 1}\r\n"
 
 
 def make(

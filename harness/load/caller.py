@@ -5,7 +5,7 @@ Only the line that calls the integration differs between the two; what comes bef
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class Caller:
         self._clock = clock
         self._book = book
         self._sessions: dict[int, _Session] = {}
+        self._marked = bool(plan.load.users_are)
+        self._headers: dict[int, Mapping[str, str]] = {}
         self.opens = hasattr(integration, "open_session")
         """Whether the client opens sessions; else it owns them and is given the users' ids."""
         self._degraded: Callable[[Any], bool] | None = getattr(integration, "degraded", None)
@@ -83,6 +85,13 @@ class Caller:
             return self._failed(job, frame, error)
         return self._ended(job, frame, result, session.id)
 
+    def _headers_of(self, planned: PlannedCall) -> Mapping[str, str]:
+        slot = planned.session % max(self._plan.load.sessions, 1)
+        found = self._headers.get(slot)
+        if found is None:
+            found = self._headers[slot] = self._plan.headers(slot)
+        return found
+
     def _node(self, planned: PlannedCall) -> str:
         return self._plan.node_id(planned.session)
 
@@ -110,7 +119,7 @@ class Caller:
         return method, (session_id,)
 
     def _begin(self, job: Job) -> Frame:
-        frame = Frame(job.planned.call)
+        frame = Frame(job.planned.call, self._headers_of(job.planned)) if self._marked else Frame(job.planned.call)
         CURRENT.set(frame)
         job.start_ns = self._clock.now_ns()
         return frame

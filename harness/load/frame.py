@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
+
+NOTHING: Mapping[str, str] = {}
 
 
 class Frame:
-    """One call in progress: its id, how many attempts it has begun, and whether one of them got a 2xx."""
+    """One call in progress: its id, how many attempts it has begun, and whether one of them got a 2xx.
 
-    __slots__ = ("attempts", "call", "succeeded")
+    `headers` are its user's: they go on each of its requests.
+    """
 
-    def __init__(self, call: int) -> None:
+    __slots__ = ("attempts", "call", "headers", "succeeded")
+
+    def __init__(self, call: int, headers: Mapping[str, str] = NOTHING) -> None:
         self.call = call
+        self.headers = headers
         self.attempts = 0
         self.succeeded = False
 

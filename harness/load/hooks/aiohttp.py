@@ -11,7 +11,6 @@ from typing import Any
 
 from harness.load.hooks.attempt import Attempt
 from harness.load.hooks.patch import replace
-from harness.model import ATTEMPT_HEADER
 
 _ATTEMPT = "_kato_harness_attempt"
 _USED = "_kato_harness_used"
@@ -34,8 +33,8 @@ def _connect(original: Any) -> Any:
     async def hooked(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
         attempt = Attempt("aiohttp")
         setattr(req, _ATTEMPT, attempt)
-        if attempt.header:
-            req.headers[ATTEMPT_HEADER] = attempt.header
+        for name, value in attempt.headers.items():
+            req.headers[name] = value
         try:
             connection = await original(self, req, *args, **kwargs)
         except TimeoutError as error:

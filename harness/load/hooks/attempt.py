@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from harness.load.frame import CURRENT, Frame
+from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.outcomes import classify
+from harness.model import ATTEMPT_HEADER
 
 
 class AttemptRecorder(Protocol):
@@ -46,7 +47,7 @@ WATCH = Watch()
 class Attempt:
     """An attempt in progress. `end` or `fail` records it once; later ones say nothing.
 
-    `connection` is the local port (0: unknown); `header` the value of the attempt header, empty outside a call.
+    `connection` is the local port (0: unknown); `headers` are what the request gets, nothing outside a call.
     """
 
     __slots__ = ("connection", "done", "frame", "headers_ns", "number", "reused", "start_ns", "status", "via")
@@ -70,9 +71,11 @@ class Attempt:
         return self.frame.attempts
 
     @property
-    def header(self) -> str:
-        """`<call>.<attempt>`, or empty for a request that works for no call."""
-        return "" if self.frame is None else f"{self.frame.call}.{self.number}"
+    def headers(self) -> Mapping[str, str]:
+        """The attempt header `<call>.<attempt>` and the user's own; nothing for a request that works for no call."""
+        if self.frame is None:
+            return NOTHING
+        return {**self.frame.headers, ATTEMPT_HEADER: f"{self.frame.call}.{self.number}"}
 
     def answered(self, status: int) -> None:
         """The status line and headers are here."""

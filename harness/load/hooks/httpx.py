@@ -12,7 +12,6 @@ from typing import Any
 
 from harness.load.hooks.attempt import Attempt
 from harness.load.hooks.patch import replace
-from harness.model import ATTEMPT_HEADER
 
 
 class _Trace:
@@ -70,8 +69,8 @@ def _port(stream: Any) -> int:
 
 def _begin(via: str, request: Any, trace: type[_Trace]) -> Attempt:
     attempt = Attempt(via)
-    if attempt.header:
-        request.headers[ATTEMPT_HEADER] = attempt.header
+    for name, value in attempt.headers.items():
+        request.headers[name] = value
     request.extensions = {**request.extensions, "trace": trace(attempt, request.extensions)}
     return attempt
 

@@ -6,12 +6,12 @@ urllib3 reads the body itself (`preload_content`; requests doesn't), the headers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType, TracebackType
 from typing import Any
 
 from harness.load.hooks.attempt import Attempt
 from harness.load.hooks.patch import replace
-from harness.model import ATTEMPT_HEADER
 
 _ATTEMPT = "_kato_harness_attempt"
 
@@ -31,8 +31,8 @@ def install(urllib3: ModuleType) -> tuple[str, ...]:
 def _make_request(original: Any) -> Any:
     def hooked(self: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         attempt = Attempt("urllib3")
-        if attempt.header:
-            kwargs["headers"] = _with_header(kwargs.get("headers"), attempt.header)
+        if added := attempt.headers:
+            kwargs["headers"] = _with_headers(kwargs.get("headers"), added)
         attempt.reused = conn.sock is not None
         try:
             response = original(self, conn, method, url, *args, **kwargs)
@@ -51,10 +51,11 @@ def _make_request(original: Any) -> Any:
     return hooked
 
 
-def _with_header(headers: Any, value: str) -> Any:
+def _with_headers(headers: Any, added: Mapping[str, str]) -> Any:
     """A copy of the same make: requests and urllib3 have mappings of their own that keep case or repeated fields."""
     copied = {} if headers is None else headers.copy()
-    copied[ATTEMPT_HEADER] = value
+    for name, value in added.items():
+        copied[name] = value
     return copied
 
 

@@ -147,6 +147,20 @@ def test_what_the_drain_gives_up_is_cancelled_once(tmp_path: Path) -> None:
     assert observes["outcome"].tolist() == ["cancelled"] * 5
 
 
+def test_a_call_that_waited_for_its_session_to_the_end_is_no_dispatch_delay(tmp_path: Path) -> None:
+    """What was never ready is recorded as ready when it was given up: the generator is not to blame."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    load = Load(stages=(Stage(100, 100, SECOND_NS // 20),), sessions=1)
+    plan, clock, book, client = Plan(load, 1), MonotonicClock(), Book(1), Client()
+    client.gate.clear()
+    driver = Driver(plan, Caller(client, plan, recorder, clock, book), book, clock)
+    driver.drive(clock.now_ns(), 20 * MS)
+    client.gate.set()
+    recorder.close()
+    waited = _rows(tmp_path).where([2, 3, 4, 5])
+    assert (waited["start_ns"] == waited["ready_ns"]).all()
+
+
 def test_async_clients_run_the_same_plan(tmp_path: Path) -> None:
     """A client of async methods without sessions gets the users' ids and the same 100 calls."""
     recorder = Recorder(tmp_path / "h.raw", "h")

@@ -165,7 +165,8 @@ class Caller:
 
     def cancel(self, job: Job, end_ns: int) -> None:
         """Record a call that the drain gave up."""
-        job.start_ns = job.start_ns or end_ns
+        if not job.start_ns:
+            job.ready_ns = job.start_ns = end_ns  # it waited for its session to the end: queueing, not dispatch delay
         self._write(job, end_ns, "cancelled", "cancelled", detail="given up at the end of the drain")
 
     def overflow(self, planned: PlannedCall, intended_ns: int, now_ns: int) -> None:

@@ -30,7 +30,8 @@ class FaultThread:
             "external": ExternalPlane(stage.leases),
         }
         self._clock = MonotonicClock()
-        self._canary = Canary(LISTENER, stage.listener, spool / "canary.jsonl", self._clock)
+        rows = spool / "canary.jsonl"
+        self._canary = Canary(LISTENER, stage.listeners[0], rows, self._clock, stage.aim)
         self._canary.start()
         self._ended = threading.Event()
         self.failure: HarnessError | None = None

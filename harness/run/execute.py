@@ -13,6 +13,7 @@ from harness.errors import HarnessError, Interrupted, InvalidRun
 from harness.policy import Promise
 from harness.run.carry import FaultThread
 from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start_load
+from harness.run.facts import known_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
 from harness.run.prepare import Prepared, promise_of
@@ -43,14 +44,16 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
             target=prepared.target,
             seed=prepared.scenario.seed,
             orders=prepared.orders(folder),
+            layout=prepared.layout,
         )
         promise = promise_of(prepared, stage.ready[0])
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
-        write_json(manifest, unfinished(prepared, promise, timeline, stage.ready))
+        known = known_facts(prepared, stage, promise.policy)
+        write_json(manifest, unfinished(prepared, promise, timeline, stage.ready, known))
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
         facts, trouble = _closing_facts(stage)
     error = error or trouble
-    write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, facts, error))
+    write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, known | facts, error))
     return Executed(folder, error)
 
 
@@ -63,6 +66,10 @@ def _closing_facts(stage: Stage) -> tuple[dict[str, Any], HarnessError | None]:
         facts |= {"arrived": stats["arrived"], "committed": stats["committed"]}
     except HarnessError as error:
         trouble = error
+    try:
+        facts |= stage.front.closing()
+    except HarnessError as error:
+        trouble = trouble or error
     facts["warnings"] = list(stage.witness_plane.control.warnings)
     facts["leftovers"] = list(stage.plane.close())
     facts["toxiproxy_restarts"] = stage.plane.restarts

@@ -21,9 +21,13 @@ from harness.scenario.secrets import redacted
 
 
 def unfinished(
-    prepared: Prepared, promise: Promise, timeline: Timeline, ready: Sequence[Mapping[str, Any]]
+    prepared: Prepared,
+    promise: Promise,
+    timeline: Timeline,
+    ready: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The manifest before load starts: a run that dies leaves this one."""
+    """The manifest before load starts: a run that dies leaves this one. `facts` is what is known by then."""
     scenario = prepared.scenario
     return {
         "format": RUN_FORMAT,
@@ -66,6 +70,7 @@ def unfinished(
             "hooks": sorted({hook for part in ready for hook in part["hooks"]}),
             "methods": list(ready[0]["methods"]),
             "leftovers": [],
+            **facts,
         },
         "finished": False,
     }
@@ -86,7 +91,7 @@ def finished(
     error: HarnessError | None,
 ) -> dict[str, Any]:
     """The manifest of a run that ended, in order or not."""
-    manifest = unfinished(prepared, promise, timeline, ready)
+    manifest = unfinished(prepared, promise, timeline, ready, facts)
     start_ns, end_ns = conducted.start_ns, conducted.end_ns
     manifest["start_ns"], manifest["end_ns"] = start_ns, end_ns
     manifest["wall_offset_ns"] = time.time_ns() - time.monotonic_ns()
@@ -97,7 +102,6 @@ def finished(
     manifest["accounting"] = {"issued": conducted.issued} | {
         outcome: conducted.outcomes.get(outcome, 0) for outcome in OUTCOMES[1:]
     }
-    manifest["facts"] |= facts
     manifest["error"] = None if error is None else {"what": error.what, "exit_code": error.exit_code}
     manifest["finished"] = error is None
     return manifest

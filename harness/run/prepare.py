@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UsageError
 from harness.integrations import Entry, resolve
 from harness.policy import Promise, merge, overlay, scaled
 from harness.run.options import Options
+from harness.run.topology import Layout, layout_of
 from harness.scenario import Scenario
 from harness.scenario.guards import check_permissions
 from harness.scenario.secrets import reveal
@@ -27,6 +29,7 @@ class Prepared:
     options: Options
     entry: Entry
     scale: float
+    layout: Layout = field(default_factory=Layout)
 
     @property
     def target(self) -> str:
@@ -88,7 +91,18 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
         destructive=options.allow_destructive,
         writes=options.allow_writes,
     )
-    return Prepared(applied, options, entry, scale)
+    layout = layout_of(applied, scale)
+    _check_aims(applied, layout)
+    return Prepared(applied, options, entry, scale, layout)
+
+
+def _check_aims(scenario: Scenario, layout: Layout) -> None:
+    """Faults hit instances that there are, also where the mesh's files say how many."""
+    for fault in scenario.faults:
+        instance = fault.only.get("instance", 0)
+        if instance >= layout.replicas:
+            what = f"fault {fault.name} hits instance {instance}, and the run has {layout.replicas}, numbered from 0"
+            raise UsageError(what, "correct its `only`, or raise topology.replicas")
 
 
 def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.errors import PartMissing
+from harness.errors import PartMissing, UsageError
 from harness.run.conduct import Conducted
 from harness.run.execute import Executed, drain_for_ns
 from harness.run.folder import make_folder, write_json
@@ -19,14 +19,16 @@ DONE_WITHIN_S = 600.0
 
 
 def simulate(prepared: Prepared) -> Executed:
-    """Run it in virtual time. Raises what a real run would raise before its load starts."""
+    """Run it in virtual time. Raises what a real run would raise before its load starts, and UsageError for what
+    has no model."""
+    _check_modelled(prepared)
     folder = make_folder(prepared.options.out, prepared.scenario.name)
     part, said = _started(prepared, folder)
     try:
         ready = [said]
         promise = promise_of(prepared, ready[0])
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
-        manifest = unfinished(prepared, promise, timeline, ready)
+        manifest = unfinished(prepared, promise, timeline, ready, {"virtual": True})
         write_json(folder / "manifest.json", manifest)
         part.channel.send(
             {
@@ -51,6 +53,15 @@ def simulate(prepared: Prepared) -> Executed:
     manifest = finished(prepared, promise, timeline, ready, conducted, {"virtual": True}, None)
     write_json(folder / "manifest.json", manifest)
     return Executed(folder)
+
+
+def _check_modelled(prepared: Prepared) -> None:
+    if not prepared.layout.plain:
+        what = "replicas, meshes and registries are real parts, which virtual time can't carry"
+        raise UsageError(what, "run this scenario without --virtual")
+    for fault in prepared.scenario.faults:
+        if fault.kind == "restart":
+            raise UsageError(f"fault {fault.name}: a restart in order is not modelled", "run it without --virtual")
 
 
 def _started(prepared: Prepared, folder: Path) -> tuple[Part, dict[str, Any]]:

@@ -1,10 +1,11 @@
-"""Sets the stage of one run: witness, Toxiproxy with our listener, generator; each taken down whatever happens."""
+"""Sets the stage of one run: witness, Toxiproxy with our listeners, what leads to them, generator; each taken down
+whatever happens."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ from harness.inject.http import WitnessControl, WitnessPlane
 from harness.inject.lease import Leases
 from harness.inject.tcp import ToxiproxyPlane
 from harness.inject.toxiproxy import Api
+from harness.model import Fault
+from harness.run.front import Address, Front, at, lead_to
 from harness.run.parts import Part, start_part
+from harness.run.topology import Layout
 from harness.stack import toxiproxy
 from harness.stack.ports import free_port
 
@@ -24,10 +28,10 @@ LISTENER = "kato"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The parts of a run, up. `base_url` is where the integration is told that KATO is."""
+    """The parts of a run, up. `listeners` are our proxies' addresses, one an instance of KATO; `front` leads there."""
 
-    base_url: str
-    listener: tuple[str, int]
+    front: Front
+    listeners: tuple[Address, ...]
     witness: Part
     generators: tuple[Part, ...]
     ready: tuple[Mapping[str, Any], ...]
@@ -35,15 +39,25 @@ class Stage:
     witness_plane: WitnessPlane
     leases: Leases
 
+    def aim(self, fault: Fault) -> Address:
+        """The listener through which a fault shows its effect: that of the instance it names, else the first."""
+        return self.listeners[fault.only.get("instance", 0)]
+
 
 def set_stage(
-    folder: Path, undo: ExitStack, *, profile: str, target: str, seed: int, orders: list[dict[str, Any]]
+    folder: Path,
+    undo: ExitStack,
+    *,
+    profile: str,
+    target: str,
+    seed: int,
+    orders: list[dict[str, Any]],
+    layout: Layout,
 ) -> Stage:
     """Start everything; `undo` takes it down in reverse. Raises PartMissing or what the integration's import says."""
     spool, logs = folder / "spool", folder / "logs"
     arguments = ["--spool", str(spool / "witness.raw"), "--profile", profile, "--seed", str(seed)]
-    if target:
-        arguments += ["--target", target]
+    arguments += ["--target", target] if target else ["--replicas", str(layout.replicas)]
     witness = start_part("the witness", "harness.twin", arguments, logs / "witness.log", flag="--control-fd")
     undo.callback(witness.stop)
     server = toxiproxy.start(logs / "toxiproxy.log")
@@ -52,23 +66,25 @@ def set_stage(
     undo.callback(leases.close)
     prefix = f"kato-harness-{os.getpid()}-{time.time_ns():x}"
     plane = ToxiproxyPlane(Api(server.url), leases, prefix, server.restart if server.child else None)
-    witness_port = int(witness.expect("ready")["port"])
     host = urlsplit(server.url).hostname or "127.0.0.1"
-    port = free_port()
-    plane.listen(LISTENER, f"{host}:{port}", f"127.0.0.1:{witness_port}")
-    base_url = f"http://{host}:{port}"
-    generators = tuple(_generator(order | {"base_url": base_url}, logs, undo) for order in orders)
+    listeners = _listen(plane, host, witness.expect("ready")["ports"])
+    front = lead_to(layout, listeners, folder, undo)
+    told = {"base_url": front.base_url, **front.orders}
+    generators = tuple(_generator(order | told, logs, undo) for order in orders)
     ready = tuple(part.expect("ready") for part in generators)
-    return Stage(
-        base_url,
-        (host, port),
-        witness,
-        generators,
-        ready,
-        plane,
-        WitnessPlane(WitnessControl(witness.channel), seed),
-        leases,
-    )
+    witness_plane = WitnessPlane(WitnessControl(witness.channel), seed)
+    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases)
+
+
+def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int]) -> tuple[Address, ...]:
+    """A proxy of ours before each instance."""
+    addresses = []
+    for instance, upstream in enumerate(ports):
+        address = (host, free_port())
+        name = LISTENER if len(ports) == 1 else f"{LISTENER}-{instance}"
+        plane.listen(name, at(address), f"127.0.0.1:{upstream}", instance=instance)
+        addresses.append(address)
+    return tuple(addresses)
 
 
 def _generator(order: Mapping[str, Any], logs: Path, undo: ExitStack) -> Part:

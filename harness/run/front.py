@@ -1,0 +1,81 @@
+"""What leads the client to the instances: nothing, a balancer, or a real Envoy with the mesh's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.hops import LOGS
+from harness.run.parts import start_part
+from harness.run.topology import Layout
+from harness.stack import envoy
+
+if TYPE_CHECKING:
+    from harness.mesh import Endpoint
+
+Address = tuple[str, int]
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Where the client is told that KATO is; `orders` adds to what the generators are told.
+
+    `facts` are known at once, `closing` are asked for at the end of the load.
+    """
+
+    base_url: str
+    orders: Facts = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
+    closing: Callable[[], Facts] = dict
+
+
+def lead_to(layout: Layout, addresses: Sequence[Address], folder: Path, undo: ExitStack) -> Front:
+    """The front of a layout before the listeners at `addresses`, one an instance; `undo` takes it down."""
+    if layout.translation is not None:
+        return _sidecar(layout, addresses, folder, undo)
+    if layout.replicas > 1:
+        return _balancer(layout, addresses, folder, undo)
+    return Front(f"http://{at(addresses[0])}")
+
+
+def at(address: Address) -> str:
+    """host:port."""
+    return f"{address[0]}:{address[1]}"
+
+
+def _balancer(layout: Layout, addresses: Sequence[Address], folder: Path, undo: ExitStack) -> Front:
+    arguments = ["--policy", layout.balance, *(word for each in addresses for word in ("--to", at(each)))]
+    log = folder / "logs" / "balancer.log"
+    part = start_part("the balancer", "harness.twin.balancer", arguments, log, flag="--control-fd")
+    undo.callback(part.stop)
+    return Front(f"http://127.0.0.1:{part.expect('ready')['port']}", facts={"balance": layout.balance})
+
+
+def _sidecar(layout: Layout, addresses: Sequence[Address], folder: Path, undo: ExitStack) -> Front:
+    from harness.mesh import envoy_config
+
+    assert layout.translation is not None
+    program = envoy.find()
+    port, admin_port = envoy.ports()
+    logs = {f"{kind}_log": str(folder / "spool" / file) for kind, file in LOGS.items()}
+    config = envoy_config(layout.translation, endpoints_of(layout, addresses), port, admin_port, **logs)
+    running = envoy.start(program, config, port, admin_port, folder / "logs")
+    undo.callback(running.stop)
+    known = {
+        "endpoints": {at(address): instance for instance, address in enumerate(addresses)},
+        "envoy": {"version": envoy.version()},
+    }
+    return Front(f"http://127.0.0.1:{port}", facts=known, closing=lambda: {"envoy_stats": running.stats()})
+
+
+def endpoints_of(layout: Layout, addresses: Sequence[Address]) -> tuple[Endpoint, ...]:
+    """The mesh's endpoints: the listeners with the labels of their instances."""
+    from harness.mesh import Endpoint
+
+    return tuple(
+        Endpoint(host, port, labels) for (host, port), labels in zip(addresses, layout.labels, strict=True)
+    )

@@ -1,0 +1,74 @@
+"""What stands between the client and KATO in one run: how many instances with which labels, and who leads to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.scenario import Scenario
+from harness.scenario.topology import Discovery
+
+if TYPE_CHECKING:
+    from harness.mesh import Translation
+
+Labels = Mapping[str, str]
+PLAIN: tuple[Labels, ...] = ({},)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`labels`: one mapping an instance; `labels_from` says whence: given, workloads, subsets or none.
+
+    `translation` is the mesh's policy and `discovery` the registry's, both with their times already scaled.
+    """
+
+    labels: tuple[Labels, ...] = PLAIN
+    labels_from: str = "none"
+    balance: str = "round_robin"
+    discovery: Discovery = field(default_factory=Discovery)
+    translation: Translation | None = None
+    files: tuple[str, ...] = ()
+
+    @property
+    def replicas(self) -> int:
+        """How many instances there are."""
+        return len(self.labels)
+
+    @property
+    def plain(self) -> bool:
+        """One instance, with nothing before it but our proxy."""
+        return self.replicas == 1 and self.translation is None and self.discovery.kind == "none"
+
+
+def layout_of(scenario: Scenario, scale: float) -> Layout:
+    """The layout that a scenario asks for; raises UsageError, or ManifestError for mesh files that don't make sense.
+
+    On a KATO at a URL there is one way to it: its replicas are its own.
+    """
+    topology = scenario.topology
+    asked = topology.replicas if scenario.target.embedded else 1
+    files = topology.mesh.get("istio", ())
+    if files:
+        return _meshed(files, asked, scale)
+    labels = asked if isinstance(asked, tuple) else ({},) * (asked or 1)
+    told = topology.discovery
+    times = {name: getattr(told, name) * scale for name in ("interval", "timeout", "ttl")}
+    return Layout(labels, "given" if isinstance(asked, tuple) else "none", topology.balance, replace(told, **times))
+
+
+def _meshed(files: tuple[str, ...], asked: int | tuple[Labels, ...] | None, scale: float) -> Layout:
+    # A run without a mesh shall not wait for it.
+    from harness.mesh import documents_of, replica_labels, scaled, translate
+
+    documents = documents_of(files)
+    if isinstance(asked, tuple):
+        labels, source = asked, "given"
+    else:
+        labels, source = replica_labels(translate(documents), asked)
+    translation = scaled(translate(documents, labels), scale)
+    if not translation.virtual_hosts:
+        what = f"the mesh files name no host to route to: {', '.join(files)}"
+        raise UsageError(what, "give a VirtualService or a DestinationRule for KATO's service")
+    return Layout(labels, source, translation=translation, files=files)

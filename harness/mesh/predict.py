@@ -276,7 +276,8 @@ def _route_lines(route: RouteTraffic) -> Iterable[str]:
     for expected in route.expected:
         least, most = expected.wire
         count = str(most) if least == most else f"{least} to {most}"
-        yield f"  {expected.failure}: {count} attempts, the client sees {expected.mesh.status or 'no answer'}"
+        noun = "attempt" if most == 1 else "attempts"
+        yield f"  {expected.failure}: {count} {noun}, the client sees {expected.mesh.status or 'no answer'}"
     injected = route.injected
     if injected.abort_share:
         yield f"  {injected.abort_share:.2%} of the calls are answered {injected.abort_status} by the sidecar itself"

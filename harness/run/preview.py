@@ -14,6 +14,7 @@ from harness.laws import LAWS
 from harness.laws.required import provable
 from harness.plan import Plan
 from harness.policy import Promise, to_mapping
+from harness.run.mesh_preview import mesh_lines, mesh_preview
 from harness.run.options import Options
 from harness.run.parts import start_part
 from harness.run.prepare import Prepared, prepare, promise_of
@@ -32,6 +33,7 @@ class Preview:
     timeline: Timeline
     plan: Plan
     head: int
+    mesh: Mapping[str, Any] | None = None
 
     def laws(self) -> list[tuple[str, bool, str]]:
         """(law, provable here, what it needs or what proves it)."""
@@ -52,6 +54,7 @@ class Preview:
             "faults": [asdict(fault) for fault in self.timeline.faults],
             "calls": [asdict(call) for call in islice(self.plan.calls(), self.head)],
             "laws": [{"law": law, "provable": yes, "needs": words} for law, yes, words in self.laws()],
+            **({"mesh": dict(self.mesh)} if self.mesh else {}),
         }
 
     def text(self) -> str:
@@ -65,7 +68,7 @@ class Preview:
             "timeline (s)",
             *(f"  {_s(s.start_ns)} to {_s(s.end_ns)}  {s.name}" for s in self.timeline.phases),
             *(
-                f"  {_s(f.at_ns)} to {_s(f.until_ns)}  fault {f.name}: {f.kind} {_params(f.params)}"
+                f"  {_s(f.at_ns)} to {_s(f.until_ns)}  fault {f.name}: {f.kind} {_params({**f.params, **f.only})}"
                 for f in self.timeline.faults
             ),
             "",
@@ -75,6 +78,7 @@ class Preview:
                 for call in shown["calls"]
             ),
             "",
+            *([*mesh_lines(self.mesh), ""] if self.mesh else []),
             "what it can prove",
             *(f"  {'yes' if yes else 'no ':<4}{law:<28} {words}" for law, yes, words in self.laws()),
         ]
@@ -89,12 +93,17 @@ def _params(params: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in params.items())
 
 
-def preview(scenario: Scenario, options: Options, head: int = 10) -> Preview:
-    """The preview of a scenario; the client is imported and asked what it promises, but not called."""
+def preview(scenario: Scenario, options: Options, head: int = 10, mesh: bool = False) -> Preview:
+    """The preview of a scenario; the client is imported and asked what it promises, but not called.
+
+    `mesh`: with what its mesh implies; raises UsageError where it has none.
+    """
     prepared = prepare(scenario, options)
     promise = promise_of(prepared, ask(prepared))
     timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
-    return Preview(prepared, promise, timeline, Plan.of(timeline.load, prepared.scenario.seed), head)
+    operations = tuple(timeline.load.mix)
+    implied = mesh_preview(prepared.layout, promise.policy, operations) if mesh else None
+    return Preview(prepared, promise, timeline, Plan.of(timeline.load, prepared.scenario.seed), head, implied)
 
 
 def ask(prepared: Prepared) -> Mapping[str, Any]:

@@ -196,7 +196,8 @@ def no_metastability(case: Case) -> Ruling:
     "NoHerd",
     family="recovery",
     rule="in the 10 s after a fault no second brings more than 1.5 times the baseline's attempts",
-    trap="calls that waited for their session's earlier ones are the users' backlog and not the client's doing",
+    trap="calls that waited for their session's earlier ones are the users' backlog, and calls that queued in the client "
+    "are B8's matter: re-tries and replays are counted, and what was called in that very second",
     cure="spread what was put aside: jitter on re-tries and replays, and a limit on their rate",
     example="all clients of an outage wait for exactly the same time, and come back in the same instant",
     needs=frozenset({"refuse", "status", "timeout", "reset_peer", "kill", "pause", "drop_before_commit"}),
@@ -234,9 +235,9 @@ def _between(starts: Ints, since: int, until: int) -> int:
 
 
 def _backlog(case: Case) -> Mask:
-    """The attempts that are the first of a call which had to wait for its session."""
-    table = case.history.attempts
+    """The attempts that are the first of a call which had waited, for its session or in the client."""
+    table, calls = case.history.attempts, case.calls
     rows = case.attempt_rows
-    waited = (case.calls["ready_ns"] - case.calls["intended_ns"])[np.maximum(rows, 0)] > 50_000_000
+    waited = table["start_ns"] - calls["intended_ns"][np.maximum(rows, 0)] > 50_000_000
     found: Mask = (rows >= 0) & waited & (table["attempt"] <= 1)
     return found

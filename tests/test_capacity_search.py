@@ -1,0 +1,154 @@
+"""The capacity search: near the truth on servers whose capacity theory knows, in few probes, and honest elsewhere."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from known_servers import knee_of
+
+from harness.capacity import ProbeResult, knee, search
+from harness.capacity.settle import settling, truncation
+from harness.capacity.simulated import Contended, Locked, Objective, Queue, Server, SimulatedProbe
+
+FAST = {
+    "M/M/1": (Queue(1, 0.010), Objective(0.080)),
+    "M/D/1": (Queue(1, 0.010, constant=True), Objective(0.060)),
+    "lock": (Locked(0.020, 0.005), Objective(0.060)),
+}
+"""One queue each: simulated by numpy alone, so that all 200 seeds take seconds."""
+SLOW = {
+    "M/M/4": (Queue(4, 0.010), Objective(0.060)),
+    "M/M/16": (Queue(16, 0.010), Objective(0.050)),
+    "M/D/4": (Queue(4, 0.010, constant=True), Objective(0.040)),
+    "USL": (Contended(100.0, 0.02, 0.0005, 100), Objective(0.016, quantile=0.0)),
+    "USL near its peak": (Contended(100.0, 0.05, 0.0002, 200), Objective(0.030, quantile=0.0)),
+}
+
+
+def _errors(server: Server, objective: Objective, seeds: range) -> tuple[np.ndarray, int]:
+    """The relative error of each seed's search, begun anywhere from 1/30 to 4 times the truth; the most probes."""
+    truth = knee_of(server, objective)
+    errors, most = [], 0
+    for seed in seeds:
+        start = truth * math.exp(np.random.default_rng([seed, 7]).uniform(math.log(1 / 30), math.log(4)))
+        found = search(SimulatedProbe(server, objective, seed), start)
+        errors.append(found.rate / truth - 1)
+        most = max(most, len(found.probes))
+    return np.array(errors), most
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_the_known_knee_is_found_within_5_percent_in_95_of_100_searches(name: str) -> None:
+    """200 seeds a server, at most 12 probes each."""
+    errors, most = _errors(*FAST[name], range(200))
+    assert most <= 12
+    assert np.mean(np.abs(errors) <= 0.05) >= 0.95
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_the_known_knee_is_found_on_servers_that_are_slower_to_simulate(name: str) -> None:
+    """The first 20 of the 200 seeds; all of them are in the slow tests."""
+    errors, most = _errors(*SLOW[name], range(20))
+    assert most <= 12
+    assert np.mean(np.abs(errors) <= 0.05) >= 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW)
+def test_all_200_seeds_on_servers_that_are_slower_to_simulate(name: str) -> None:
+    """As above."""
+    errors, most = _errors(*SLOW[name], range(200))
+    assert most <= 12
+    assert np.mean(np.abs(errors) <= 0.05) >= 0.95
+
+
+def _cliff(at: float) -> object:
+    """A probe without numbers: it holds below `at`, and nothing else is known."""
+    return lambda rate: ProbeResult(rate, rate < at, min(rate, at))
+
+
+@pytest.mark.parametrize("start", [1.0, 40.0, 90.0, 5000.0])
+def test_a_bare_yes_or_no_is_enough(start: float) -> None:
+    """Objectives without a number are bisected: ±5 % as well."""
+    found = search(_cliff(100.0), start)
+    assert found.ending == "found"
+    assert len(found.probes) <= 12
+    assert found.rate == pytest.approx(100, rel=0.05)
+
+
+def test_what_holds_at_the_ceiling_is_a_lower_bound() -> None:
+    """The ceiling is never passed, and the answer says that the truth lies above."""
+    offered: list[float] = []
+    found = search(lambda rate: offered.append(rate) or ProbeResult(rate, True, rate), 10, ceiling=75)
+    assert (found.ending, found.rate, found.interval.high) == ("above", 75, math.inf)
+    assert max(offered) == 75
+
+
+def test_nothing_that_holds_is_said_so() -> None:
+    """A server that is too slow even for a call now and then has no capacity within the objective."""
+    found = search(lambda rate: ProbeResult(rate, False, rate, excess=0.5), 100)
+    assert (found.ending, found.rate) == ("below", 0.0)
+    assert len(found.probes) <= 12
+
+
+def test_a_generator_that_gives_up_first_is_named_and_says_nothing_of_the_server() -> None:
+    """Its probe is left out, what held before is a lower bound."""
+
+    def probe(rate: float) -> ProbeResult:
+        result = ProbeResult(rate, True, rate, excess=-1.0)
+        return result if rate <= 300 else replace(result, held=False, limit="the generator was saturated")
+
+    found = search(probe, 50)
+    assert (found.ending, found.rate, found.words) == ("limited", 200, "the generator was saturated")
+    assert all(not result.limit for result in found.probes)
+
+
+def test_a_server_that_does_not_recover_from_overload_is_named() -> None:
+    """Rates that held on the way up fail on the way down."""
+    broken = False
+
+    def probe(rate: float) -> ProbeResult:
+        nonlocal broken
+        held = rate < (60 if broken else 100)
+        broken = broken or rate > 150
+        return ProbeResult(rate, held, rate, excess=math.log(rate / (60 if broken and not held else 100)))
+
+    assert "after it" in search(probe, 90).words
+    assert search(_cliff(100.0), 90).words == ""
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    """95 % intervals over 60 searches of a noisy server: at least 85 % of them."""
+    server, objective = FAST["M/M/1"]
+    truth = knee_of(server, objective)
+    found = [search(SimulatedProbe(server, objective, seed), truth / 3) for seed in range(60)]
+    assert np.mean([each.interval.low <= truth <= each.interval.high for each in found]) >= 0.85
+
+
+def test_a_backlog_that_grows_is_never_settled_and_a_busy_queue_is() -> None:
+    """3 % more than a server can do shows within 5,000 calls; 90 % of it does not look like growth."""
+    draws = np.random.default_rng(3)
+    for rate, settled in ((103.0, False), (90.0, True)):
+        arrivals = np.cumsum(draws.exponential(1 / rate, 5000))
+        ends = Queue(1, 0.010, constant=True).ends(arrivals, draws)
+        assert settling(arrivals, ends, float(arrivals[-1])).settled is settled
+
+
+def test_start_up_is_cut_off_where_the_rest_is_surest() -> None:
+    """A ramp of three windows goes, and never more than half is cut."""
+    noise = np.random.default_rng(1).normal(0, 0.1, 17)
+    assert 3 <= truncation(np.concatenate([[0.0, 3.0, 6.0], 10 + noise])) <= 10
+    assert truncation(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0, 9.0])) <= 4
+    assert truncation(np.full(20, 7.0)) == 0
+    assert truncation(np.array([])) == 0
+
+
+def test_the_knee_of_a_curve_is_where_it_bends() -> None:
+    """Kneedle on 1/(1−ρ) finds a rate in its bend, and none on a straight line."""
+    rates = np.arange(5, 100, 5.0)
+    assert 70 <= knee(rates, 1 / (100 - rates)) <= 90
+    assert math.isnan(knee(rates, rates * 2))
+    assert math.isnan(knee([1, 2], [1, 9]))

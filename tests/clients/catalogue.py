@@ -1,0 +1,74 @@
+"""The clients of the corpus, and one run of one of them in virtual time."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.judge import judge_folder
+from harness.laws import LAWS
+from harness.model import Verdict
+from harness.run.options import Options
+from harness.run.prepare import prepare
+from harness.run.simulated import simulate
+from harness.scenario import load_scenario
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+MODULES = (
+    "timeouts", "retries", "breakers", "asynchronous", "fallbacks", "data", "pools", "sound", "sound_async",
+)  # fmt: skip
+GATES = ("X1", "X2", "X3")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A client of the corpus: where it is, the law that must fail it (empty: sound), and what else may, and why."""
+
+    name: str
+    use: str
+    doc: str
+    law: str
+    runs_in: tuple[str, ...]
+    also: Mapping[str, str]
+
+    @property
+    def family(self) -> str:
+        """The family of its law; empty for a sound client."""
+        return LAWS[self.law].family if self.law else ""
+
+    def expects(self, law: str) -> bool:
+        """Whether this law may fail the client: its own, one of the same family, or a listed one."""
+        return bool(self.law) and (LAWS[law].family == self.family or law in self.also)
+
+
+def _subjects() -> tuple[Subject, ...]:
+    found: list[Subject] = []
+    for module in MODULES:
+        place = f"tests.clients.{module}"
+        kinds = vars(importlib.import_module(place)).values()
+        for kind in kinds:
+            if isinstance(kind, type) and kind.__module__ == place and vars(kind).get("runs_in"):
+                known: Any = kind
+                doc = (known.__doc__ or "").strip()
+                found.append(Subject(kind.__name__, f"{place}:{kind.__name__}", doc, known.law, known.runs_in, known.also))
+    return tuple(found)
+
+
+SUBJECTS: tuple[Subject, ...] = _subjects()
+BROKEN = tuple(subject for subject in SUBJECTS if subject.law)
+SOUND = tuple(subject for subject in SUBJECTS if not subject.law)
+
+
+def verdicts_of(subject: Subject, scenario: str, seed: int, out: Path) -> dict[str, Verdict]:
+    """What each law says of one run of the client in virtual time; the run folder is made in `out`."""
+    options = Options(integration=subject.use, seed=seed, out=out, virtual=True)
+    done = simulate(prepare(load_scenario(SCENARIOS / f"{scenario}.yaml"), options))
+    return {verdict.law: verdict for verdict in judge_folder(done.folder).judgement.verdicts}
+
+
+def failing(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The laws that the run broke, gates left out."""
+    return [law for law, verdict in verdicts.items() if verdict.status in ("fail", "warn") and law not in GATES]

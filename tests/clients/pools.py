@@ -1,0 +1,137 @@
+"""Clients with one defect in pools, recovery or their own policy: P1, M1, M3, K1, K2."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import gevent
+import httpx
+import requests
+
+from tests.clients.base import READ_S, Client, FallingBack, Substitute, timeouts
+
+
+class OnePoolForAll(Client):
+    """Eight connections for everything: predictions that hang leave none for observes."""
+
+    runs_in, law = ("stalled_predictions",), "P1"
+    also = {"T1": "", "T7": ""}
+    connections = 8
+
+
+class OneLockForAll(Client):
+    """A limit of eight calls at once, shared by everything."""
+
+    runs_in, law = ("stalled_predictions",), "P1"
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(base_url)
+        self.limit = gevent.lock.BoundedSemaphore(8)
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        if not self.limit.acquire(timeout=READ_S):
+            raise httpx.PoolTimeout("no place left")
+        try:
+            return super().send(method, path, body)
+        finally:
+            self.limit.release()
+
+
+class SulksAfterFailure(Client):
+    """After five failures it doesn't look at KATO for half a minute, and promises no breaker."""
+
+    runs_in, law = ("refuse",), "M1"
+    failures = 0
+    until = 0.0
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        if time.monotonic() < self.until:
+            raise ConnectionRefusedError("offline")
+        try:
+            found = super().send(method, path, body)
+        except httpx.TransportError:
+            self.failures += 1
+            if self.failures >= 5:
+                self.until = time.monotonic() + 30.0
+            raise
+        self.failures = 0
+        return found
+
+
+class SlowForEver(Client):
+    """Waits longer before each call with every failure, and never takes it back."""
+
+    runs_in, law = ("refuse",), "M1"
+    pause = 0.0
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        time.sleep(self.pause)
+        try:
+            return super().send(method, path, body)
+        except httpx.TransportError:
+            self.pause = min(self.pause + 0.01, 0.3)
+            raise
+
+
+class ReplaysAtOnce(FallingBack):
+    """What was put aside is sent in one instant when KATO is back."""
+
+    runs_in, law = ("refuse",), "M3"
+    also = {"F1": "an observe that was put aside has no answer of KATO's to show"}
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(base_url)
+        self.aside: list[tuple[str, Any]] = []
+
+    def call(self, op: str, method: str, path: str, body: Any = None) -> Any:
+        try:
+            found = super().call(op, method, path, body)
+        except Exception as error:
+            if op != "observe" or not self.unwell(error):
+                raise
+            self.aside.append((path, body))
+            return Substitute(status="queued")
+        if not isinstance(found, Substitute):
+            waiting, self.aside = self.aside, []
+            for path, body in waiting:
+                gevent.spawn(self.send, "POST", path, body)
+        return found
+
+
+class ComesBackTogether(Client):
+    """Calls that fail wait for the same signal, and all go at once when it comes."""
+
+    runs_in, law = ("refuse",), "M3"
+    policy: ClassVar[Mapping[str, Any]] = timeouts(total=12.0)
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            return super().send(method, path, body)
+        except httpx.ConnectError:
+            time.sleep(10.0 - time.monotonic() % 10.0)
+            return super().send(method, path, body)
+
+
+class SaysNothing(Client):
+    """requests without a word about time-outs (finding 12)."""
+
+    runs_in, law = ("steady",), "K1"
+    policy = {"sessions": "one_per_user"}
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.http: Any = requests.Session()
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        response = self.http.request(method, self.base_url + path, json=body, timeout=READ_S)
+        response.raise_for_status()
+        return response.json()
+
+
+class SaysAnotherTimeout(Client):
+    """Declares a second, and was made with httpx's default of five."""
+
+    runs_in, law = ("steady",), "K2"
+    timeout = 5.0

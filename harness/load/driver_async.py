@@ -23,7 +23,7 @@ class AsyncDriver:
         self._caller = caller
         self._book = book
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self.stop = asyncio.Event()
 
     async def drive(self, start_ns: int, drain_for_ns: int, worker: int = 0, workers: int = 1) -> None:
@@ -63,8 +63,8 @@ class AsyncDriver:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
 
     async def _work(self, first: Job) -> None:
         job: Job | None = first

@@ -36,7 +36,8 @@ class Recorder:
         self._text = self._spool.text
         self._worker = worker
         self._process = self._spool.text(process)
-        self._connections: dict[int, int] = {}
+        self._connections: dict[int, int] = {0: 0}
+        self._opened = 0
         self.attempts_seen = 0
         """How many attempts the hooks have reported: 0 means that no hook fits this client."""
         self.tally: Counter[tuple[str, str, int]] = Counter()
@@ -101,7 +102,8 @@ class Recorder:
     ) -> None:
         """One finished attempt, as a transport hook saw it (`call` 0: it worked for no call).
 
-        `connection` is the local port; what is kept is its number in order of first use, equal from run to run.
+        `connection` is the local port (0: none was had); what is kept is the connection's number in order of first
+        use, equal from run to run.
         """
         self.attempts_seen += 1
         if 200 <= status < 300 and (frame := CURRENT.get()) is not None and frame.call == call:
@@ -114,7 +116,7 @@ class Recorder:
                 reused,
                 status,
                 attempt,
-                self._connections.setdefault(connection, len(self._connections) + 1),
+                self._connection(connection, reused),
                 self._worker,
                 self._text(detail),
                 call,
@@ -123,6 +125,13 @@ class Recorder:
                 end_ns,
             )
         )
+
+    def _connection(self, port: int, reused: bool) -> int:
+        """The connection's number; a port comes again, on another connection."""
+        if port and (not reused or port not in self._connections):
+            self._opened += 1
+            self._connections[port] = self._opened
+        return self._connections[port]
 
     def breaker(self, name: str, previous: str, state: str) -> None:
         """A reachable breaker changed its state (words of model.BREAKER_STATES), now."""

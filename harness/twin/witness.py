@@ -120,7 +120,7 @@ class Witness:
         self.keep_alive_ns = 0
         """Idle connections are closed after so long; 0: never."""
         self.rules = self._common.rules
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}
         self.accepted = 0
         self._arrivals = arrivals
         self._gate: deque[Exchange] | None = None
@@ -148,12 +148,12 @@ class Witness:
         """A client connected through `wire`."""
         self.accepted += 1
         connection = Connection(self.accepted, wire, self)
-        self.connections.add(connection)
+        self.connections[connection] = None
         self.backend.opened(connection)
         return connection
 
     def closed(self, connection: Connection) -> None:
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         self.backend.closed(connection)
 
     def serve(self, exchange: Exchange) -> None:

@@ -38,7 +38,7 @@ class Watch:
     def __init__(self) -> None:
         self.recorder: AttemptRecorder | None = None
         self.clock_ns: Callable[[], int] = time.monotonic_ns
-        self.open: set[Attempt] = set()
+        self.open: dict[Attempt, None] = {}
 
 
 WATCH = Watch()
@@ -61,7 +61,7 @@ class Attempt:
         self.connection = 0
         self.reused = False
         self.done = False
-        WATCH.open.add(self)
+        WATCH.open[self] = None
         self.start_ns = WATCH.clock_ns()
 
     def _next_number(self) -> int:
@@ -101,7 +101,7 @@ class Attempt:
     def _finish(self, result: str, detail: str) -> None:
         if not self.done:
             self.done = True
-            WATCH.open.discard(self)
+            WATCH.open.pop(self, None)
             self._record(self.number, result, detail)
 
     def again(self, error: BaseException) -> None:

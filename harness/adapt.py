@@ -216,9 +216,9 @@ def scenario_text(client: ClientSource, adapter: Path) -> str:
 question: Does {client.name} keep its promises when KATO is slow, lost, and back again?
 integration: {adapter}:factory
 load: {{rate: 20/s, mix: {mix}}}
-phases: {{warmup: 2s, baseline: 5s, recovery: 8s}}
+phases: {{warmup: 1s, baseline: 4s, recovery: 5s}}
 faults:
-  - {{name: lost_replies, kind: commit_then_drop, only: {{op: observe, every: 5}}, at: baseline.end, for: 4s}}
-  - {{name: burst, kind: status, status: 503, at: lost_replies.end + 3s, for: 3s}}
-  - {{name: outage, kind: refuse, at: burst.end + 3s, for: 4s}}
+  - {{name: lost_replies, kind: commit_then_drop, only: {{op: observe, every: 5}}, at: baseline.end, for: 3s}}
+  - {{name: burst, kind: status, status: 503, at: lost_replies.end + 1s, for: 2s}}
+  - {{name: outage, kind: refuse, at: burst.end + 1s, for: 3s}}
 """

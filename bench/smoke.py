@@ -1,4 +1,4 @@
-"""Smoke runs of a healthy client that nobody here wrote, beside whatever else the machine does: how many end in non-zero?
+"""Smoke runs of a healthy client that nobody here wrote, on a busy machine: how many end in non-zero?
 
     python bench/smoke.py RUNS FOLDER [--neighbour]
 
@@ -32,7 +32,14 @@ class KatoClient:
         return self._json("GET", f"/sessions/{session_id}/predictions")
 '''
 
-NEIGHBOUR = "import time\nwhile True:\n    end = time.time() + 0.4\n    while time.time() < end: pass\n    time.sleep(0.2)"
+NEIGHBOUR = """
+import time
+while True:
+    end = time.time() + 0.4
+    while time.time() < end:
+        pass
+    time.sleep(0.2)
+"""
 
 
 def main(runs: int, folder: Path, neighbour: bool) -> int:

@@ -8,6 +8,7 @@ Poisson process (time rescaling: Çinlar, "Introduction to Stochastic Processes"
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -130,14 +131,18 @@ class Plan:
 
     def headers(self, session: int) -> Mapping[str, str]:
         """What every request of the session's user carries, `{n}` being the user's number."""
-        number = session % max(self.load.sessions, 1)
+        if not self.load.users_are:
+            return {}
+        number = str(session % max(self.load.sessions, 1))
+        told = self.load.users_are[self.kind(session)]["headers"]
+        return {name.lower(): value.replace("{n}", number) for name, value in told.items()}
+
+    def kind(self, session: int) -> int:
+        """The place in `users_are` of the kind that the session's user is of."""
         # multiples of the golden ratio fill the unit interval evenly, so that any number of users has about the shares
-        place = number * GOLDEN % 1.0
-        for kind in self.load.users_are:
-            place -= kind["share"]
-            if place < 0:
-                return {name.lower(): value.replace("{n}", str(number)) for name, value in kind["headers"].items()}
-        return {}
+        place = session % max(self.load.sessions, 1) * GOLDEN % 1.0
+        bounds = itertools.accumulate(kind["share"] for kind in self.load.users_are)
+        return next((index for index, bound in enumerate(bounds) if place < bound), len(self.load.users_are) - 1)
 
     def digest(self) -> str:
         """SHA-256 of every planned call with its payload (open model), as hex; walks the whole plan."""

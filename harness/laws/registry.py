@@ -44,7 +44,8 @@ class Law:
 
     `needs`: fault kinds, any of which can exercise it (empty: it needs none). `promise`: policy keys, any of which
     makes it apply (empty: it always does). `zero_tolerance`: one witness is enough, also in an invalid run.
-    `wants`: what exercises it, in words. `calls`: the least evidence. `static`: it needs no traffic.
+    `wants`: what exercises it, in words. `calls`: the least evidence. `static`: it needs no traffic. `part`: what must
+    stand between client and KATO for it to apply (mesh, registry; empty: nothing).
     """
 
     id: str
@@ -64,6 +65,7 @@ class Law:
     data: bool = False
     zero_tolerance: bool = False
     static: bool = False
+    part: str = ""
 
     @property
     def gate(self) -> bool:
@@ -111,7 +113,7 @@ def law(id: str, name: str, **words: Any) -> Callable[[Judge], Judge]:
     return register
 
 
-FAMILIES = "KTRBFPMDX"
+FAMILIES = "KTRBFPMDSIX"
 """First letters of the ids in the order of laws.md, the gates last."""
 
 

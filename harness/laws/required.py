@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.laws.registry import LAWS, Law
@@ -31,9 +31,14 @@ def exercisable(law: Law, kinds: Iterable[str]) -> bool:
     return not law.needs or bool(law.needs & set(kinds))
 
 
-def provable(law_id: str, policy: Policy, faults: Sequence[Fault], load: Load) -> tuple[bool, str]:
-    """Whether a run with these faults and this load can prove the law, and what it takes, in words."""
+def provable(
+    law_id: str, policy: Policy, faults: Sequence[Fault], load: Load, parts: Collection[str] = ()
+) -> tuple[bool, str]:
+    """Whether a run with these faults and this load can prove the law, and what it takes, in words. `parts`: what
+    stands between client and KATO (mesh, registry)."""
     law = LAWS[law_id]
+    if law.part and law.part not in parts:
+        return False, f"needs a {law.part} before KATO (topology)"
     if not law.promised(Promise(policy)):
         return False, f"the policy promises no {' or '.join(law.promise)}"
     if not exercisable(law, (fault.kind for fault in faults)):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.mesh import duration
+from harness.mesh.attempts import BASE_BACKOFF
 from harness.mesh.translate import Translation
 
 _DURATIONS = frozenset(
@@ -41,7 +42,7 @@ def scaled(translation: Translation, factor: float) -> Translation:
     if factor == 1.0:
         return translation
     hosts = tuple(
-        replace(host, routes=tuple(_times(route, factor) for route in host.routes))
+        replace(host, routes=tuple(_times(_explicit_route(route), factor) for route in host.routes))
         for host in translation.virtual_hosts
     )
     clusters = {name: _times(_explicit(cluster), factor) for name, cluster in translation.clusters.items()}
@@ -52,6 +53,15 @@ def _explicit(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
     """With the defaults of outlier detection written out, for they are scaled too."""
     told = cluster.get("outlier_detection")
     return cluster if told is None else {**cluster, "outlier_detection": {**_OUTLIER, **told}}
+
+
+def _explicit_route(route: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the default back-off of its re-tries written out."""
+    told = route.get("route", {}).get("retry_policy")
+    if told is None or "retry_back_off" in told:
+        return route
+    backoff = {"base_interval": duration.proto(BASE_BACKOFF)}
+    return {**route, "route": {**route["route"], "retry_policy": {**told, "retry_back_off": backoff}}}
 
 
 def _times(value: Any, factor: float, key: str = "") -> Any:

@@ -48,7 +48,7 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
         )
         promise = promise_of(prepared, stage.ready[0])
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
-        known = known_facts(prepared, stage, promise.policy)
+        known = known_facts(prepared, stage, promise.policy, timeline.load, folder)
         write_json(manifest, unfinished(prepared, promise, timeline, stage.ready, known))
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
         facts, trouble = _closing_facts(stage)

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from harness.model import Load
+from harness.plan import Plan
 from harness.policy import Policy
 from harness.run.front import endpoints_of
 from harness.run.prepare import Prepared
 from harness.run.stage import Stage
+from harness.twin.profiles import load_profile
+
+KATO_KEEP_ALIVE_S = 5.0
+"""How long a real KATO keeps an idle connection (contract, section 5)."""
 
 
-def known_facts(prepared: Prepared, stage: Stage, policy: Policy) -> dict[str, Any]:
-    """Facts for the manifest; nothing for a plain run."""
+def known_facts(prepared: Prepared, stage: Stage, policy: Policy, load: Load, folder: Path) -> dict[str, Any]:
+    """Facts for the manifest."""
     layout = prepared.layout
-    if layout.plain:
-        return {}
-    facts = {"replicas": layout.replicas, **stage.front.facts}
+    facts: dict[str, Any] = {"keep_alive_s": KATO_KEEP_ALIVE_S}
+    if not prepared.target:
+        facts["keep_alive_s"] = load_profile(prepared.profile(folder)).keep_alive_s
+    if not layout.plain:
+        facts |= {"replicas": layout.replicas, **stage.front.facts}
     if layout.translation is not None:
-        facts["mesh"] = _mesh(prepared, stage, policy)
+        facts["mesh"] = _mesh(prepared, stage, policy, load)
     return facts
 
 
-def _mesh(prepared: Prepared, stage: Stage, policy: Policy) -> dict[str, Any]:
+def _mesh(prepared: Prepared, stage: Stage, policy: Policy, load: Load) -> dict[str, Any]:
     from harness.manifests import audit
     from harness.mesh import mesh_facts
 
     layout = prepared.layout
     assert layout.translation is not None
-    users = [{"share": user.share, "headers": dict(user.headers)} for user in prepared.scenario.load.users_are]
+    plan = Plan.of(load, prepared.scenario.seed)
     endpoints = endpoints_of(layout, stage.listeners)
     return {
         "files": list(layout.files),
         "labels_from": layout.labels_from,
         "findings": [asdict(finding) for finding in audit(layout.files)],
-        **mesh_facts(layout.translation, endpoints, users, policy, prepared.scale),
+        "kinds": {plan.user(slot): plan.kind(slot) for slot in range(load.sessions) if load.users_are},
+        **mesh_facts(layout.translation, endpoints, load.users_are, policy, prepared.scale),
     }

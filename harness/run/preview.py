@@ -37,8 +37,8 @@ class Preview:
 
     def laws(self) -> list[tuple[str, bool, str]]:
         """(law, provable here, what it needs or what proves it)."""
-        timeline = self.timeline
-        return [(f"{law.id} {law.name}", *provable(law.id, self.promise.policy, timeline.faults, timeline.load))
+        timeline, parts = self.timeline, self.prepared.layout.parts
+        return [(f"{law.id} {law.name}", *provable(law.id, self.promise.policy, timeline.faults, timeline.load, parts))
                 for law in LAWS.values()]  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:

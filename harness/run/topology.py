@@ -41,6 +41,12 @@ class Layout:
         """One instance, with nothing before it but our proxy."""
         return self.replicas == 1 and self.translation is None and self.discovery.kind == "none"
 
+    @property
+    def parts(self) -> frozenset[str]:
+        """What stands before KATO, in the words of laws."""
+        asked = {"mesh": self.translation is not None, "registry": self.discovery.kind != "none"}
+        return frozenset(part for part, there in asked.items() if there)
+
 
 def layout_of(scenario: Scenario, scale: float) -> Layout:
     """The layout that a scenario asks for; raises UsageError, or ManifestError for mesh files that don't make sense.

@@ -1,0 +1,99 @@
+"""When an endpoint should have been taken out, and what it got all the same: the arithmetic of law I4.
+
+As in Envoy's outlier detection: failures in a row are counted for each endpoint, and reaching the threshold ejects it
+for at least the base ejection time. What was on its way by then doesn't count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.laws.case import Ints
+from harness.laws.mesh_view import CUT, MeshView
+
+REACTS_NS = 100_000_000
+"""Requests that start this soon after the last failure may be on their way to an endpoint already."""
+
+DEFAULT_THRESHOLD = 5
+GATEWAY = frozenset({"502", "503", "504"})
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """An endpoint that reached `threshold` failures in a row, `times` in all: `rows` of attempts are what it got while
+    it should have got nothing, `share` its part of the cluster's first tries after the first time."""
+
+    cluster: str
+    instance: int
+    threshold: int
+    times: int
+    rows: Ints
+    share: float
+
+
+@dataclass(slots=True)
+class _Endpoint:
+    in_row: int = 0
+    times: int = 0
+    first_ns: int = 0
+    out_from_ns: int = 0
+    out_until_ns: int = 0
+    kept: list[int] = field(default_factory=list)
+
+
+def spells(view: MeshView, cluster: str, told: Mapping[str, Any]) -> list[Spell]:
+    """The spells of a cluster's endpoints. One that fails while others are out, so that the policy leaves no room to
+    eject it too, is none."""
+    attempts, threshold = view.attempts, _threshold(told)
+    ends = {instance: _Endpoint() for instance in told["instances"]}
+    rows = np.flatnonzero(attempts["cluster"].among(cluster) & np.isin(attempts["instance"], told["instances"]))
+    for row in rows[np.argsort(attempts["end_ns"][rows], kind="stable")].tolist():
+        endpoint = ends[int(attempts["instance"][row])]
+        start_ns, end_ns = int(attempts["start_ns"][row]), int(attempts["end_ns"][row])
+        if start_ns < endpoint.out_until_ns:
+            if start_ns > endpoint.out_from_ns + REACTS_NS:
+                endpoint.kept.append(row)
+            continue
+        endpoint.in_row = endpoint.in_row + 1 if _counts(view.failure[row], told) else 0
+        if endpoint.in_row < threshold:
+            continue
+        endpoint.in_row = 0
+        out = sum(other.out_until_ns > end_ns for other in ends.values())
+        if not told["ejectable"] or out < told["ejectable"]:
+            endpoint.times += 1
+            endpoint.first_ns = endpoint.first_ns or end_ns
+            endpoint.out_from_ns, endpoint.out_until_ns = end_ns, end_ns + told["base_ns"]
+    return [
+        Spell(cluster, number, threshold, end.times, np.array(end.kept, np.int64), _share(view, cluster, number, end))
+        for number, end in ends.items()
+        if end.times
+    ]
+
+
+def _threshold(told: Mapping[str, Any]) -> int:
+    bounds = [told[name] for name in ("on_5xx", "on_gateway", "on_local") if told[name] is not None]
+    return min(bounds, default=DEFAULT_THRESHOLD)
+
+
+def _counts(failure: str, told: Mapping[str, Any]) -> bool:
+    """Does a failure add to the row that ejects? What the caller cut says nothing."""
+    if not failure or failure == CUT:
+        return False
+    if not failure.isdecimal():
+        return told["on_local"] is not None
+    if told["on_5xx"] is not None:
+        return failure >= "500"
+    return failure in GATEWAY
+
+
+def _share(view: MeshView, cluster: str, instance: int, endpoint: _Endpoint) -> float:
+    """The endpoint's part of the cluster's first tries since it should have been out for the first time."""
+    attempts = view.attempts
+    later = attempts["start_ns"] > endpoint.first_ns
+    firsts = attempts["cluster"].among(cluster) & (attempts["try"] == 1) & later
+    total = int(firsts.sum())
+    return int((firsts & (attempts["instance"] == instance)).sum()) / total if total else 0.0

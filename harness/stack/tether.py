@@ -17,9 +17,11 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-PRIORITY = -10
+PRIORITY = -15
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def main(arguments: list[str]) -> None:
@@ -29,9 +31,16 @@ def main(arguments: list[str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+    _raise_priority()
+    os.execvp(command[0], command)
+
+
+def _raise_priority() -> None:
+    """Of the process within its session, and of the session among others (sched(7), "The autogroup feature")."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-    os.execvp(command[0], command)
+    with contextlib.suppress(OSError):
+        AUTOGROUP.write_text(str(PRIORITY))
 
 
 if __name__ == "__main__":

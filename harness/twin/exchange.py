@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ALLOWED_HEADERS = ("x-user-id", "traceparent", "idempotency-key", "x-envoy-attempt-count")
 """Request headers that laws may ask for; no other value ever reaches the evidence."""
 
+_ALLOWED = frozenset(ALLOWED_HEADERS)
 _OP = {word: code for code, word in enumerate(OPERATIONS)}
 _SESSION_OPS = {
     ("POST", "observe"): _OP["observe"],
@@ -111,8 +112,8 @@ class Arrivals:
                 text(exchange.session),
                 text(exchange.node_id),
                 exchange.connection.number,
-                text(exchange.fault),
-                text(_allowed(request)),
+                text(exchange.fault) if exchange.fault else 0,
+                0 if _ALLOWED.isdisjoint(request.headers) else text(_allowed(request)),
                 request.crc(),
                 exchange.call,
                 exchange.arrive_ns,

@@ -141,7 +141,7 @@ class RequestParser:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers[_NAMES.get(name) or _header_name(name)] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -174,6 +174,18 @@ class RequestParser:
         parser = self._parser
         method, keep_alive = parser.get_method().decode(), parser.should_keep_alive()
         return Request(method, _decode_path(path), query.decode("latin-1"), self._headers, body, keep_alive)
+
+
+_NAMES: dict[bytes, str] = {}
+_MAX_NAMES = 512
+
+
+def _header_name(raw: bytes) -> str:
+    """The name in lower case, remembered; a client that invents names can't fill the memory."""
+    name = raw.decode("latin-1").lower()
+    if len(_NAMES) < _MAX_NAMES:
+        _NAMES[raw] = name
+    return name
 
 
 def _decode_path(raw: bytes) -> str:

@@ -16,7 +16,13 @@ Observation = Mapping[str, Any]
 
 PRODUCTS = 1000
 INTENTS = ("greeting", "question", "order_status", "complaint", "refund", "smalltalk", "thanks", "goodbye")
-PHRASES = ("where is my order", "it arrived broken", "can I change the size", "thank you so much", "what do you suggest")
+PHRASES = (
+    "where is my order",
+    "it arrived broken",
+    "can I change the size",
+    "thank you so much",
+    "what do you suggest",
+)
 VECTOR_LENGTH = 16
 
 

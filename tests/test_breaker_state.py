@@ -82,7 +82,7 @@ def test_inferred_states_have_no_gaps(plan: Plan) -> None:
     history, _ = simulate(plan)
     found = inferred(plan, history)
     assert all(a[3] == b[2] for a, b in itertools.pairwise(found))
-    assert all(span[2] < span[3] for span in found)
+    assert all(span[2] <= span[3] for span in found)
 
 
 def test_states_are_told_apart_by_worker() -> None:
@@ -99,3 +99,25 @@ def test_a_client_that_was_never_rejected_has_no_states(fallback: bool) -> None:
     """Without a rejection nothing is said of a breaker."""
     plan = Plan(down=(), fallback=fallback)
     assert inferred(plan, simulate(plan)[0]) == []
+
+
+def test_a_trial_that_is_refused_at_once_is_one_all_the_same() -> None:
+    """In virtual time a refused connection takes no time at all: the half-open span is empty, and still there."""
+    history = History.literal(
+        calls="""
+call op start_ms end_ms outcome error
+0 observe 10 20 ok -
+1 observe 1000 1000 error connect_error
+2 observe 1100 1100 rejected breaker_open
+3 observe 2200 2200 error connect_error
+4 observe 2300 2300 rejected breaker_open
+""",
+        attempts="""
+call attempt start_ms end_ms result
+0 1 10 20 -
+1 1 1000 1000 connect_error
+3 1 2200 2200 connect_error
+""",
+    )
+    found = infer_breaker(history, Policy(breaker=Breaker(1, 1.0)))
+    assert [row["state"] for row in found.rows()] == ["closed", "open", "half_open", "open"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints
 from harness.policy import Policy
 
@@ -55,6 +56,23 @@ def attempts_of(case: Case, op: str) -> int | None:
     if retry is None or not is_known(case, op, "retry.max_attempts"):
         return None
     return max(retry.max_attempts, 1)
+
+
+def totals_ns(case: Case) -> Ints:
+    """For each call the declared total over it (ns); 0 where none is."""
+    found = np.zeros(len(case.calls), np.int64)
+    for op in case.calls["op"].names:
+        found[case.calls["op"].among(op)] = int(1e9 * (declared_total_s(case, op) or 0.0))
+    return found
+
+
+def started_late(case: Case) -> Mask:
+    """The attempts that aren't their call's first and began after its declared total + ε."""
+    tries, total = case.attempts, totals_ns(case)
+    after = tries.table["start_ns"] - case.calls["start_ns"][tries.row]
+    further = np.arange(len(tries.row)) > tries.first[tries.row]
+    late: Mask = further & (total[tries.row] > 0) & (after > (total + case.epsilon_ns)[tries.row])
+    return late
 
 
 def requests_of(case: Case) -> Ints:

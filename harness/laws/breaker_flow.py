@@ -7,7 +7,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import events_of
 from harness.laws.breaker_runs import full_runs
-from harness.laws.case import Case, Ints, in_order, names_in
+from harness.laws.case import Case, Ints, in_order, names_in, once
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
 
 WAITED_NS = 50_000_000
@@ -38,25 +38,30 @@ BUSY = 0.7
 def no_serialisation(case: Case) -> Ruling:
     if not case.hooked:
         return unexercised("attempts are not seen at the client's side")
-    most, rows = 0, []
-    for worker in case.workers:
-        mine = np.flatnonzero((case.calls["worker"] == worker) & (case.attempts.count > 0))
-        found = _queued(case, mine)
-        if len(found):
-            rows.append(found)
-        most = max(most, _busiest(case, mine))
-    if rows:
-        queued = np.concatenate(rows)
+    queued = queued_rows(case)
+    if len(queued):
         waited = _waits(case)[queued]
         queued = queued[np.argsort(-waited, kind="stable")]
         reason = f"{plural(len(queued), 'call')} waited in the client for each other: one attempt at a time"
         measured = f"waited up to {waited.max() / 1e9:.2f} s"
         return broken(case, queued, reason, measured=measured, bound="more than one attempt at a time")
+    most = max((_busiest(case, _tried(case, worker)) for worker in case.workers), default=0)
     if most < 2:
         return unexercised(f"never were {CROWD} calls in flight with attempts under way; it takes {exercise('B8')}")
     return passed(
         f"up to {plural(most, 'attempt')} were under way at once with {CROWD} calls in flight", measured=str(most)
     )
+
+
+@once
+def queued_rows(case: Case) -> Ints:
+    """The calls (rows) that waited for each other in the client, one attempt at a time."""
+    found = [_queued(case, _tried(case, worker)) for worker in case.workers] if case.hooked else []
+    return np.concatenate([*found, np.zeros(0, np.int64)])
+
+
+def _tried(case: Case, worker: int) -> Ints:
+    return np.flatnonzero((case.calls["worker"] == worker) & (case.attempts.count > 0))
 
 
 def _waits(case: Case) -> Ints:

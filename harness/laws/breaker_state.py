@@ -26,8 +26,11 @@ LOOK_BACK = 512
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """One state of one worker's breaker over [from_ns, to_ns). `at` is the event (index) that ended or showed it:
-    the first rejection after a closed spell, the trial after an open one, the deciding trial of a half-open one."""
+    """One state of one worker's breaker over [from_ns, to_ns), which is empty for a trial that was refused at once.
+
+    `at` is the event (index) that ended or showed it: the first rejection after a closed spell, the trial after an
+    open one, the deciding trial of a half-open one; −1 for the last spell.
+    """
 
     worker: int
     state: str
@@ -73,7 +76,7 @@ def spells(events: Events, breaker: Breaker, begin_ns: int, end_ns: int) -> list
         until = min(step.time_ns, end_ns) if step else end_ns
         found.append(Spell(events.worker, state, since, until, step.shown if step else -1))
         if step is None or step.time_ns >= end_ns:
-            return [spell for spell in found if spell.to_ns > spell.from_ns]
+            return found
         state, since, at = step.state, step.time_ns, step.at
 
 

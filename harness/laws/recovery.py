@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.bounds import backoff_s, call_bounds_s
+from harness.laws.breaker_events import explicit_rejections
 from harness.laws.breaker_open import Quiet, quiet_stretches
 from harness.laws.case import Case, Ints, in_order
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -120,6 +121,8 @@ def mean_time_to_recover(case: Case) -> Ruling:
     shown = f"{bound / 1e9:.1f} s"
     if late:
         rows = _rows_out(case, late)
+        if explicit_rejections(case)[rows].all():
+            return inconclusive("whatever failed after the fault was rejected by the breaker: B7 judges that")
         longest = max((each.back_ns if each.back_ns >= 0 else each.seconds * SECOND_NS) for each in late) / 1e9
         never = any(each.back_ns < 0 for each in late)
         reason = f"{'not back' if never else 'back only'} after {longest:.1f} s, after {plural(len(late), 'fault')}"
@@ -196,8 +199,8 @@ def no_metastability(case: Case) -> Ruling:
     "NoHerd",
     family="recovery",
     rule="in the 10 s after a fault no second brings more than 1.5 times the baseline's attempts",
-    trap="calls that waited for their session's earlier ones are the users' backlog, and calls that queued in the client "
-    "are B8's matter: re-tries and replays are counted, and what was called in that very second",
+    trap="calls that waited for their session are the users' backlog, and a queue in the client is B8's matter: what "
+    "counts are re-tries, replays, and what was called in that very second",
     cure="spread what was put aside: jitter on re-tries and replays, and a limit on their rate",
     example="all clients of an outage wait for exactly the same time, and come back in the same instant",
     needs=frozenset({"refuse", "status", "timeout", "reset_peer", "kill", "pause", "drop_before_commit"}),

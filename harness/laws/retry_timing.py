@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import backoff_s, declared_total_s
+from harness.laws.bounds import backoff_s, started_late, totals_ns
 from harness.laws.case import Case, Ints, ids_in
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -217,23 +217,15 @@ def retry_after_honoured(case: Case) -> Ruling:
 def deadline_aware_retry(case: Case) -> Ruling:
     if nothing := no_retry(case) or unseen(case):
         return nothing
-    total = np.zeros(len(case.calls), np.int64)
-    for op in case.calls["op"].names:
-        if (seconds := declared_total_s(case, op)) is not None:
-            total[case.calls["op"].among(op)] = int(1e9 * seconds)
+    total = totals_ns(case)
     if not total.any():
         return inapplicable("no total time-out is declared")
-    tries, chains = case.attempts, chains_of(case)
-    after = tries.table["start_ns"] - case.calls["start_ns"][tries.row]
-    bound = total[tries.row]
-    late = (chains.nth > 1) & (bound > 0) & (after > bound + case.epsilon_ns[tries.row])
+    tries, late = case.attempts, started_late(case)
     if late.any():
         rows = np.unique(tries.row[late])
-        latest = after[late].max() / 1e9
-        reason = (
-            f"{plural(len(rows), 'call')} tried again after their total had passed, at the latest after {latest:.2f} s"
-        )
-        return broken(case, rows, reason, measured=f"{latest:.2f} s", bound=f"{bound[late].max() / 1e9:.2f} s")
+        latest = f"{(tries.table['start_ns'] - case.calls['start_ns'][tries.row])[late].max() / 1e9:.2f} s"
+        reason = f"{plural(len(rows), 'call')} tried again after their total had passed, at the latest after {latest}"
+        return broken(case, rows, reason, measured=latest, bound=f"{total[rows].max() / 1e9:.2f} s")
     near = _near_the_end(case, total)
     if not near.any():
         return unexercised(f"no re-tried call came near its total; it takes {exercise('R11')}")

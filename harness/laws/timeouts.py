@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import declared_total_s, limits_ns, source
+from harness.laws.bounds import declared_total_s, limits_ns, source, started_late
+from harness.laws.breaker_flow import queued_rows
 from harness.laws.case import Case, Ints
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
@@ -76,8 +77,12 @@ def _timed_out(case: Case) -> Mask:
 
 
 def _excused(case: Case) -> Mask:
-    """Late calls that T1 leaves alone: dripped ones, and those ended by another time-out than the one that was read."""
+    """Late calls that T1 leaves to the law whose matter they are: dripped ones (T2), those that queued in the client
+    for one attempt at a time (B8), those tried again after their total (R11), and those that ended by another
+    time-out than the one that was read (K2)."""
     excused, timed_out = case.during(*DRIPPING), _timed_out(case)
+    excused[queued_rows(case)] = True
+    excused |= case.attempts.any(started_late(case))
     for op in case.calls["op"].names:
         if declared_total_s(case, op) is None and source(case, op, "timeout.read") != "declared":
             excused |= case.calls["op"].among(op) & timed_out

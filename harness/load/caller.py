@@ -159,7 +159,8 @@ class Caller:
     def _unopened(self, job: Job, opening: Job, frame: Frame, error: BaseException) -> int:
         end_ns = self._failed(opening, frame, error)
         if opening is not job:
-            job.start_ns = end_ns
+            # it waited for its session to the end, which is no delay of the harness
+            job.ready_ns = job.start_ns = end_ns
             self._record(job, end_ns, "cancelled", "cancelled", detail=f"no session: {type(error).__name__}")
         return end_ns
 

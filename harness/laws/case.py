@@ -168,7 +168,9 @@ class Case:
         rows = [row for row in self.history.faults.rows() if row["applied_ns"]]
         found = [
             Window(
-                row["name"], row["kind"], row["applied_ns"], row["cleared_ns"] or max(self.end_ns, row["applied_ns"]),
+                row["name"], row["kind"],
+                row["requested_ns"] or row["applied_ns"],  # it acts from somewhere between the two on
+                row["cleared_ns"] or max(self.end_ns, row["applied_ns"]),
                 row["felt_ns"], json.loads(row["params"] or "{}"),
             )
             for row in rows

@@ -60,10 +60,13 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
 def _closing_facts(stage: Stage) -> tuple[dict[str, Any], HarnessError | None]:
     """What the planes say at the end of a run, and the error that makes the witness's evidence worthless."""
     facts: dict[str, Any] = {}
-    trouble = None
+    trouble: HarnessError | None = None
     try:
         stats = stage.witness_plane.control.do("stats")
-        facts |= {"arrived": stats["arrived"], "committed": stats["committed"]}
+        facts |= {key: stats[key] for key in ("arrived", "committed", "added_ms") if key in stats}
+        if stats.get("errors"):
+            what = f"the witness failed {stats['errors']} times, so its evidence is not to be trusted"
+            trouble = InvalidRun(what, "its log in the run folder has the words; report this as a bug")
     except HarnessError as error:
         trouble = error
     try:

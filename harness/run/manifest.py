@@ -66,7 +66,7 @@ def unfinished(
         "known": [_known(entry) for entry in scenario.known],
         "machine": machine(),
         "facts": {
-            "oracle": "witness" if prepared.target else "twin",
+            "oracle": "stm" if prepared.target else "twin",
             "hooks": sorted({hook for part in ready for hook in part["hooks"]}),
             "methods": list(ready[0]["methods"]),
             "leftovers": [],

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.errors import PartMissing, UsageError
+from harness.errors import HarnessError, UsageError
 from harness.run.conduct import Conducted
 from harness.run.execute import Executed, drain_for_ns
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
-from harness.run.parts import Part, failure, start_part
 from harness.run.prepare import Prepared, promise_of
-from harness.scenario import resolve
+from harness.run.simulation import Simulation, Start, start_fresh
+from harness.scenario import Timeline, resolve
 
-DONE_WITHIN_S = 600.0
+DONE_WITHIN_S = 900.0
+FACTS: Mapping[str, Any] = {"virtual": True}
+
+Change = Callable[[Timeline], Timeline]
+"""What is to be simulated instead of the scenario's own timeline."""
 
 
 def simulate(prepared: Prepared) -> Executed:
     """Run it in virtual time. Raises what a real run would raise before its load starts, and UsageError for what
     has no model."""
-    _check_modelled(prepared)
+    check_modelled(prepared)
     folder = make_folder(prepared.options.out, prepared.scenario.name)
-    part, said = _started(prepared, folder)
+    simulate_in(folder, prepared, start_fresh)
+    return Executed(folder)
+
+
+def simulate_in(folder: Path, prepared: Prepared, start: Start, change: Change | None = None) -> dict[str, Any]:
+    """One run whose spools and manifest lie in `folder` (which has a folder `spool`); the manifest."""
+    simulation, ready = _started(prepared, folder, start)
     try:
-        ready = [said]
-        promise = promise_of(prepared, ready[0])
+        promise = promise_of(prepared, ready)
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
-        manifest = unfinished(prepared, promise, timeline, ready, {"virtual": True})
-        write_json(folder / "manifest.json", manifest)
-        part.channel.send(
+        timeline = timeline if change is None else change(timeline)
+        write_json(folder / "manifest.json", unfinished(prepared, promise, timeline, [ready], FACTS))
+        simulation.channel.send(
             {
                 "do": "start",
                 "load": asdict(timeline.load),
@@ -40,45 +50,45 @@ def simulate(prepared: Prepared) -> Executed:
                 "workers": 1,
             }
         )
-        done = part.channel.receive(DONE_WITHIN_S)
-        if done is None:
-            raise PartMissing(
-                f"the simulation ended early; its last words:\n{part.child.last_words()}", f"read {part.child.log}"
-            )
-        if done["event"] == "failed":
-            raise failure(done)
+        done = simulation.expect("done", within_s=DONE_WITHIN_S)
     finally:
-        part.stop()
+        simulation.stop()
     conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])
-    manifest = finished(prepared, promise, timeline, ready, conducted, {"virtual": True}, None)
+    manifest = finished(prepared, promise, timeline, [ready], conducted, FACTS, None)
     write_json(folder / "manifest.json", manifest)
-    return Executed(folder)
+    return manifest
 
 
-def _check_modelled(prepared: Prepared) -> None:
-    if not prepared.layout.plain:
-        what = "replicas, meshes and registries are real parts, which virtual time can't carry"
-        raise UsageError(what, "run this scenario without --virtual")
-    for fault in prepared.scenario.faults:
-        if fault.kind == "restart":
-            raise UsageError(f"fault {fault.name}: a restart in order is not modelled", "run it without --virtual")
+def check_modelled(prepared: Prepared) -> None:
+    """Raise UsageError for what virtual time can't carry."""
+    use, faults = prepared.scenario.integration, prepared.scenario.faults
+    external = [fault.name for fault in faults if fault.kind == "external"]
+    refused = {
+        "replicas, meshes and registries are real parts": not prepared.layout.plain,
+        f"{prepared.target} is a KATO in real time": bool(prepared.target),
+        f"the client's own interpreter {use.python} has a clock of its own": bool(use.python),
+        f"fault {', '.join(external)} acts in real time": bool(external),
+    }
+    for what, holds in refused.items():
+        if holds:
+            raise UsageError(f"{what}, which virtual time can't carry", "run this scenario without --virtual")
 
 
-def _started(prepared: Prepared, folder: Path) -> tuple[Part, dict[str, Any]]:
+def _started(prepared: Prepared, folder: Path, start: Start) -> tuple[Simulation, dict[str, Any]]:
     """The simulation that made the client, and its word; a second one on asyncio where the client turns out async."""
-    (order,) = prepared.orders(folder)
+    order = prepared.orders(folder)[0]
     order["profile"] = prepared.profile(folder)
     for runtime in (order["runtime"], "asyncio"):
-        part = start_part("the simulation", "harness.simulate", [], folder / "logs" / "simulation.log")
+        simulation = start(runtime, folder / "logs" / "simulation.log")
         try:
-            part.channel.send({**order, "runtime": runtime})
-            said = part.expect("ready", "asynchronous")
+            simulation.channel.send({**order, "runtime": runtime})
+            said = simulation.expect("ready", "asynchronous")
         except BaseException:
-            part.stop()
+            simulation.stop()
             raise
         if said["event"] == "ready":
-            return part, said
-        part.stop()
+            return simulation, said
+        simulation.stop()
         for spool in (folder / "spool").glob("*.raw"):
             spool.unlink()
-    raise PartMissing("the client is async in one process and not in another", "give integration.runtime")
+    raise HarnessError("the client is async in one process and not in another", "give integration.runtime")

@@ -30,7 +30,7 @@ def cluster(*instances: int, **more: Any) -> dict[str, Any]:
     """A cluster whose policy may eject one of three endpoints after five failures, for 30 s."""
     told = {
         "instances": list(instances), "detects": True, "ejectable": 1, "percent": 50, "on_5xx": 5, "on_gateway": None,
-        "on_local": 5, "base_ns": 30 * S, "in_flight": 150, "connections": 100, "per_connection": 5,
+        "on_local": 5, "base_ns": 30 * S, "merge_ns": S, "in_flight": 150, "connections": 100, "per_connection": 5,
         "idle_ns": 3600 * S,
     }  # fmt: skip
     return told | more
@@ -195,6 +195,12 @@ class TestI4:
         """One of three may be out; the other goes on as the policy says."""
         rows = [*failing(1, 0), *failing(2, 1), *failing(2, 2, 3)]
         assert judged("I4", mesh(), *rows).status == "pass"
+
+    def test_envoy_gathers_changes_for_a_second(self) -> None:
+        """Failing again right after its return, an endpoint is out of the cluster a little later, and then no more."""
+        again = [*failing(1, 0), *failing(1, 31), *failing(1, 32, 3)]
+        assert judged("I4", mesh(), *again).status == "pass"
+        assert judged("I4", mesh(), *again, *failing(1, 36, 1)).status == "fail"
 
     def test_does_not_apply_without_outlier_detection(self) -> None:
         facts = mesh(clusters={STANDARD: cluster(0, 1, 2, detects=False)})

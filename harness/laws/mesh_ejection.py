@@ -18,6 +18,9 @@ from harness.laws.mesh_view import CUT, MeshView
 REACTS_NS = 100_000_000
 """Requests that start this soon after the last failure may be on their way to an endpoint already."""
 
+MERGES = 2
+"""An ejection within so many merge windows of another change waits for the window's end, which that change moves."""
+
 DEFAULT_THRESHOLD = 5
 GATEWAY = frozenset({"502", "503", "504"})
 
@@ -42,6 +45,8 @@ class _Endpoint:
     first_ns: int = 0
     out_from_ns: int = 0
     out_until_ns: int = 0
+    noticed_ns: int = 0
+    back_ns: int = 0
     kept: list[int] = field(default_factory=list)
 
 
@@ -55,9 +60,10 @@ def spells(view: MeshView, cluster: str, told: Mapping[str, Any]) -> list[Spell]
         endpoint = ends[int(attempts["instance"][row])]
         start_ns, end_ns = int(attempts["start_ns"][row]), int(attempts["end_ns"][row])
         if start_ns < endpoint.out_until_ns:
-            if start_ns > endpoint.out_from_ns + REACTS_NS:
+            if start_ns > endpoint.noticed_ns:
                 endpoint.kept.append(row)
             continue
+        endpoint.back_ns = endpoint.back_ns or (start_ns if endpoint.times else 0)
         endpoint.in_row = endpoint.in_row + 1 if _counts(view.failure[row], told) else 0
         if endpoint.in_row < threshold:
             continue
@@ -66,7 +72,11 @@ def spells(view: MeshView, cluster: str, told: Mapping[str, Any]) -> list[Spell]
         if not told["ejectable"] or out < told["ejectable"]:
             endpoint.times += 1
             endpoint.first_ns = endpoint.first_ns or end_ns
+            recent_ns = max(max(other.out_from_ns, other.back_ns) for other in ends.values())
+            merging = recent_ns and end_ns - recent_ns < MERGES * told["merge_ns"]
+            endpoint.noticed_ns = end_ns + (MERGES * told["merge_ns"] if merging else 0) + REACTS_NS
             endpoint.out_from_ns, endpoint.out_until_ns = end_ns, end_ns + told["base_ns"]
+            endpoint.back_ns = 0
     return [
         Spell(cluster, number, threshold, end.times, np.array(end.kept, np.int64), _share(view, cluster, number, end))
         for number, end in ends.items()

@@ -18,6 +18,10 @@ Json = dict[str, Any]
 IDLE_NS = 3_600 * duration.NS
 """Envoy's own idle time-out of an upstream connection."""
 
+MERGE = "1s"
+"""Envoy gathers changes of a cluster's endpoints for so long (update_merge_window): an ejection soon after another
+change takes effect later."""
+
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _SESSION = "0" * 32
 REQUESTS: Mapping[str, tuple[str, str]] = {
@@ -92,6 +96,7 @@ def _cluster(translation: Translation, name: str, endpoints: Sequence[Endpoint])
         "on_gateway": told.on_gateway,
         "on_local": told.on_local,
         "base_ns": told.base_ns,
+        "merge_ns": duration.from_proto(cluster.get("common_lb_config", {}).get("update_merge_window", MERGE)),
         "percent": cluster.get("outlier_detection", {}).get("max_ejection_percent", 10) if detects else 0,
         "in_flight": most.in_flight,
         "connections": most.connections,

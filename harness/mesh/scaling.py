@@ -26,12 +26,14 @@ _DURATIONS = frozenset(
         "slow_start_window",
         "timeout",
         "ttl",
+        "update_merge_window",
     }
 )
 """Envoy's fields that hold durations, as far as Istio writes them."""
 
 _OUTLIER = {"interval": "10s", "base_ejection_time": "30s"}
-"""Envoy's defaults where outlier detection leaves them out."""
+_MERGING = {"update_merge_window": "1s"}
+"""Envoy's defaults of outlier detection, and of how long changes of a cluster's endpoints are gathered."""
 
 LEAST_NS = 1_000_000
 """No duration becomes shorter than a millisecond, Envoy's own measure."""
@@ -50,9 +52,11 @@ def scaled(translation: Translation, factor: float) -> Translation:
 
 
 def _explicit(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the defaults of outlier detection written out, for they are scaled too."""
-    told = cluster.get("outlier_detection")
-    return cluster if told is None else {**cluster, "outlier_detection": {**_OUTLIER, **told}}
+    """With the defaults that outlier detection rests on written out, for they are scaled too."""
+    told, common = cluster.get("outlier_detection"), cluster.get("common_lb_config", {})
+    if told is None:
+        return cluster
+    return {**cluster, "outlier_detection": {**_OUTLIER, **told}, "common_lb_config": {**_MERGING, **common}}
 
 
 def _explicit_route(route: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 SYSTEM_PACKAGES := chromium
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test scenarios lint lock system
+.PHONY: help setup demo test matrix scenarios lint lock system
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ demo: setup  ## two clients under the same faults, their verdicts side by side (
 test: setup  ## everything that CI holds: unit and property tests side by side, then real sockets one by one
 	@$(BIN)/pytest -n 2 -m "not sockets and not slow"
 	@$(BIN)/pytest -m "sockets and not slow"
+
+matrix: setup  ## every client of the corpus in its scenarios, in virtual time: docs/kill-matrix.md (SEEDS=5)
+	@$(BIN)/python -m tests.clients.matrix $(or $(SEEDS),5)
 
 scenarios: setup  ## every shipped scenario against the reference client
 	@$(BIN)/kato-harness run scenarios/*.yaml --integration reference --profile fast --out reports/runs

@@ -114,7 +114,6 @@ class CountsRefusals(Breaking):
     """Opens on answers of 4xx: one caller's mistakes shut out all others."""
 
     runs_in, law = ("refusals",), "B3"
-    also = {"B2": "it opens though nothing failed"}
 
     class Touchy(Circuit):
         def counts(self, error: BaseException) -> bool | None:
@@ -253,5 +252,3 @@ class DecoratedCall(Breaking):
 
     def call(self, op: str, method: str, path: str, body: Any = None) -> Any:
         return self.guarded(method, path, body)
-
-

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.judge import judge_folder
 from harness.laws import LAWS
 from harness.model import Verdict
+from harness.run import many
 from harness.run.options import Options
 from harness.run.prepare import prepare
-from harness.run.simulated import simulate
 from harness.scenario import load_scenario
 
 SCENARIOS = Path(__file__).parent / "scenarios"
@@ -53,7 +52,9 @@ def _subjects() -> tuple[Subject, ...]:
             if isinstance(kind, type) and kind.__module__ == place and vars(kind).get("runs_in"):
                 known: Any = kind
                 doc = (known.__doc__ or "").strip()
-                found.append(Subject(kind.__name__, f"{place}:{kind.__name__}", doc, known.law, known.runs_in, known.also))
+                found.append(
+                    Subject(kind.__name__, f"{place}:{kind.__name__}", doc, known.law, known.runs_in, known.also)
+                )
     return tuple(found)
 
 
@@ -62,11 +63,20 @@ BROKEN = tuple(subject for subject in SUBJECTS if subject.law)
 SOUND = tuple(subject for subject in SUBJECTS if not subject.law)
 
 
-def verdicts_of(subject: Subject, scenario: str, seed: int, out: Path) -> dict[str, Verdict]:
-    """What each law says of one run of the client in virtual time; the run folder is made in `out`."""
-    options = Options(integration=subject.use, seed=seed, out=out, virtual=True)
-    done = simulate(prepare(load_scenario(SCENARIOS / f"{scenario}.yaml"), options))
-    return {verdict.law: verdict for verdict in judge_folder(done.folder).judgement.verdicts}
+Job = tuple[Subject, str, int]
+"""A client, a scenario, a seed."""
+
+
+def runs(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[str, Verdict]]]:
+    """Each job with what each law says of its run in virtual time; raises what ended a run early."""
+    prepared = [
+        many.Job(prepare(load_scenario(SCENARIOS / f"{scenario}.yaml"), Options(integration=subject.use, seed=seed)))
+        for subject, scenario, seed in jobs
+    ]
+    for job, done in zip(jobs, many.simulate_many(prepared), strict=True):
+        if done.judgement is None:
+            raise done.error or AssertionError("a run without a judgement has an error")
+        yield job, {verdict.law: verdict for verdict in done.judgement.verdicts}
 
 
 def failing(verdicts: Mapping[str, Verdict]) -> list[str]:

@@ -44,7 +44,7 @@ class SwallowsErrors(Client):
     def observe(self, session_id: str, observation: Any) -> Any:
         try:
             return super().observe(session_id, observation)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the defect
             return {"status": "okay"}
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import gevent
 import httpx
 import requests
 
-from tests.clients.base import READ_S, Client, FallingBack, Substitute, timeouts
+from tests.clients.base import READ_S, Client, FallingBack, Retrying, Substitute, retries
 
 
 class OnePoolForAll(Client):
     """Eight connections for everything: predictions that hang leave none for observes."""
 
     runs_in, law = ("stalled_predictions",), "P1"
-    also = {"T1": "", "T7": ""}
+    also = {"T1": "those that get a connection late end late"}
     connections = 8
 
 
@@ -42,7 +41,7 @@ class OneLockForAll(Client):
 class SulksAfterFailure(Client):
     """After five failures it doesn't look at KATO for half a minute, and promises no breaker."""
 
-    runs_in, law = ("refuse",), "M1"
+    runs_in, law = ("long_return",), "M1"
     failures = 0
     until = 0.0
 
@@ -63,7 +62,7 @@ class SulksAfterFailure(Client):
 class SlowForEver(Client):
     """Waits longer before each call with every failure, and never takes it back."""
 
-    runs_in, law = ("refuse",), "M1"
+    runs_in, law = ("long_return",), "M1"
     pause = 0.0
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
@@ -100,18 +99,14 @@ class ReplaysAtOnce(FallingBack):
         return found
 
 
-class ComesBackTogether(Client):
-    """Calls that fail wait for the same signal, and all go at once when it comes."""
+class ComesBackTogether(Retrying):
+    """Re-tries wait for the same beat, and all go at once when it comes."""
 
     runs_in, law = ("refuse",), "M3"
-    policy: ClassVar[Mapping[str, Any]] = timeouts(total=12.0)
+    policy = retries(backoff={"initial": 5.0, "multiplier": 1.0, "max": 5.0, "jitter": "full"})
 
-    def send(self, method: str, path: str, body: Any = None) -> Any:
-        try:
-            return super().send(method, path, body)
-        except httpx.ConnectError:
-            time.sleep(10.0 - time.monotonic() % 10.0)
-            return super().send(method, path, body)
+    def wait(self, attempt: int) -> float:
+        return 5.0 - time.monotonic() % 5.0
 
 
 class SaysNothing(Client):

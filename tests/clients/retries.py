@@ -13,6 +13,11 @@ import tenacity
 from tests.clients.base import BACKOFF, Breaking, CircuitOpenError, Retrying, breaks, retries
 
 
+def status_of(error: Exception) -> int:
+    """The status that the error is about; 0 without one."""
+    return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else 0
+
+
 class OneAttemptMore(Retrying):
     """Counts re-tries where it promises attempts."""
 
@@ -48,7 +53,9 @@ class RetriesRefusals(Retrying):
     runs_in, law = ("refusals",), "R2"
 
     def worth(self, op: str, error: Exception) -> bool:
-        return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 422 or super().worth(op, error)
+        return (isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 422) or super().worth(
+            op, error
+        )
 
 
 class RetriesNotFound(Retrying):
@@ -57,7 +64,9 @@ class RetriesNotFound(Retrying):
     runs_in, law = ("not_found",), "R2"
 
     def worth(self, op: str, error: Exception) -> bool:
-        return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 404 or super().worth(op, error)
+        return (isinstance(error, httpx.HTTPStatusError) and error.response.status_code == 404) or super().worth(
+            op, error
+        )
 
 
 class RetriesUnnamed(Retrying):
@@ -217,7 +226,7 @@ class RetriesTimedOutWrites(Retrying):
     """Sends an observe again that timed out (finding 9)."""
 
     runs_in, law = ("hole",), "R8"
-    also = {**_DOUBLED, "R2": "the declared policy names time-outs for reads only"}
+    also = {**_DOUBLED, "D6": "sessions are writes, too"}
 
     def worth(self, op: str, error: Exception) -> bool:
         return isinstance(error, httpx.ReadTimeout) or super().worth(op, error)
@@ -282,7 +291,9 @@ class OvershootsDeadline(Retrying):
     """Looks at its deadline before it waits, and not after (tenacity#423)."""
 
     runs_in, law = ("refuse",), "R11"
-    policy = retries(total=2.0, max_attempts=5, backoff={"initial": 1.5, "multiplier": 1.0, "max": 1.5, "jitter": "equal"})
+    policy = retries(
+        total=2.0, max_attempts=5, backoff={"initial": 1.5, "multiplier": 1.0, "max": 1.5, "jitter": "equal"}
+    )
     also = {"T1": "the call ends after its total"}
     attempts = 5
 
@@ -314,5 +325,3 @@ class SharedAttempts(Retrying):
                 if self.made >= self.attempts or not self.worth(op, error):
                     raise
                 time.sleep(self.wait(1))
-
-

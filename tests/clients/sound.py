@@ -58,7 +58,9 @@ class PlainUrllib3(Client):
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
-        self.pool = urllib3.PoolManager(maxsize=200, retries=False, timeout=urllib3.Timeout(connect=READ_S, read=READ_S))
+        self.pool = urllib3.PoolManager(
+            maxsize=200, retries=False, timeout=urllib3.Timeout(connect=READ_S, read=READ_S)
+        )
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
         response = self.pool.request(method, self.base_url + path, json=body)
@@ -136,7 +138,12 @@ class BreaksByPybreaker(Breaking):
 
     def __init__(self, base_url: str) -> None:
         super().__init__(base_url)
-        self.breaker = pybreaker.CircuitBreaker(fail_max=5, reset_timeout=RESET_S, throw_new_error_on_trip=False)
+        self.breaker = pybreaker.CircuitBreaker(
+            fail_max=5,
+            reset_timeout=RESET_S,
+            exclude=[lambda error: not Circuit().counts(error)],
+            throw_new_error_on_trip=False,
+        )
         self.opened_at = 0.0
         self.trying = False
         self.turn = 0
@@ -162,8 +169,6 @@ class BreaksByPybreaker(Breaking):
         if turn != self.turn:
             return
         before, self.trying = self.breaker.current_state, False
-        if error is not None and not Circuit().counts(error):
-            error = None
 
         def outcome() -> None:
             if error is not None:

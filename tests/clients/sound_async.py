@@ -147,5 +147,3 @@ class Aiobreaker(AsyncClient):
 
     async def call(self, op: str, method: str, path: str, body: Any = None) -> Any:
         return await self.breaker.call_async(self.send, method, path, body)
-
-

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import requests
 
-from tests.clients.base import READ_S, Breaking, Circuit, Client, Retrying, timeouts
+from tests.clients.base import READ_S, Breaking, Circuit, Client, Retrying, breaks, retries, timeouts
 
 
 class NoTimeoutRequests(Client):
@@ -65,11 +65,17 @@ class RequestsTimeoutForTotal(Client):
         return response.json()
 
 
+POOL_S = 0.3
+"""Shorter than a call: httpcore starts a wait anew whenever any connection comes back."""
+
+
 class RetriesFullPool(Retrying):
     """Takes PoolTimeout, which is a RequestError, for a failure of KATO's and asks again."""
 
     runs_in, law = ("narrow",), "T7"
     also = {"R2": "the declared policy does not name pool time-outs, either"}
+    policy = {**retries(), **timeouts(pool=POOL_S)}
+    timeout = httpx.Timeout(READ_S, pool=POOL_S)
     connections = 4
 
     def worth(self, op: str, error: Exception) -> bool:
@@ -81,6 +87,8 @@ class CountsFullPool(Breaking):
 
     runs_in, law = ("narrow",), "T7"
     also = {"B2": "it opens though nothing failed"}
+    policy = {**breaks(), **timeouts(pool=POOL_S)}
+    timeout = httpx.Timeout(READ_S, pool=POOL_S)
     connections = 4
 
     class Counting(Circuit):
@@ -91,11 +99,10 @@ class CountsFullPool(Breaking):
 
 
 class WaitsLongForPool(Client):
-    """Promises to wait a second for a connection, and waits five."""
+    """Promises to wait 0.3 s for a connection, and waits 0.8."""
 
     runs_in, law = ("narrow",), "T7"
-    also = {"T1": "the call as a whole outlives its bound"}
+    also = {"K2": "the client's own time-outs say so, too"}
+    policy = timeouts(pool=POOL_S)
+    timeout = httpx.Timeout(READ_S, pool=0.8)
     connections = 4
-    timeout = httpx.Timeout(READ_S, pool=5.0)
-
-

@@ -1,0 +1,95 @@
+"""`python -m tests.clients.matrix [SEEDS]`: the kill matrix, rows clients, columns laws, to docs/kill-matrix.md."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.laws import LAWS
+from tests.clients.catalogue import BROKEN, GATES, SOUND, SUBJECTS, Job, Subject, failing, runs
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "kill-matrix.md"
+
+Failures = dict[str, Counter[str]]
+"""For each client how often each law failed it."""
+
+
+def collect(jobs: list[Job]) -> tuple[Failures, Counter[str]]:
+    """How often each law failed each client, and the runs of each client that a gate made invalid."""
+    found: Failures = {subject.name: Counter() for subject in SUBJECTS}
+    invalid: Counter[str] = Counter()
+    for (subject, _, _), verdicts in runs(jobs):
+        found[subject.name].update(failing(verdicts))
+        invalid[subject.name] += any(verdicts[gate].status == "fail" for gate in GATES)
+    return found, invalid
+
+
+def page(found: Failures, invalid: Counter[str], seeds: int) -> str:
+    """The matrix as Markdown, with its counts."""
+    killed = [subject for subject in BROKEN if found[subject.name][subject.law] == _times(subject, seeds)]
+    strays = [subject for subject in BROKEN if any(not subject.expects(law) for law in found[subject.name])]
+    listed = [subject for subject in BROKEN if any(_outside(subject, law) for law in found[subject.name])]
+    alarms = sum(found[subject.name].total() for subject in SOUND)
+    bare = [law for law in LAWS if law not in GATES and law not in {subject.law for subject in BROKEN}]
+    laws = sorted({law for counts in found.values() for law in counts}, key=list(LAWS).index)
+    lines = [
+        "# Kill matrix",
+        "",
+        f"Written by `make matrix`: every client of `tests/clients/` in its scenarios, in virtual time, {seeds} seeds.",
+        "",
+        f"- broken clients failed by the law named for them, in every run: {len(killed)} of {len(BROKEN)}",
+        f"- broken clients that a law of another family failed as well: {len(listed)}, unlisted: {len(strays)}",
+        f"- laws that failed a sound client: {alarms} in {sum(_times(s, seeds) for s in SOUND)} runs of {len(SOUND)}",
+        f"- runs that a gate made invalid: {invalid.total()}",
+        f"- laws without a broken client: {', '.join(bare)}",
+        "",
+        "**bold**: the law named for the client; (in brackets): a listed effect in another family; `!`: neither.",
+        "",
+        f"| client | scenarios | law | {' | '.join(laws)} |",
+        f"|---|---|---|{'---|' * len(laws)}",
+        *(_row(subject, found[subject.name], laws) for subject in SUBJECTS),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _times(subject: Subject, seeds: int) -> int:
+    return seeds * len(subject.runs_in)
+
+
+def _outside(subject: Subject, law: str) -> bool:
+    return LAWS[law].family != subject.family
+
+
+def _row(subject: Subject, counts: Counter[str], laws: Iterable[str]) -> str:
+    cells = [_cell(subject, law, counts[law]) for law in laws]
+    return f"| {subject.name} | {' '.join(subject.runs_in)} | {subject.law or '–'} | {' | '.join(cells)} |"
+
+
+def _cell(subject: Subject, law: str, count: int) -> str:
+    if law == subject.law:
+        return f"**{count}**"
+    if not count:
+        return ""
+    if not subject.expects(law):
+        return f"{count} !"
+    return f"({count})" if _outside(subject, law) else str(count)
+
+
+def main(seeds: int = 1) -> None:
+    """Run everything and write the page."""
+    jobs = [
+        (subject, scenario, seed)
+        for subject in SUBJECTS
+        for scenario in subject.runs_in
+        for seed in range(1, seeds + 1)
+    ]
+    text = page(*collect(jobs), seeds)
+    PAGE.write_text(text, encoding="utf-8")
+    sys.stdout.write("\n".join(line for line in text.splitlines() if line.startswith("- ")) + f"\n{PAGE}\n")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]))

@@ -1,0 +1,65 @@
+"""Every broken client is failed by the law named for it and by none outside its family; no law fails a sound one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from harness.laws import LAWS
+from harness.model import Verdict
+from tests.clients.catalogue import GATES, SCENARIOS, SUBJECTS, Job, failing, runs
+
+GAPS: Mapping[tuple[str, str], str] = {
+    (
+        "RetriesOpenBreaker",
+        "B6",
+    ): "a call is rejected, waits, and is then the trial: its start isn't the trial's",
+    ("CountsFullPool", "B5"): "it opens on what the law doesn't count, and calls begun before look like trials",
+}
+"""What a law says wrongly of a client, until the law is mended."""
+
+
+FAMILIES = sorted({subject.use.partition(":")[0] for subject in SUBJECTS})
+
+
+@pytest.mark.parametrize("module", FAMILIES)
+def test_laws_name_the_defect_and_nothing_else(module: str) -> None:
+    """A broken client is failed by its law and by none outside its family, a sound one by none; one seed each.
+
+    Sound clients run in the first two of their scenarios; `make matrix` runs all.
+    """
+    subjects = [subject for subject in SUBJECTS if subject.use.startswith(f"{module}:")]
+    jobs = [(subject, scenario, 1) for subject in subjects for scenario in subject.runs_in[:2]]
+    wrong = [complaint for job, verdicts in runs(jobs) for complaint in complaints(job, verdicts)]
+    assert not wrong, "\n".join(wrong)
+
+
+def complaints(job: Job, verdicts: Mapping[str, Verdict]) -> Iterator[str]:
+    """What the laws got wrong in one run."""
+    subject, scenario, _ = job
+    found, where = failing(verdicts), f"{subject.name} in {scenario}"
+    for gate in GATES:
+        if verdicts[gate].status == "fail":
+            yield f"{where}: {gate}: {verdicts[gate].reason}"
+    if subject.law and subject.law not in found:
+        yield f"{where}: {subject.law} is {verdicts[subject.law].status}: {verdicts[subject.law].reason}"
+    for law in found:
+        if not subject.expects(law) and (subject.name, law) not in GAPS:
+            yield f"{where}: {law} fails it: {verdicts[law].reason}"
+
+
+def test_the_catalogue_names_what_exists() -> None:
+    """Laws, scenarios and reasons: every name is one, each client has a name of its own and says what it is."""
+    assert len({subject.name for subject in SUBJECTS}) == len(SUBJECTS)
+    for subject in SUBJECTS:
+        assert subject.doc and {subject.law, *subject.also} - {""} <= set(LAWS), subject.name
+        assert all((SCENARIOS / f"{scenario}.yaml").exists() for scenario in subject.runs_in), subject.name
+        assert all(LAWS[law].family != subject.family and why for law, why in subject.also.items()), subject.name
+
+
+def test_every_scenario_of_the_corpus_is_used() -> None:
+    """No file lies about."""
+    assert {path.stem for path in SCENARIOS.glob("*.yaml")} == {
+        name for subject in SUBJECTS for name in subject.runs_in
+    }

@@ -16,6 +16,9 @@ from harness.policy import Breaker
 LEAST_CALLS = 10
 """laws.md, B5: so many calls must come during trials before one trial is more than chance."""
 
+WAITED_NS = 50_000_000
+"""An attempt that begins later than this after its call is no direct consequence of it."""
+
 LOOK_AHEAD = 1_000
 """Calls from a trial on that are looked at."""
 
@@ -46,14 +49,14 @@ def trials_of(case: Case) -> list[Trial]:
         for before, opened, spell in zip([None, *states], states, states[1:], strict=False):
             if opened.state == "open" and spell.state == "half_open":
                 trial = _trial(case, e, before, opened)
-                if not _retried_meanwhile(case, e, trial, opened.from_ns):
+                if not _tried_late(case, e, trial, opened.from_ns):
                     found.append(trial)
     return found
 
 
-def _retried_meanwhile(case: Case, e: Events, trial: Trial, since_ns: int) -> bool:
-    """Whether a call that isn't among the trials made a further attempt between the opening and the trial's end."""
-    starts, rows = _further_attempts(case)
+def _tried_late(case: Case, e: Events, trial: Trial, since_ns: int) -> bool:
+    """Whether a call that isn't among the trials tried late, between the opening and the trial's end."""
+    starts, rows = _late_attempts(case)
     first, last = np.searchsorted(starts, [since_ns, case.calls["end_ns"][trial.row]])
     near = rows[first:last]
     near = near[case.calls["op"].among(*e.ops)[near] & (case.calls["worker"][near] == e.worker)]
@@ -61,10 +64,12 @@ def _retried_meanwhile(case: Case, e: Events, trial: Trial, since_ns: int) -> bo
 
 
 @once
-def _further_attempts(case: Case) -> tuple[Ints, Ints]:
-    """When attempts that aren't the first of their call began, in order, and their call rows."""
+def _late_attempts(case: Case) -> tuple[Ints, Ints]:
+    """When attempts began that their call did not begin with, in order, and their call rows: further ones, and first
+    ones that waited (for a back-off after a rejection)."""
     tries = case.attempts
-    further = np.flatnonzero(np.arange(len(tries.row)) > tries.first[tries.row])
+    waited = tries.table["start_ns"] - case.calls["start_ns"][tries.row] > WAITED_NS
+    further = np.flatnonzero((np.arange(len(tries.row)) > tries.first[tries.row]) | waited)
     order = further[np.argsort(tries.table["start_ns"][further], kind="stable")]
     return tries.table["start_ns"][order], tries.row[order]
 

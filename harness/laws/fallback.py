@@ -150,7 +150,8 @@ def no_false_success(case: Case) -> Ruling:
     "NoMasking",
     family="fallback",
     rule="answers of 4xx, and errors of the client itself, are never turned into a degraded answer",
-    trap="404 while Redis is refused is a fault of the server in disguise; 429 asks to come back later",
+    trap="404 while Redis is refused is a fault of the server in disguise; 429 asks to come back later; a write that "
+    "is put aside may well be answered with a substitute while older ones succeed",
     cure="catch what means that KATO is unwell, and let everything else be seen: no `except Exception`",
     example="a fallback for every exception answers an empty prediction to a request that KATO refuses as malformed",
     needs=frozenset({"status"}),
@@ -170,7 +171,14 @@ def no_masking(case: Case) -> Ruling:
     healthy[tried] = case.words["ok"][last]
     excused = case.during("store", "external")
     refused &= ~excused
-    own = calls["outcome"].among("degraded") & healthy & ~case.hit_by(*CORRUPTED) & ~excused & ~case.during(*CORRUPTED)
+    own = (
+        calls["outcome"].among("degraded")
+        & calls["op"].among("predict")
+        & healthy
+        & ~case.hit_by(*CORRUPTED)
+        & ~excused
+        & ~case.during(*CORRUPTED)
+    )
     masked = (refused & calls["outcome"].among("degraded")) | own
     if masked.any():
         what = "answers of 4xx" if (masked & refused).any() else "errors of the client itself"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from breaker_sim import MS, Plan, S, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.evidence.history import History
+from harness.evidence.history import History, table
+from harness.laws import LAWS
+from harness.laws.breaker_events import events_of
 from harness.laws.breaker_state import infer_breaker
-from harness.policy import Breaker, Policy
+from harness.laws.case import Case
+from harness.policy import Breaker, Policy, Promise, merge
 
 STEP = 5 * MS
 
@@ -121,3 +125,37 @@ call attempt start_ms end_ms result
     )
     found = infer_breaker(history, Policy(breaker=Breaker(1, 1.0)))
     assert [row["state"] for row in found.rows()] == ["closed", "open", "half_open", "open"]
+
+
+def together(*parts: tuple[str, Plan]) -> History:
+    """Simulated clients as one process: each part's calls are of its operation, behind a breaker of its own."""
+    tables: dict[str, list[dict[str, Any]]] = {"calls": [], "attempts": []}
+    for number, (op, plan) in enumerate(parts):
+        history, _ = simulate(plan)
+        for name, rows in tables.items():
+            for row in getattr(history, name).rows():
+                own = {"op": op} if name == "calls" else {}
+                rows.append(row | own | {"call": row["call"] + 100_000 * number})
+    columns = {name: {key: [row[key] for row in rows] for key in rows[0]} for name, rows in tables.items()}
+    calls = table("calls", columns["calls"]).sorted_by("start_ns")
+    return History(calls=calls, attempts=table("attempts", columns["attempts"]), facts={"hooks": ["httpx"]})
+
+
+def test_operations_with_a_breaker_each_are_told_apart() -> None:
+    """Predictions go on while observes are rejected: no leak, and no trial."""
+    history = together(("observe", Plan(down=((5.0, 20.0),))), ("predict", Plan(seed=2, down=((24.0, 24.5),))))
+    found = infer_breaker(history, policy_of(Plan()))
+    opened = [(row["from_ns"], row["to_ns"]) for row in found.rows() if row["state"] == "open"]
+    assert min(at for at, _ in opened) < 6 * S
+    promised = merge({"breaker": {"fail_max": 5, "reset_timeout": 3.0}}, {}, {})
+    failing = [law for law in LAWS if law[0] == "B" and LAWS[law].judge(Case(history, promised)).status == "fail"]
+    assert failing == []
+
+
+def test_operations_that_share_a_breaker_are_one() -> None:
+    """Rejected together, tried together."""
+    history, _ = simulate(Plan(down=((5.0, 20.0),)))
+    ops = ["observe" if n % 3 else "predict" for n in range(len(history.calls))]
+    shared = History(calls=table("calls", {**history.calls.columns, "op": ops}), attempts=history.attempts)
+    (events,) = events_of(Case(shared, Promise(policy_of(Plan()))))
+    assert set(events.ops) == {"observe", "predict"}

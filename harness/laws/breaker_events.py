@@ -112,29 +112,35 @@ def events_of(case: Case) -> list[Events]:
         if not len(row):
             continue
         row = row[np.argsort(calls["start_ns"][row], kind="stable")]
-        for scope in _scopes(case, row, rejected[row], ops):
+        for scope in _scopes(case, row, rejected[row], served[row], ops):
             mine = row[calls["op"].among(*scope)[row]]
             picked: list[Any] = [column[mine] for column in columns]
             found.append(Events(int(worker), scope, mine, *picked))
     return found
 
 
-def _scopes(case: Case, row: Ints, rejected: Mask, ops: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """All operations as one scope, or one each where some are tried all along while another is rejected."""
+def _scopes(case: Case, row: Ints, rejected: Mask, served: Mask, ops: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """All operations as one scope, or one each where they can't share a breaker.
+
+    Between two rejections of one operation a shared breaker lets another one succeed only if it closed meanwhile, and
+    then it takes a full count of failures to reject again.
+    """
     breaker = case.policy.breaker or Breaker()
-    start = case.calls["start_ns"][row]
-    for op in ops:
-        mine = case.calls["op"].among(op)[row]
-        out, of_op = np.flatnonzero(mine & rejected), np.flatnonzero(mine)
-        if not len(out) or len(ops) == 1:
-            continue
-        others = np.flatnonzero(~mine & ~rejected)
-        before = rejected[of_op[np.maximum(np.searchsorted(of_op, others) - 1, 0)]]
-        after = rejected[of_op[np.minimum(np.searchsorted(of_op, others), len(of_op) - 1)]]
-        inside = before & after & (others > of_op[0]) & (others < of_op[-1])
-        open_s = float((np.diff(start[of_op])[rejected[of_op][1:] & rejected[of_op][:-1]]).sum()) / 1e9
-        allowed = (open_s / max(breaker.reset_timeout, 1e-3) + 1) * max(breaker.half_open_trials, 1)
-        if inside.sum() > 2 * allowed + 3:
+    limit = breaker.fail_max or 1
+    for op in ops if len(ops) > 1 else ():
+        mine = np.flatnonzero(case.calls["op"].among(op)[row])
+        others = np.setdiff1d(np.flatnonzero(~rejected), mine)
+        gap = np.searchsorted(mine, others)
+        inside = (gap > 0) & (gap < len(mine))
+        others, gap = others[inside], gap[inside]
+        within = rejected[mine[gap - 1]] & rejected[mine[gap]]
+        others, gap = others[within], gap[within]
+        good = np.bincount(gap[served[others]], minlength=len(mine))
+        bad = np.bincount(gap[~served[others]], minlength=len(mine))
+        between_s = np.diff(case.calls["start_ns"][row[mine]], prepend=case.calls["start_ns"][row[mine[:1]]]) / 1e9
+        open_s = float(between_s[1:][rejected[mine[1:]] & rejected[mine[:-1]]].sum())
+        trials = open_s / max(breaker.reset_timeout, 1e-3) + 1
+        if ((good > 0) & (bad < limit)).sum() > 3 * trials * max(breaker.success_threshold, breaker.half_open_trials):
             return [(each,) for each in ops]
     return [ops]
 

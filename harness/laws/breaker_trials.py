@@ -91,7 +91,8 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
     meanwhile = int(((e.start_ns[window] > e.from_ns[first]) & (e.start_ns[window] < e.to_ns[decisive])).sum())
     after = window[e.start_ns[window] > decided_ns + ORDER_NS]
     let_in = after[~e.rejected[after]][:1]
-    again_ns = decided_ns + int(1e9 * breaker.reset_timeout) - _slack_ns(case, decided_ns)
+    # from the trial's attempt on: its call may go on for as long as it waits to try again
+    again_ns = int(e.to_ns[decisive]) + int(1e9 * breaker.reset_timeout) - _slack_ns(case, decided_ns)
     through = let_in[e.from_ns[let_in] < again_ns] if failed else let_in[:0]
     return Trial(
         row=int(e.row[decisive]),

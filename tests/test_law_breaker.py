@@ -244,6 +244,30 @@ class TestB6:
         """Five more calls go into the outage each time."""
         assert simulated("B6", **self.LONG, reopens=False).status == "fail"
 
+    def test_passes_where_the_trials_call_waited_after_it(self) -> None:
+        """It slept for 400 ms on its next, rejected try; the breaker's time counts from the trial itself."""
+        tables = {
+            "calls": """
+            call op start_ms end_ms outcome error
+            0 observe 10 20 ok -
+            1 observe 1000 1001 error connect_error
+            2 observe 1100 1100 rejected breaker_open
+            3 observe 2200 2600 rejected breaker_open
+            4 observe 2700 2700 rejected breaker_open
+            5 observe 3250 3251 error connect_error
+            6 observe 3300 3300 rejected breaker_open
+            """,
+            "attempts": """
+            call attempt start_ms end_ms result
+            0 1 10 20 -
+            1 1 1000 1001 connect_error
+            3 1 2200 2201 connect_error
+            5 1 3250 3251 connect_error
+            """,
+        }
+        promised = promise({"breaker": {"fail_max": 1, "reset_timeout": 1.0}})
+        assert said("B6", promised, **tables).status == "pass"
+
     def test_is_not_exercised_by_a_short_outage(self) -> None:
         """The first trial succeeded."""
         assert simulated("B6", down=((5.0, 6.0),)).status == "not_exercised"

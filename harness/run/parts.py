@@ -60,5 +60,5 @@ def start_part(name: str, module: str, arguments: list[str], log: Path, *, flag:
     with theirs:
         tail = [flag, str(theirs.fileno())] if flag else [str(theirs.fileno())]
         command = [sys.executable, "-m", module, *arguments, *tail]
-        child = process.start(name, command, log, pass_fds=[theirs.fileno()])
+        child = process.start(name, command, log, pass_fds=[theirs.fileno()], measuring=True)
     return Part(child, channel)

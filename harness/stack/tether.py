@@ -1,9 +1,9 @@
 """Run as a script: ties this process's life to its parent's, then becomes the command (standard library only).
 
-    python -I -S tether.py PARENT_PID COMMAND [ARGUMENT…]
+    python -I -S tether.py PARENT_PID measuring|plain COMMAND [ARGUMENT…]
 
-Where this is allowed (root), it also asks for a higher priority: a busy neighbour then delays the measured work, not the
-measuring.
+A measuring process also asks for a higher priority, where this is allowed (root): a busy neighbour then delays its own
+work, not the measuring.
 
 Linux sends the signal named by PR_SET_PDEATHSIG when the *thread* that started the process ends, and keeps the wish
 across execve (prctl(2)). It is asked for here, in the child, because a preexec function is unsafe in a parent with
@@ -26,12 +26,13 @@ AUTOGROUP = Path("/proc/self/autogroup")
 
 def main(arguments: list[str]) -> None:
     """Tie, make sure that the parent did not die meanwhile, and execute."""
-    parent, command = int(arguments[0]), arguments[1:]
+    parent, role, command = int(arguments[0]), arguments[1], arguments[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-    _raise_priority()
+    if role == "measuring":
+        _raise_priority()
     os.execvp(command[0], command)
 
 

@@ -360,5 +360,9 @@ class TestP3:
         rows = ("request 1 2 2 0 90 503 UO -1", "attempt 1 1 0 0 2 503 - 0", "attempt 1 2 0 80 90 0 UO -1")
         assert judged("P3", mesh(), *rows).status == "pass"
 
+    def test_a_failure_whose_re_try_found_no_room_was_not_shed(self) -> None:
+        rows = ("request 1 1 1 0 900 504 UO,UT 0", "attempt 1 1 0 0 900 0 UT 0")
+        assert judged("P3", mesh(), *rows).status == "not_exercised"
+
     def test_is_not_exercised_below_the_ceiling(self) -> None:
         assert judged("P3", mesh(), *RETRIED).status == "not_exercised"

@@ -167,7 +167,9 @@ def mesh_overflow(case: Case) -> Ruling:
         return NO_MESH
     if all(told["in_flight"] is None for told in view.clusters.values()):
         return inapplicable("no cluster has a ceiling")
-    requests, full = view.requests, flagged(view.requests, "UO")
+    requests = view.requests
+    # The flag is also set where another failure's re-try found no room: that request had its first try.
+    full = flagged(requests, "UO") & ~flagged(requests, "UT", "UC", "UF", "UR")
     if not full.any():
         return unexercised(f"no call met a full sidecar; it takes {exercise('P3')}")
     slow, again = full & (requests["tries"] == 1) & (took_ns(requests) > SHED_NS), _shed_and_sent_again(view)

@@ -16,7 +16,7 @@ from harness.policy import Policy
 
 Json = dict[str, Any]
 IDLE_NS = 3_600 * duration.NS
-"""Envoy's own idle time-out of an upstream connection."""
+"""Envoy's own idle time-out of an upstream connection; no run lasts so long, so that it need not really be scaled."""
 
 MERGE = "1s"
 """Envoy gathers changes of a cluster's endpoints for so long (update_merge_window): an ejection soon after another
@@ -49,7 +49,7 @@ def mesh_facts(
         "scale": scale,
         "labels": [dict(endpoint.labels) for endpoint in endpoints],
         "routes": [_route(told, route) for told, route in zip(prediction.routes, translation.routes, strict=True)],
-        "clusters": {name: _cluster(translation, name, endpoints) for name in translation.clusters},
+        "clusters": {name: _cluster(translation, name, endpoints, scale) for name in translation.clusters},
         "users": [{**kind, "routes": _routes_of(translation, kind["headers"])} for kind in kinds],
         "said": list(prediction.lines()),
     }
@@ -81,7 +81,7 @@ def _resent(limits: Resending) -> list[str]:
     return [str(failure) for failure in (*range(400, 600), *FAILURES) if resends(limits, failure)]
 
 
-def _cluster(translation: Translation, name: str, endpoints: Sequence[Endpoint]) -> Json:
+def _cluster(translation: Translation, name: str, endpoints: Sequence[Endpoint], scale: float) -> Json:
     cluster = translation.clusters[name]
     chosen = members(translation, name, endpoints)
     told, most = ejection(cluster, len(chosen)), ceiling(cluster)
@@ -101,7 +101,7 @@ def _cluster(translation: Translation, name: str, endpoints: Sequence[Endpoint])
         "in_flight": most.in_flight,
         "connections": most.connections,
         "per_connection": int(common.get("max_requests_per_connection", 0)),
-        "idle_ns": duration.from_proto(common["idle_timeout"]) if "idle_timeout" in common else IDLE_NS,
+        "idle_ns": duration.from_proto(common["idle_timeout"]) if "idle_timeout" in common else round(IDLE_NS * scale),
         "hashed": cluster.get("lb_policy") in ("RING_HASH", "MAGLEV"),
     }
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from harness.conform.contract import Case, load_cases
 from harness.conform.exchanges import askable, load_exchanges
+from harness.conform.record import record
 from harness.conform.replay import Send, replay, replay_exchanges
 from harness.conform.report import ConformReport, LeftOut, Row
 from harness.conform.schema import NOT_IMITATED, check_schema
 from harness.conform.wire import sender
 
-__all__ = ["Case", "ConformReport", "LeftOut", "Row", "Send", "conform", "load_cases", "replay"]
+__all__ = ["Case", "ConformReport", "LeftOut", "Row", "Send", "conform", "load_cases", "record", "replay"]
 
 
 def conform(url: str, cases: Path | None = None) -> ConformReport:

@@ -15,17 +15,18 @@ TIMEOUT_S = 60.0
 def sender(url: str) -> Send:
     """Send to the server at `url`; raises UsageError for no URL, PartMissing where nobody answers.
 
-    Each request has a connection of its own, because KATO closes kept ones after a 500 without saying so.
+    Each request has a connection of its own, because KATO closes kept ones after a 500 without saying so. The client
+    lives as long as the function that is returned.
     """
     base = url.rstrip("/")
     if not base.startswith(("http://", "https://")):
         raise UsageError(f"{url!r} is no URL of a server", "write it as http://127.0.0.1:8000")
     context = httpx.create_ssl_context() if base.startswith("https") else False
+    client = httpx.Client(verify=context, timeout=TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0))
 
     def send(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         try:
-            with httpx.Client(verify=context, timeout=TIMEOUT_S) as client:
-                reply = client.request(method, base + path, headers=headers, content=body)
+            reply = client.request(method, base + path, headers=headers, content=body)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise PartMissing(f"nobody listens at {base}: {error}", "start the server, or name its URL") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:

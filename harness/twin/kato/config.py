@@ -115,6 +115,7 @@ class Config:
     __slots__ = (
         "affinity_emotive",
         "effective",
+        "filter_pipeline",
         "fuzzy_token_threshold",
         "max_pattern_length",
         "max_predictions",
@@ -137,8 +138,9 @@ class Config:
         self.recall_threshold = float(defaults["recall_threshold"])
         self.max_predictions: int = defaults["max_predictions"]
         self.use_token_matching: Any = defaults["use_token_matching"]
-        self.fuzzy_token_threshold: Any = overrides.get("fuzzy_token_threshold") or 0.0
+        self.fuzzy_token_threshold: Any = overrides.get("fuzzy_token_threshold", 0.0)
         self.affinity_emotive: Any = overrides.get("affinity_emotive")
+        self.filter_pipeline: Any = defaults["filter_pipeline"]
 
 
 def created_with(given: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -7,29 +7,38 @@ similarity from hashes that differ between versions of KATO's hash library; here
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.twin.kato.config import Config
 from harness.twin.kato.knowledge import Pattern
 from harness.twin.kato.matching import Matcher
+from harness.twin.kato.messages import CrashError
 from harness.twin.kato.sql import is_broken
 
 Candidates = Sequence[Pattern]
 
 
+def check_pipeline(config: Config) -> None:
+    """Raises CrashError for a pipeline that KATO can't go through; it takes nearly anything for one."""
+    pipeline = config.filter_pipeline
+    if pipeline and not isinstance(pipeline, (list, dict, str)):
+        raise CrashError
+    if any(isinstance(name, (list, dict)) for name in pipeline or ()):
+        raise CrashError
+
+
 def filtered(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates:
     """The patterns that the session's pipeline lets through; all of them where it has none."""
-    pipeline = config.effective["filter_pipeline"]
-    if not pipeline:
+    if not config.filter_pipeline:
         return patterns
     candidates: Candidates | None = None
-    for name in pipeline:
+    for name in config.filter_pipeline:
         stage = _DATABASE.get(name)
-        if stage is not None and not (name == "jaccard" and any(map(is_broken, state))):
-            candidates = stage(patterns if candidates is None else candidates, state, config)
-        elif stage is not None:
-            candidates = candidates or ()
+        if stage is not None:
+            passed = stage(patterns if candidates is None else candidates, state, config)
+            candidates = (candidates or ()) if passed is None else passed
         elif name == "rapidfuzz" and candidates is not None:
             candidates = _similar(candidates, state, config)
         if candidates is not None and not candidates:
@@ -37,22 +46,35 @@ def filtered(patterns: Candidates, state: Sequence[str], config: Config) -> Cand
     return candidates or ()
 
 
-def _length(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates:
-    low = max(1, int(len(state) * (config.effective["length_min_ratio"] or 0.5)))
-    high = int(len(state) * (config.effective["length_max_ratio"] or 2.0))
+def _length(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates | None:
+    least = _number(config, "length_min_ratio", 0.5)
+    most = _number(config, "length_max_ratio", 2.0)
+    if least is None or most is None:
+        return None
+    low, high = max(1, int(len(state) * least)), int(len(state) * most)
     return [pattern for pattern in patterns if low <= len(pattern.flat) <= high]
 
 
-def _jaccard(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates:
-    threshold = config.effective["jaccard_threshold"] or 0.3
-    return _overlapping(patterns, state, config.effective["jaccard_min_overlap"] or 2, threshold)
+def _jaccard(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates | None:
+    threshold = _number(config, "jaccard_threshold", 0.3)
+    overlap = _number(config, "jaccard_min_overlap", 2)
+    if threshold is None or overlap is None or any(map(is_broken, state)):
+        return None
+    return _overlapping(patterns, state, overlap, threshold)
 
 
-def _minhash(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates:
-    return _overlapping(patterns, state, 1, config.effective["minhash_threshold"] or 0.7)
+def _minhash(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates | None:
+    threshold = _number(config, "minhash_threshold", 0.7)
+    return None if threshold is None else _overlapping(patterns, state, 1, threshold)
 
 
-def _overlapping(patterns: Candidates, state: Sequence[str], overlap: int, threshold: float) -> Candidates:
+def _number(config: Config, key: str, default: float) -> float | None:
+    """The value of a filter's key, `default` for 0 and for nothing; None for what is no number."""
+    value = config.effective[key] or default
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _overlapping(patterns: Candidates, state: Sequence[str], overlap: float, threshold: float) -> Candidates:
     seen = set(state)
     return [
         pattern
@@ -67,7 +89,7 @@ def _similar(patterns: Candidates, state: Sequence[str], config: Config) -> Cand
     return [pattern for pattern in patterns if matcher.match(pattern)]
 
 
-_DATABASE: Mapping[Any, Callable[[Candidates, Sequence[str], Config], Candidates]] = {
+_DATABASE: Mapping[Any, Callable[[Candidates, Sequence[str], Config], Candidates | None]] = {
     "length": _length,
     "jaccard": _jaccard,
     "minhash": _minhash,

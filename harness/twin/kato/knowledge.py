@@ -77,8 +77,8 @@ class Statistics(NamedTuple):
     unique_patterns: int
 
 
-def _nothing_to_settle() -> None:
-    pass
+def nothing_to_settle() -> None:
+    """No processor has predicted anything that is still to be computed."""
 
 
 class Knowledge:
@@ -88,7 +88,7 @@ class Knowledge:
     """
 
     def __init__(self) -> None:
-        self.settle: Callable[[], None] = _nothing_to_settle
+        self.settle: Callable[[], None] = nothing_to_settle
         self.unwritten: dict[str, Pattern] = {}
         self.symbols: Symbols = {}
         self.affinities: dict[str, dict[str, float]] = {}
@@ -212,5 +212,5 @@ def average(emotives: Emotives) -> dict[str, float]:
 def entropy(probabilities: Iterable[float], base: int = 2) -> float:
     """The sum of -p·log(p) to `base`; 0 where the base gives no logarithm."""
     if base == 2:
-        return -sum(p * log2(p) for p in probabilities if p > 0)
-    return -sum(p * log(p, base) for p in probabilities if p > 0) if base > 1 else 0.0
+        return 0.0 - sum(p * log2(p) for p in probabilities if p > 0)
+    return 0.0 - sum(p * log(p, base) for p in probabilities if p > 0) if base > 1 else 0.0

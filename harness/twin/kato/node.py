@@ -8,7 +8,7 @@ from itertools import islice
 from weakref import WeakSet
 
 from harness.twin.kato.config import Config
-from harness.twin.kato.knowledge import Knowledge, Pattern, Statistics
+from harness.twin.kato.knowledge import Knowledge, Pattern, Statistics, nothing_to_settle
 from harness.twin.kato.messages import CrashError
 from harness.twin.kato.prediction import Future, Prediction, predict
 from harness.twin.kato.sessions import Event, Session
@@ -85,7 +85,7 @@ class Node:
         self._future_potentials: list[Future] = []
         self._new_vectors: list[tuple[str, list[float]]] = []
         self._statistics: Statistics | None = None
-        self._open: WeakSet[Outlook] = WeakSet()
+        self._open: WeakSet[Outlook] | None = None
         self._latest: Outlook | None = None
         self._lazy = config.settings.rank_sort_algo in _SAFE_RANKINGS
         knowledge.settle = self.settle
@@ -120,6 +120,8 @@ class Node:
             return
         outlook = Outlook(stm)
         session.predictions = outlook
+        if self._open is None:
+            self._open = WeakSet()
         self._open.add(outlook)
         if not single:
             self._latest = outlook
@@ -128,9 +130,8 @@ class Node:
 
     def settle(self) -> None:
         """Compute all outlooks that are still open."""
-        outlooks = list(self._open)
-        self._open.clear()
-        for outlook in outlooks:
+        outlooks, self._open = self._open, None
+        for outlook in tuple(outlooks or ()):
             stm = outlook.stm()
             if _is_single(stm):
                 outlook.predictions = self._foresee_single(stm[0][0], self._config)
@@ -139,6 +140,11 @@ class Node:
             if outlook is self._latest:
                 self._future_potentials = futures
                 self._latest = None
+
+    def retire(self) -> None:
+        """The worker drops this processor from its cache."""
+        self.settle()
+        self.knowledge.settle = nothing_to_settle
 
     def predicted(self, session: Session) -> Sequence[Prediction]:
         """What the session's last observation predicted."""

@@ -17,12 +17,12 @@ from operator import itemgetter
 from typing import Any
 
 from harness.twin.kato.config import Config
-from harness.twin.kato.filters import filtered
+from harness.twin.kato.filters import check_pipeline, filtered
 from harness.twin.kato.knowledge import Knowledge, Statistics, Symbols, average, entropy
 from harness.twin.kato.matching import Match, Matcher
 from harness.twin.kato.messages import CrashError
 from harness.twin.kato.sessions import Event
-from harness.twin.kato.weights import Weights, affinity_weights
+from harness.twin.kato.weights import Weights, affinity_weights, check_emotive
 
 Prediction = dict[str, Any]
 Future = dict[str, Any]
@@ -43,6 +43,8 @@ def predict(
     `statistics` is asked only where something matches. Raises CrashError where KATO can't rank them.
     """
     state = list(chain.from_iterable(stm))
+    check_pipeline(config)
+    check_emotive(config.affinity_emotive)
     matches = _matches(knowledge, state, config)
     if not matches:
         return [], []
@@ -62,7 +64,7 @@ def _matches(knowledge: Knowledge, state: Sequence[str], config: Config) -> list
         candidates = knowledge.sharing(dict.fromkeys(state))
     else:
         candidates = list(knowledge.patterns.values())
-    if not candidates:
+    if not candidates or not isinstance(config.fuzzy_token_threshold, (int, float)):
         return []
     matcher = Matcher(state, config)
     found = [matcher.match(pattern) for pattern in filtered(candidates, state, config)]
@@ -112,13 +114,13 @@ def _told(match: Match, stm: Sequence[Event], weights: Weights | None, state: Se
 
 
 def _pruned(predictions: list[Prediction], limit: int) -> list[Prediction]:
+    """The best by a first guess at their potential, where there are many; the guess stays in the answer, as in KATO."""
     if len(predictions) <= limit * _PRUNE_ABOVE:
         return predictions
-    return nlargest(
-        limit * _PRUNE_ABOVE,
-        predictions,
-        key=lambda told: (told["evidence"] + told["confidence"]) * told["snr"] + _wholeness(told["fragmentation"]),
-    )
+    for told in predictions:
+        certainty = told["evidence"] + told["confidence"]
+        told["_pre_potential"] = certainty * told["snr"] + _wholeness(told["fragmentation"])
+    return nlargest(limit * _PRUNE_ABOVE, predictions, key=itemgetter("_pre_potential"))
 
 
 def _wholeness(fragmentation: float) -> float:

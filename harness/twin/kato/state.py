@@ -149,7 +149,7 @@ class State:
     def _evict(self) -> None:
         """Drop the processor that was used least recently; its vectors go with it, and a test node's patterns."""
         name, node = self.nodes.popitem(last=False)
-        node.settle()
+        node.retire()
         del self._collections[name]
         if name.startswith(_TEST_PREFIX) or not (node.knowledge.patterns or node.knowledge.unwritten):
             del self._knowledge[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.twin.kato.knowledge import Knowledge
+from harness.twin.kato.messages import CrashError
 
 _FLOOR = 0.01
 
@@ -38,13 +39,20 @@ class Weights:
         return {name: matched / whole if whole > 0 else 0.0 for name, whole in wholes.items()}
 
 
+def check_emotive(emotive: object) -> None:
+    """Raises CrashError for an emotive that can't be looked up."""
+    if emotive and isinstance(emotive, (list, dict)):
+        raise CrashError
+
+
 def affinity_weights(knowledge: Knowledge, emotive: object, symbols: Iterable[str]) -> Weights | None:
     """The weights of `symbols` for an emotive; None where the session names none."""
     if not emotive:
         return None
+    check_emotive(emotive)
     of = {}
     for symbol in symbols:
-        strength = abs(knowledge.affinities.get(symbol, {}).get(str(emotive), 0.0))
+        strength = abs(knowledge.affinities.get(symbol, {}).get(emotive, 0.0) if isinstance(emotive, str) else 0.0)
         counted = knowledge.symbols.get(symbol)
         of[symbol] = _FLOOR + (strength / counted.frequency if counted and counted.frequency else 0.0)
     return Weights(of)

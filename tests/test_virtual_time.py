@@ -94,10 +94,10 @@ def test_a_package_with_a_clock_of_its_own_is_refused() -> None:
     source = """
 import json, sys, types
 from harness.errors import UsageError
-from harness.simulate.time_patch import refuse_foreign_clocks
+from harness.simulate.clocks import refuse_foreign
 sys.modules["uvloop"] = types.ModuleType("uvloop")
 try:
-    refuse_foreign_clocks()
+    refuse_foreign()
 except UsageError as error:
     print(json.dumps([error.what, error.cure]))
 """

@@ -48,8 +48,16 @@ def machine() -> dict[str, Any]:
             installed[package] = "missing"
     return {
         "system": platform.platform(),
+        "processor": _processor(),
         "processors": os.cpu_count(),
         "python": platform.python_version(),
         "harness": __version__,
         "packages": installed,
     }
+
+
+def _processor() -> str:
+    """The model of this machine's processor, where Linux tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -6,9 +6,12 @@ on an asyncio loop.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from harness.channel import inherited
+from harness.simulate import on
+from harness.simulate.loopback import stay_on_one_processor
 
 
 def main(descriptor: int) -> int:
@@ -17,11 +20,10 @@ def main(descriptor: int) -> int:
     order = channel.receive()
     if order is None:
         return 0
-    if order["runtime"] == "asyncio":
-        from harness.simulate.on_asyncio import serve
-    else:
-        from harness.simulate.on_gevent import serve
-    return serve(channel, order)
+    loop = on(order["runtime"])
+    loop.patch()
+    stay_on_one_processor(os.getpid())
+    return int(loop.serve(channel, order))
 
 
 if __name__ == "__main__":

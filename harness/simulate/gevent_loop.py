@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +15,8 @@ from typing import Any
 import gevent
 from gevent.libev.corecext import loop as LibevLoop  # noqa: N812 - gevent's own name is a plain `loop`
 
-from harness.errors import EXIT_INTERNAL
-
-QUIET_POLLS = 2
-"""Polls without an event before the clock jumps: the kernel may still be passing a packet on."""
+from harness.simulate import chance, clocks, ending
+from harness.simulate.loopback import Loopback
 
 
 class VirtualTimer:
@@ -67,7 +64,8 @@ class VirtualLoop(LibevLoop):  # type: ignore[misc]
         self._order = itertools.count()
         self._idle = super().idle()
         self._running = False
-        self._quiet = 0
+        self._turn = 0
+        self._loopback = Loopback()
 
     def timer(self, after: float, repeat: float = 0.0, ref: bool = True, priority: int | None = None) -> VirtualTimer:
         return VirtualTimer(self, after, repeat, ref)
@@ -87,6 +85,7 @@ class VirtualLoop(LibevLoop):  # type: ignore[misc]
         """Nothing to update: this clock stands while anybody works."""
 
     def _advance(self) -> None:
+        """Nothing else is pending: the earliest timer is due, and the clock goes there in the second quiet turn."""
         heap = self._heap
         while heap and heap[0][2].entry is not heap[0]:
             heapq.heappop(heap)
@@ -94,12 +93,14 @@ class VirtualLoop(LibevLoop):  # type: ignore[misc]
             self._running = False
             self._idle.stop()
             return
-        self._quiet += 1
-        if self._quiet < QUIET_POLLS:
-            return
-        self._quiet = 0
-        due, _, timer = heapq.heappop(heap)
-        self.virtual_s = max(self.virtual_s, due)
+        due = heap[0][0]
+        if due > self.virtual_s:
+            turn, self._turn = self._turn, self.iteration
+            if self._turn != turn + 1:
+                self._loopback.settle()
+                return
+            self.virtual_s = due
+        _, _, timer = heapq.heappop(heap)
         callback, args = timer.callback, timer.args
         if timer.repeat:
             timer.after = timer.repeat
@@ -109,24 +110,37 @@ class VirtualLoop(LibevLoop):  # type: ignore[misc]
         callback(*args)
 
 
-def install() -> VirtualLoop:
-    """Make this process's hub run on virtual time and patch the standard library and the clocks; call it first."""
+def patch() -> None:
+    """Patch the standard library; the hub, when somebody asks for it, will run on virtual time."""
     from gevent import monkey
-
-    from harness.simulate import time_patch
 
     gevent.config.loop = VirtualLoop
     gevent.config.resolver = "block"
     monkey.patch_all()
+    clocks.install()
+    chance.install()
+
+
+def begin() -> VirtualLoop:
+    """Make the hub, and let the clocks follow it."""
     hub = gevent.get_hub()
-    hub.handle_error = _abort
+    hub.handle_error = _failed
     loop: VirtualLoop = hub.loop
-    time_patch.install(loop.now)
+    clocks.follow(loop.now)
     return loop
 
 
-def _abort(context: object, kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """An error in the loop is ours, and what comes after it no evidence: end the process with its traceback."""
-    if not issubclass(kind, gevent.GreenletExit):
+def install() -> VirtualLoop:
+    """Put this process on virtual time; call it before anything of the client is imported."""
+    patch()
+    return begin()
+
+
+def _failed(context: object, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """An error of a greenlet is the client's own; one in a callback of the loop is ours, and ends the run."""
+    if issubclass(kind, gevent.GreenletExit):
+        return
+    if isinstance(context, gevent.Greenlet):
         traceback.print_exception(kind, error, trace)
-        os._exit(EXIT_INTERNAL)
+    else:
+        ending.crash(error, trace)

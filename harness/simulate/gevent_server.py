@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import gevent
-from gevent import monkey
 
+from harness.simulate import native
 from harness.twin.steps import Timer, Wire
 
 BACKLOG = 2048
@@ -175,9 +175,10 @@ class HubListener:
     def _accept(self, server: socket.socket) -> None:
         while True:
             try:
-                sock, _ = server.accept()
+                descriptor, _ = server._accept()  # type: ignore[attr-defined] # `accept` makes a patched socket
             except BlockingIOError:
                 return
+            sock = native.SOCKET(fileno=descriptor)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             wire = HubWire(sock, self._loop)
@@ -186,8 +187,7 @@ class HubListener:
 
 def _bound(host: str, port: int) -> socket.socket:
     """A plain socket that never blocks: the patched one would wait in a greenlet."""
-    plain: Any = monkey.get_original("socket", "socket")
-    sock: socket.socket = plain(socket.AF_INET, socket.SOCK_STREAM)
+    sock = native.SOCKET(socket.AF_INET, socket.SOCK_STREAM)
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.channel import Channel
-from harness.simulate import asyncio_loop
+from harness.simulate import asyncio_loop, standstill
+
+patch = asyncio_loop.patch
 
 
 def serve(channel: Channel, order: Mapping[str, Any]) -> int:
-    """Obey the control channel; the exit code."""
-    loop = asyncio_loop.install()
+    """Obey the control channel; the exit code. `patch` has been called."""
+    loop = asyncio_loop.begin()
     # after the clocks are replaced, so that nothing holds on to a real one
-    from harness.simulate.play import make_world, play
+    from harness.simulate.play import Play
     from harness.twin.drivers import Listener, LoopTimers
 
-    world, spool = make_world(order, LoopTimers(loop))
-    listener = Listener(world.proxy, "127.0.0.1", 0)  # type: ignore[arg-type] # a proxy takes a witness's place
+    play = Play(channel, order, LoopTimers(loop))
+    listener = Listener(play.world.proxy, "127.0.0.1", 0)  # type: ignore[arg-type] # a proxy takes a witness's place
     loop.run_until_complete(listener.open())
 
     def listening(flag: bool) -> None:
@@ -26,5 +28,5 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
         else:
             listener.close()
 
-    world.proxy.listening = listening
-    return play(channel, order, world, spool, listener.port, lambda: loop)
+    play.world.proxy.listening = listening
+    return play.run(listener.port, lambda: standstill.watch(loop.time, lambda: loop.turns), lambda: loop)

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.channel import Channel
-from harness.simulate import gevent_loop
+from harness.simulate import gevent_loop, standstill
+
+patch = gevent_loop.patch
 
 
 def serve(channel: Channel, order: Mapping[str, Any]) -> int:
-    """Obey the control channel; the exit code."""
-    gevent_loop.install()
+    """Obey the control channel; the exit code. `patch` has been called."""
+    loop = gevent_loop.begin()
     # after the clocks are replaced, so that nothing holds on to a real one
     from harness.simulate.gevent_server import HubListener, HubTimers
-    from harness.simulate.play import make_world, play
+    from harness.simulate.play import Play
 
-    world, spool = make_world(order, HubTimers())
-    listener = HubListener(world.proxy.connect)
-    world.proxy.listening = listener.listen
+    play = Play(channel, order, HubTimers())
+    listener = HubListener(play.world.proxy.connect)
+    play.world.proxy.listening = listener.listen
     listener.listen(True)
-    return play(channel, order, world, spool, listener.port)
+    return play.run(listener.port, lambda: standstill.watch(loop.now, lambda: loop.iteration))

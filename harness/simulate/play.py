@@ -6,14 +6,14 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.channel import Channel
 from harness.errors import HarnessError
 from harness.load.session import Session
 from harness.model import Fault
-from harness.simulate import time_patch
-from harness.simulate.world import WITNESS, World
+from harness.simulate import chance, clocks, ending
+from harness.simulate.world import WITNESS, World, refuse_external
 from harness.spool import SpoolWriter
 from harness.twin.exchange import Arrivals
 from harness.twin.profiles import load_profile
@@ -22,64 +22,70 @@ from harness.twin.steps import Timers
 LEAD_NS = 100_000_000
 FLUSH_NS = 10_000_000_000
 
-
-class Flushed(Protocol):
-    """What is written now and then."""
-
-    def flush(self) -> None: ...
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-def make_world(order: Mapping[str, Any], timers: Timers) -> tuple[World, SpoolWriter]:
-    """The world behind the client, and its spool, which lies beside the generator's."""
-    spool = SpoolWriter(Path(order["spool"]).with_name("witness.raw"), WITNESS)
+class Play:
+    """One run: `world` stands when it is made, the client when it is `run`."""
 
-    def wall_s() -> float:
-        return time_patch.WALL_START_S + timers.now_ns() / 1e9
+    def __init__(self, channel: Channel, order: Mapping[str, Any], timers: Timers) -> None:
+        """`order` is a generator's `prepare` with the KATO's `profile`."""
+        ending.speak_through(channel)
+        self._seed = int(order["context"]["seed"])
+        chance.begin(self._seed)
+        self._channel = channel
+        self._order = order
+        self._spool = SpoolWriter(Path(order["spool"]).with_name("witness.raw"), WITNESS)
+        profile = load_profile(str(order["profile"]))
+        self.world = World(timers, Arrivals(self._spool), profile, self._seed, clocks.wall)
 
-    profile, seed = load_profile(str(order["profile"])), int(order["context"]["seed"])
-    return World(timers, Arrivals(spool), profile, seed, wall_s), spool
+    def run(self, port: int, watch: Callable[[], None], loop_factory: LoopFactory | None = None) -> int:
+        """prepare → ready → start → done over the channel; the exit code.
 
-
-def play(
-    channel: Channel,
-    order: Mapping[str, Any],
-    world: World,
-    spool: SpoolWriter,
-    port: int,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
-) -> int:
-    """prepare → ready → start → done over the channel; the exit code. An async client needs a `loop_factory`."""
-    try:
-        session = Session({**order, "base_url": f"http://127.0.0.1:{port}"}, _unheard, loop_factory)
-        time_patch.refuse_foreign_clocks()
-    except HarnessError as error:
-        channel.send({"event": "failed", "what": error.what, "cure": error.cure, "exit_code": error.exit_code})
-        return error.exit_code
-    if session.asynchronous and loop_factory is None:
-        channel.send({"event": "asynchronous"})
+        `watch` begins to look for a standstill. An async client needs a `loop_factory`.
+        """
+        try:
+            session = Session({**self._order, "base_url": f"http://127.0.0.1:{port}"}, _unheard, loop_factory)
+            clocks.refuse_foreign()
+            if session.asynchronous and loop_factory is None:
+                self._channel.send({"event": "asynchronous"})
+                return 0
+            self._channel.send(session.ready())
+            start = self._channel.receive()
+            if start is None:
+                return 0
+            watch()
+            self._channel.send(self._drive(session, start))
+        except HarnessError as error:
+            words = {"what": error.what, "cure": error.cure, "exit_code": error.exit_code}
+            self._channel.send({"event": "failed", **words})
+            return error.exit_code
         return 0
-    channel.send(session.ready())
-    start = channel.receive()
-    if start is None:
-        return 0
-    start_ns = world.timers.now_ns() + LEAD_NS
-    world.schedule([Fault(**fault) for fault in start["faults"]], start_ns)
-    _flush_now_and_then(world.timers, session.recorder, spool)
-    session.drive({**start, "start_ns": start_ns})
-    world.end_all()
-    spool.close()
-    rows = "".join(json.dumps(row.plain()) + "\n" for row in world.rows)
-    Path(order["spool"]).with_name("faults.jsonl").write_text(rows)
-    channel.send({**session.report(), "start_ns": start_ns, "end_ns": world.timers.now_ns()})
-    return 0
+
+    def _drive(self, session: Session, start: Mapping[str, Any]) -> dict[str, Any]:
+        """The run itself; the message `done`."""
+        faults = [Fault(**fault) for fault in start["faults"]]
+        for fault in faults:
+            refuse_external(fault)
+        start_ns = self.world.timers.now_ns() + LEAD_NS
+        self.world.schedule(faults, start_ns)
+        chance.begin(self._seed)
+        self._flush_now_and_then(session)
+        session.drive({**start, "start_ns": start_ns})
+        clocks.refuse_foreign()
+        self.world.end_all()
+        self._spool.close()
+        rows = "".join(json.dumps(row.plain()) + "\n" for row in self.world.rows)
+        Path(self._order["spool"]).with_name("faults.jsonl").write_text(rows)
+        return {**session.report(), "start_ns": start_ns, "end_ns": self.world.timers.now_ns()}
+
+    def _flush_now_and_then(self, session: Session) -> None:
+        """Keep memory flat over a long run."""
+        session.recorder.flush()
+        self._spool.flush()
+        timers = self.world.timers
+        timers.call_at(timers.now_ns() + FLUSH_NS, lambda: self._flush_now_and_then(session))
 
 
 def _unheard(message: Mapping[str, Any]) -> None:
     """Nobody watches a simulation's progress."""
-
-
-def _flush_now_and_then(timers: Timers, *spools: Flushed) -> None:
-    """Keep memory flat over a long run."""
-    for spool in spools:
-        spool.flush()
-    timers.call_at(timers.now_ns() + FLUSH_NS, lambda: _flush_now_and_then(timers, *spools))

@@ -15,10 +15,12 @@ from harness.simulate.proxy import ModelledProxy
 from harness.twin.embedded import Embedded, Handler
 from harness.twin.kato import Kato
 from harness.twin.profiles import Profile
-from harness.twin.steps import Timers
+from harness.twin.steps import Timer, Timers
 from harness.twin.witness import Recorder, Witness
 
 WITNESS = "witness"
+DOWN = frozenset({"kill", "restart"})
+"""The faults that end in a start of KATO."""
 
 
 @dataclass(slots=True)
@@ -62,12 +64,11 @@ class World:
         self.witness.backend = Embedded(self.witness, handler, profile, seed)
         self.proxy = ModelledProxy(self.witness, timers, self._draw)
         self._active: list[tuple[Fault, FaultRow]] = []
+        self._deadline: Timer | None = None
         self.rows: list[FaultRow] = []
 
     def schedule(self, faults: Sequence[Fault], start_ns: int) -> None:
         """Carry out `faults` at their offsets from `start_ns`; ends come before beginnings of the same instant."""
-        for fault in faults:
-            refuse_external(fault)
         begins = [(start_ns + fault.at_ns, True, fault) for fault in faults]
         ends = [(start_ns + fault.until_ns, False, fault) for fault in faults]
         for due_ns, begin, fault in sorted(begins + ends, key=lambda step: step[:2]):
@@ -86,9 +87,9 @@ class World:
             self.proxy.apply(fault)
         elif fault.kind == "pause":
             self.witness.pause()
-        elif fault.kind == "kill":
+        elif fault.kind in DOWN:
             self.proxy.upstream_alive = False
-            self.witness.kill()
+            self._go_down(params.get("drain"))
         elif fault.kind == "store":
             self.witness.set_store(params["store"], params["mode"], float(params["slow"]))
         else:
@@ -101,16 +102,27 @@ class World:
         entry[1].cleared_ns = self.timers.now_ns()
         if KINDS[fault.kind].plane == "toxiproxy":
             self.proxy.clear(fault)
-        elif fault.kind not in ("pause", "kill", "store"):
+        elif fault.kind not in DOWN | {"pause", "store"}:
             self.witness.rules.remove(fault.name)
         elif any(_same_part(fault, other) for other, _ in self._active):
             return
         elif fault.kind == "pause":
             self.witness.resume()
-        elif fault.kind == "kill":
-            self.proxy.upstream_alive = True
-        else:
+        elif fault.kind == "store":
             self.witness.set_store(fault.params["store"], "up")
+        else:
+            self.proxy.upstream_alive = True
+            if self._deadline is not None:
+                self._deadline.cancel()
+
+    def _go_down(self, drain_s: float | None) -> None:
+        """Die at once, or when what is in progress is answered, but within `drain_s`."""
+        if drain_s is None:
+            self.witness.kill()
+        else:
+            self.witness.drain()
+            due_ns = self.timers.now_ns() + round(drain_s * 1e9)
+            self._deadline = self.timers.call_at(due_ns, self.witness.kill)
 
     def end_all(self) -> None:
         """The run is over: undo what is left."""
@@ -138,4 +150,6 @@ def refuse_external(fault: Fault) -> None:
 
 
 def _same_part(fault: Fault, other: Fault) -> bool:
-    return fault.kind == other.kind and fault.params.get("store") == other.params.get("store")
+    """Would undoing `fault` undo `other` too?"""
+    kinds = {fault.kind, other.kind}
+    return (len(kinds) == 1 or kinds <= DOWN) and fault.params.get("store") == other.params.get("store")

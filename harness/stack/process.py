@@ -54,7 +54,8 @@ def start(
 ) -> Child:
     """Start `command` in its own session; on Linux it dies when this process does, however that ends.
 
-    `env` is added to this process's environment; a `measuring` process asks for a higher priority. Raises PartMissing when the program can't be executed.
+    `env` is added to this process's environment; a `measuring` process asks for a higher priority. Raises PartMissing
+    when the program can't be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     tied = [sys.executable, "-I", "-S", TETHER, str(os.getpid()), "measuring" if measuring else "plain", *command]

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "laws": BASE | {"evidence", "policy", "stats", "slo", "faults"},
     "adapt": BASE,
     "capacity": BASE | {"stats"},
-    "compare": BASE | {"stats", "evidence"},
+    "compare": BASE | {"stats", "evidence", "slo"},
     "report": BASE | {"evidence", "laws", "stats", "policy"},
 }
 """The design's table; run, judge, demo, cli and pytest_plugin are the edges and may import everything but locust."""

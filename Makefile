@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SYSTEM_PACKAGES := chromium
+# proofs that take minutes, with a target of their own
+APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test matrix scenarios lint lock system
+.PHONY: help setup demo test simulate matrix scenarios lint lock system
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,8 +32,11 @@ demo: setup  ## two clients under the same faults, their verdicts side by side (
 	@$(BIN)/python -m harness.demo
 
 test: setup  ## everything that CI holds: unit and property tests side by side, then real sockets one by one
-	@$(BIN)/pytest -n 2 -m "not sockets and not slow"
-	@$(BIN)/pytest -m "sockets and not slow"
+	@code=0; $(BIN)/pytest -q -n 2 -m "not sockets and not slow" $(APART:%=--ignore=%) || code=$$?; \
+	$(BIN)/pytest -q -m "sockets and not slow" $(APART:%=--ignore=%) || code=$$?; exit $$code
+
+simulate: setup  ## the simulation's own proofs, minutes of them: unmodified clients of every make in virtual time
+	@$(BIN)/pytest -q $(APART)
 
 matrix: setup  ## every client of the corpus in its scenarios, in virtual time: docs/kill-matrix.md (SEEDS=5)
 	@$(BIN)/python -m tests.clients.matrix $(or $(SEEDS),5)

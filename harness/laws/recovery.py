@@ -11,6 +11,7 @@ from harness.laws.bounds import backoff_s, call_bounds_s
 from harness.laws.breaker_events import explicit_rejections
 from harness.laws.breaker_open import Quiet, quiet_stretches
 from harness.laws.case import Case, Ints, in_order
+from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
 SECOND_NS = 1_000_000_000
@@ -200,7 +201,7 @@ def no_metastability(case: Case) -> Ruling:
     family="recovery",
     rule="in the 10 s after a fault no second brings more than 1.5 times the baseline's attempts",
     trap="calls that waited for their session are the users' backlog, and a queue in the client is B8's matter: what "
-    "counts are re-tries, replays, and what was called in that very second",
+    "counts are replays, what was called in that very second, and re-tries but of what the fault's end cut off",
     cure="spread what was put aside: jitter on re-tries and replays, and a limit on their rate",
     example="all clients of an outage wait for exactly the same time, and come back in the same instant",
     needs=frozenset({"refuse", "status", "timeout", "reset_peer", "kill", "pause", "drop_before_commit"}),
@@ -216,9 +217,10 @@ def no_herd(case: Case) -> Ruling:
     if baseline < 2 or before < 5 * baseline:
         return inapplicable("fewer than 5 attempts a second in the baseline: no herd can be told")
     fair = before / baseline
-    own = in_order(case.history.attempts["start_ns"][~_backlog(case)])
+    stretches = quiet_stretches(case)
+    own = _own_starts(case, stretches)
     most, at = 0, 0
-    for quiet in quiet_stretches(case):
+    for quiet in stretches:
         for edge in range(quiet.start_ns, min(quiet.end_ns, quiet.start_ns + 10 * SECOND_NS), SECOND_NS // 4):
             count = _between(own, edge, edge + SECOND_NS)
             most, at = (count, edge) if count > most else (most, at)
@@ -237,10 +239,16 @@ def _between(starts: Ints, since: int, until: int) -> int:
     return int(high - low)
 
 
-def _backlog(case: Case) -> Mask:
-    """The attempts that are the first of a call which had waited, for its session or in the client."""
-    table, calls = case.history.attempts, case.calls
-    rows = case.attempt_rows
-    waited = table["start_ns"] - calls["intended_ns"][np.maximum(rows, 0)] > 50_000_000
-    found: Mask = (rows >= 0) & waited & (table["attempt"] <= 1)
-    return found
+def _own_starts(case: Case, quiet: list[Quiet]) -> Ints:
+    """When attempts began that are the client's own doing, in order: all but first ones of calls that had waited (for
+    their session or in the client), and re-tries of attempts that the end of a fault cut off."""
+    tries, chains = case.attempts, chains_of(case)
+    start, end = tries.table["start_ns"], tries.table["end_ns"]
+    first = tries.first[tries.row] == np.arange(len(tries.row))
+    waited = first & (start - case.calls["intended_ns"][tries.row] > 50_000_000)
+    cut = np.zeros(len(tries.row), bool)
+    for each in quiet:
+        cut |= case.words["lost"] & (end > each.start_ns - GRACE_NS // 20) & (end < each.start_ns + GRACE_NS)
+    after_cut = (chains.before >= 0) & cut[np.maximum(chains.before, 0)]
+    replays = case.history.attempts["start_ns"][case.attempt_rows < 0]
+    return in_order(np.concatenate([start[~waited & ~after_cut], replays]))

@@ -206,7 +206,8 @@ def retry_isolation(case: Case) -> Ruling:
     if case.policy.breaker is not None or budget_of(case) is not None:
         return inapplicable("a breaker or a budget may rightly end retries early")
     rows = _surely_retriable(case)
-    if len(rows) < CONCURRENT or _most_at_once(case, rows) < CONCURRENT:
+    troubled = np.flatnonzero(case.attempts.any(case.words["lost"] | case.words["5xx"]))
+    if len(rows) < LEAST_CALLS or _most_at_once(case, troubled) < CONCURRENT:
         return unexercised(f"never did {CONCURRENT} calls fail at the same time; it takes {exercise('R12')}")
     most = np.zeros(len(case.calls), np.int64)
     np.maximum.at(most, case.attempts.row, chains_of(case).nth)
@@ -247,5 +248,7 @@ def _surely_retriable(case: Case) -> Ints:
 
 
 def _most_at_once(case: Case, rows: Ints) -> int:
+    if not len(rows):
+        return 0
     start, end = in_order(case.calls["start_ns"][rows]), in_order(case.calls["end_ns"][rows])
     return int((np.arange(1, len(rows) + 1) - np.searchsorted(end, start, side="right")).max())

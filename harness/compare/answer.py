@@ -135,17 +135,17 @@ def _more(base: Floats, new: Floats, by: float, floor: float, family: int) -> tu
     noise = math.sqrt(float(left @ left) / max(len(left) - 2, 1))
     beyond = abs(by) >= floor
     if len(left) < 4 or noise == 0:
-        needed = least_runs()
+        needed = least_runs(family)
     else:
         sure = normal_quantile(1 - FALSE_ALARM / (2 * family)) if beyond else normal_quantile((1 + EQUIVALENCE) / 2)
         distance = abs(by) if beyond else floor - abs(by)
         sizes = 2 * ((sure + normal_quantile(POWER)) * noise / max(distance, 1e-12)) ** 2 / 0.955
-        needed = max(math.ceil(min(sizes, 1e9)), least_runs() if beyond else 3)
+        needed = max(math.ceil(min(sizes, 1e9)), least_runs(family) if beyond else 3)
     if needed > MOST_RUNS:
         return 0, "the shift is as large as the floor, as far as can be seen: choose another floor, or quieter runs"
     return max(needed - runs, 1), f"needs {max(needed - runs, 1)} more runs of each"
 
 
-def least_runs() -> int:
-    """The fewest runs a group that can ever show a shift."""
-    return next(runs for runs in range(1, 50) if least_p(runs) <= FALSE_ALARM)
+def least_runs(family: int = 1) -> int:
+    """The fewest runs a group that can show a shift of one of `family` metrics: 5 for one, 6 for two to four."""
+    return next(runs for runs in range(1, 50) if family * least_p(runs) <= FALSE_ALARM)

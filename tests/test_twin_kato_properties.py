@@ -94,6 +94,19 @@ def test_no_path_query_or_header_raises(path: str, query: str, method: str, body
         assert 200 <= answer.status <= 500
 
 
+@pytest.mark.parametrize("depth", [100, 900, 1100, 50_000])
+@pytest.mark.parametrize("what", ["observe", "config", "observe-sequence", "learn"])
+def test_no_depth_of_nesting_raises(depth: int, what: str) -> None:
+    """JSON nested beyond what a parser follows is refused like any broken body."""
+    kato = new_kato(Clock())
+    session = opened(kato)
+    nest = "[" * depth + "]" * depth
+    for body in (f'{{"strings":["a","b"],"metadata":{{"a":{nest}}}}}', f'{{"observations":[{{"metadata":{nest}}}]}}'):
+        ask(kato, "POST", f"/sessions/{session}/observe", body.encode())
+        assert ask(kato, "POST", f"/sessions/{session}/{what}", body.encode()).status in (200, 400, 422, 500)
+    assert ask(kato, "POST", "/sessions", f'{{"node_id":{nest}}}'.encode()).status in (400, 422, 500)
+
+
 @given(st.lists(st.tuples(st.sampled_from(KEYS), ANY_JSON), max_size=4), EVENTS, EVENTS)
 def test_no_configuration_raises(config: list[tuple[str, Any]], known: Any, seen: Any) -> None:
     """What POST /config takes without looking may spoil predictions; it never goes unanswered."""

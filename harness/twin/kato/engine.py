@@ -117,7 +117,7 @@ class Kato:
         session_id = path[len(_PREFIX) : -len(_OBSERVE)]
         try:
             body = decode_observation(request.body)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return None
         session = state.sessions.get(session_id)
         if session is None or not session.node_json:
@@ -126,7 +126,7 @@ class Kato:
             node = state.node_of(session)
             learned = observe(session, node, state.settings, body.strings, body.vectors, body.emotives, body.metadata)
         except CrashError:
-            return crashed()
+            return crashed(session_id, session.node_id, committed=False)
         state.sessions.save(session)
         named = f'"{learned}"' if learned else "null"
         content = (
@@ -148,10 +148,8 @@ class Kato:
             answer = cors.preflight(request.method, request.headers) or self._routed(call)
         except FrozenError:
             raise
-        except CrashError:
-            answer = crashed()
-            answer.session_id, answer.node_id, answer.committed = call.session_id, call.node_id, call.committed
-            return answer
+        except (CrashError, RecursionError):
+            return crashed(call.session_id, call.node_id, call.committed)
         if named:
             answer.headers = {**answer.headers, "x-session-id": named}
         return answer

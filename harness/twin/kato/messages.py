@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -81,11 +80,6 @@ def strict_json(content: Any) -> bytes:
         raise CrashError from None
 
 
-def crashed() -> Answer:
+def crashed(session_id: str, node_id: str, committed: bool) -> Answer:
     """The answer of an unhandled exception; the server closes the connection after it."""
-    return Answer(500, b"Internal Server Error", TEXT_TYPE)
-
-
-def finite(value: float) -> float | None:
-    """`value`, or None where JSON has no number for it."""
-    return value if math.isfinite(value) else None
+    return Answer(500, b"Internal Server Error", TEXT_TYPE, session_id, node_id, committed)

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from harness.load.frame import CURRENT
 from harness.model import BREAKER_STATES, ERRORS, HOOKS, OPERATIONS, OUTCOMES
 from harness.spool import ATTEMPTS, BREAKER, CALLS, SAMPLES, SpoolWriter
 
@@ -106,8 +105,6 @@ class Recorder:
         use, equal from run to run.
         """
         self.attempts_seen += 1
-        if 200 <= status < 300 and (frame := CURRENT.get()) is not None and frame.call == call:
-            frame.succeeded = True
         self._append(
             _attempt(
                 ATTEMPTS.tag,

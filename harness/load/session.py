@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.clock import MonotonicClock
 from harness.errors import UsageError
@@ -24,15 +25,29 @@ from harness.load.book import Book
 from harness.load.caller import Caller
 from harness.load.driver import Driver
 from harness.load.driver_async import AsyncDriver
+from harness.load.hooks import names
+from harness.load.hooks.attempt import WATCH
 from harness.load.recorder import FLUSH_S, Recorder
 from harness.load.sampler import Sampler
 from harness.plan import Plan, load_from_json
-from harness.policy.read import read_policy
+from harness.policy.read import breakers_of, read_policy
 
 LAG_PROBE_S = 0.01
 PROGRESS_S = 1.0
 
 Send = Callable[[Mapping[str, Any]], None]
+
+
+def _discovery(order: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client that finds KATO by itself is given besides, with the hooks that this takes."""
+    if "names" in order:
+        told = order["names"]
+        names.install((told["server"][0], told["server"][1]), told["domain"], told["timeout_s"])
+    if "registry" not in order:
+        return {}
+    parts = urlsplit(order["registry"])
+    WATCH.elsewhere = frozenset({(parts.hostname or "", parts.port or 80)})
+    return {"registry": order["registry"]}
 
 
 class Session:
@@ -44,7 +59,8 @@ class Session:
         send: Send,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
-        """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}.
+        """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}; besides, where the client
+        asks a registry, `registry` (its URL) or `names` ({"server", "domain", "timeout_s"} of a stub resolver).
 
         `loop_factory` makes the event loop of an async client; None: asyncio's own.
         """
@@ -53,12 +69,13 @@ class Session:
         self._worker = int(order["worker"])
         self.recorder = Recorder(Path(order["spool"]), str(order["process"]), self._worker)
         self.entry = resolve(str(order["use"]))
-        context = dict(order["context"]) | {"recorder": self.recorder}
+        context = dict(order["context"]) | {"recorder": self.recorder} | _discovery(order)
         self._runner = asyncio.Runner(loop_factory=loop_factory)
         self.integration = self._made(str(order["base_url"]), context)
         self.hooks = hooks.install(self.recorder)
         self._declared = getattr(self.integration, "policy", None) or order["context"]["policy"] or {}
         self._inspect = tuple(order.get("inspect", ()))
+        hooks.listen(self.recorder, breakers_of(self.integration, self._inspect))
         self.asynchronous = is_async(self.integration.observe)
         self._outcomes: Counter[str] = Counter()
         self._book: Book | None = None
@@ -137,6 +154,7 @@ class Session:
 
     def report(self) -> dict[str, Any]:
         """Close the spool; the last message to the parent."""
+        hooks.cancel_open()
         self.recorder.close()
         return self._counted("done")
 

@@ -48,5 +48,5 @@ def cancel_open() -> int:
 def uninstall() -> None:
     """Put every patched function back and forget the recorder."""
     restore()
-    WATCH.recorder = None
+    WATCH.recorder, WATCH.elsewhere = None, frozenset()
     WATCH.open.clear()

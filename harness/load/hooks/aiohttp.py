@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from harness.load.hooks.attempt import Attempt
+from harness.load.hooks.attempt import WATCH, Attempt
 from harness.load.hooks.patch import replace
 
 _ATTEMPT = "_kato_harness_attempt"
@@ -31,6 +31,8 @@ def install(aiohttp: ModuleType) -> tuple[str, ...]:
 
 def _connect(original: Any) -> Any:
     async def hooked(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
+        if (req.url.host, req.url.port) in WATCH.elsewhere:
+            return await original(self, req, *args, **kwargs)
         attempt = Attempt("aiohttp")
         setattr(req, _ATTEMPT, attempt)
         for name, value in attempt.headers.items():

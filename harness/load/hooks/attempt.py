@@ -33,9 +33,13 @@ class AttemptRecorder(Protocol):
 
 
 class Watch:
-    """Where attempts go: one for the process, so that hooks installed once serve one run after another."""
+    """Where attempts go: one for the process, so that hooks installed once serve one run after another.
+
+    Requests to the addresses (host, port) in `elsewhere` are no attempts: they go to a registry, not to KATO.
+    """
 
     def __init__(self) -> None:
+        self.elsewhere: frozenset[tuple[str, int]] = frozenset()
         self.recorder: AttemptRecorder | None = None
         self.clock_ns: Callable[[], int] = time.monotonic_ns
         self.open: dict[Attempt, None] = {}

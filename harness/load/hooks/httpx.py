@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
 
-from harness.load.hooks.attempt import Attempt
+from harness.load.hooks.attempt import WATCH, Attempt
 from harness.load.hooks.patch import replace
 
 
@@ -67,6 +67,10 @@ def _port(stream: Any) -> int:
     return int(address[1]) if isinstance(address, tuple) else 0
 
 
+def _elsewhere(request: Any) -> bool:
+    return bool(WATCH.elsewhere) and (request.url.host, request.url.port) in WATCH.elsewhere
+
+
 def _begin(via: str, request: Any, trace: type[_Trace]) -> Attempt:
     attempt = Attempt(via)
     for name, value in attempt.headers.items():
@@ -94,6 +98,8 @@ def install(httpx: ModuleType) -> tuple[str, ...]:
 def _sync_hook(body: type) -> Any:
     def hook(original: Any) -> Any:
         def handle_request(self: Any, request: Any) -> Any:
+            if _elsewhere(request):
+                return original(self, request)
             attempt = _begin("httpx", request, _SyncTrace)
             try:
                 response = original(self, request)
@@ -110,6 +116,8 @@ def _sync_hook(body: type) -> Any:
 def _async_hook(body: type) -> Any:
     def hook(original: Any) -> Any:
         async def handle_async_request(self: Any, request: Any) -> Any:
+            if _elsewhere(request):
+                return await original(self, request)
             attempt = _begin("httpx_async", request, _AsyncTrace)
             try:
                 response = await original(self, request)

@@ -1,15 +1,16 @@
-"""Replacing a class's function by one that wraps it, once, and putting it back."""
+"""Replacing a function of a class or module by one that wraps it, once, and putting it back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 _ABSENT = object()
-_REPLACED: dict[tuple[type, str], Any] = {}
+_REPLACED: dict[tuple[type | ModuleType, str], Any] = {}
 
 
-def replace(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:
+def replace(owner: type | ModuleType, name: str, wrap: Callable[[Any], Any]) -> None:
     """Set `owner.name` to `wrap(original)`, own or inherited; nothing happens when it was replaced already."""
     if (owner, name) not in _REPLACED:
         _REPLACED[owner, name] = owner.__dict__.get(name, _ABSENT)

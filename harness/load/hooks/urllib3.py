@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import ModuleType, TracebackType
 from typing import Any
 
-from harness.load.hooks.attempt import Attempt
+from harness.load.hooks.attempt import WATCH, Attempt
 from harness.load.hooks.patch import replace
 
 _ATTEMPT = "_kato_harness_attempt"
@@ -30,6 +30,8 @@ def install(urllib3: ModuleType) -> tuple[str, ...]:
 
 def _make_request(original: Any) -> Any:
     def hooked(self: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        if (self.host, self.port) in WATCH.elsewhere:
+            return original(self, conn, method, url, *args, **kwargs)
         attempt = Attempt("urllib3")
         if added := attempt.headers:
             kwargs["headers"] = _with_headers(kwargs.get("headers"), added)

@@ -79,9 +79,9 @@ class ConformReport:
         """The report as text: a table with a row a case and endpoint, the failures in full, the rest left out."""
         console = Console(file=io.StringIO(), width=_WIDTH, no_color=True)
         console.print(_table(self.rows))
-        for item, count in Counter(self.left_out).items():
-            times = f" ({count} times)" if count > 1 else ""
-            console.print(f"left out: {item.what}{times}: {item.reason}", highlight=False, markup=False)
+        for reason, count in Counter(item.reason for item in self.left_out).items():
+            names = dict.fromkeys(item.what for item in self.left_out if item.reason == reason)
+            console.print(f"left out ({count}): {'; '.join(names)}: {reason}", highlight=False, markup=False)
         console.print(self.summary, highlight=False, markup=False)
         text: str = console.file.getvalue()  # type: ignore[attr-defined]
         return text

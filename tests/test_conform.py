@@ -166,7 +166,7 @@ def test_the_report_shows_what_differs_and_what_was_left_out() -> None:
         "bad #2",
         "✗ 500 x",
         "status 500, not 200",
-        "left out: WS /ws/events",
+        "left out (1): WS /ws/events",
         "1 of 2 cases",
     ):
         assert words in text

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness.errors import EXIT_INTERNAL, EXIT_USAGE
+
 GEVENT = "from harness.simulate.gevent_loop import install; loop = install()\n"
 ASYNCIO = "from harness.simulate.asyncio_loop import install; loop = install()\n"
 
@@ -104,3 +106,51 @@ except UsageError as error:
     what, cure = _run(source)
     assert "uvloop keeps a clock of its own" in what
     assert "real time" in cure
+
+
+def _ends(source: str) -> tuple[int, str]:
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stderr
+
+
+def test_a_busy_wait_is_noticed_and_its_place_named() -> None:
+    """The clock never moves while somebody works, so one who waits for it in a loop would wait for ever."""
+    source = """
+import threading, time
+from harness.simulate import standstill
+standstill.TURNLESS_S = 0.5
+standstill.watch(loop.now, lambda: loop.iteration)
+def spin():
+    until = time.monotonic() + 0.1
+    while time.monotonic() < until:
+        pass
+thread = threading.Thread(target=spin)
+thread.start()
+thread.join()
+"""
+    code, words = _ends(GEVENT + source)
+    assert code == EXIT_USAGE
+    assert "virtual time stands still: a busy wait" in words
+    assert "real time" in words
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        GEVENT + "import gevent; gevent.get_hub().loop.timer(1.0).start(lambda: 1 / 0); gevent.sleep(2)",
+        ASYNCIO + "import asyncio; loop.call_later(1.0, lambda: 1 / 0); loop.run_until_complete(asyncio.sleep(2))",
+    ],
+    ids=["gevent", "asyncio"],
+)
+def test_an_error_of_the_simulated_world_ends_the_run_with_words(source: str) -> None:
+    """What would come after it is no evidence."""
+    code, words = _ends(source)
+    assert code == EXIT_INTERNAL
+    assert "the simulated world failed: ZeroDivisionError" in words
+
+
+def test_an_error_in_a_greenlet_is_the_clients_own() -> None:
+    """A client's background work may fail without ending the run."""
+    code, words = _ends(GEVENT + "import gevent; gevent.spawn(lambda: 1 / 0); gevent.sleep(2); print('went on')")
+    assert code == 0
+    assert "ZeroDivisionError" in words

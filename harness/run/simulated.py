@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UsageError
+from harness.faults import KINDS
 from harness.run.conduct import Conducted
 from harness.run.execute import Executed, drain_for_ns
 from harness.run.folder import make_folder, write_json
@@ -15,6 +16,7 @@ from harness.run.manifest import finished, unfinished
 from harness.run.prepare import Prepared, promise_of
 from harness.run.simulation import Simulation, Start, start_fresh
 from harness.scenario import Timeline, resolve
+from harness.simulate.world import MODELLED
 
 DONE_WITHIN_S = 900.0
 FACTS: Mapping[str, Any] = {"virtual": True}
@@ -54,7 +56,8 @@ def simulate_in(folder: Path, prepared: Prepared, start: Start, change: Change |
     finally:
         simulation.stop()
     conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])
-    manifest = finished(prepared, promise, timeline, [ready], conducted, FACTS, None)
+    facts = {**FACTS, "simulation": done["cost"]}
+    manifest = finished(prepared, promise, timeline, [ready], conducted, facts, None)
     write_json(folder / "manifest.json", manifest)
     return manifest
 
@@ -62,12 +65,12 @@ def simulate_in(folder: Path, prepared: Prepared, start: Start, change: Change |
 def check_modelled(prepared: Prepared) -> None:
     """Raise UsageError for what virtual time can't carry."""
     use, faults = prepared.scenario.integration, prepared.scenario.faults
-    external = [fault.name for fault in faults if fault.kind == "external"]
+    real = [fault.name for fault in faults if KINDS[fault.kind].plane not in MODELLED]
     refused = {
         "replicas, meshes and registries are real parts": not prepared.layout.plain,
         f"{prepared.target} is a KATO in real time": bool(prepared.target),
         f"the client's own interpreter {use.python} has a clock of its own": bool(use.python),
-        f"fault {', '.join(external)} acts in real time": bool(external),
+        f"fault {', '.join(real)} acts on real parts": bool(real),
     }
     for what, holds in refused.items():
         if holds:

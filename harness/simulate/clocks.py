@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.errors import UsageError
+from harness.simulate import native
 
 WALL_START_S = 1_800_000_000.0
 """The wall clock's first second (15 January 2027, UTC)."""
@@ -124,7 +125,7 @@ def install() -> None:
     replaced = {id(old): new for old, new in found.items()}
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", None)
-        if names is None or module.__name__ == __name__:
+        if names is None or module.__name__ in (__name__, native.__name__):
             continue
         for name, value in list(names.items()):
             if id(value) in replaced:

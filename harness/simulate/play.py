@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from harness.errors import HarnessError
 from harness.load.session import Session
 from harness.model import Fault
 from harness.simulate import chance, clocks, ending
-from harness.simulate.world import WITNESS, World, refuse_external
+from harness.simulate.world import WITNESS, World
 from harness.spool import SpoolWriter
 from harness.twin.exchange import Arrivals
 from harness.twin.profiles import load_profile
@@ -65,8 +66,6 @@ class Play:
     def _drive(self, session: Session, start: Mapping[str, Any]) -> dict[str, Any]:
         """The run itself; the message `done`."""
         faults = [Fault(**fault) for fault in start["faults"]]
-        for fault in faults:
-            refuse_external(fault)
         start_ns = self.world.timers.now_ns() + LEAD_NS
         self.world.schedule(faults, start_ns)
         chance.begin(self._seed)
@@ -77,7 +76,9 @@ class Play:
         self._spool.close()
         rows = "".join(json.dumps(row.plain()) + "\n" for row in self.world.rows)
         Path(self._order["spool"]).with_name("faults.jsonl").write_text(rows)
-        return {**session.report(), "start_ns": start_ns, "end_ns": self.world.timers.now_ns()}
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        cost = {"cpu_s": round(used.ru_utime + used.ru_stime, 3), "peak_rss": used.ru_maxrss * 1024}
+        return {**session.report(), "start_ns": start_ns, "end_ns": self.world.timers.now_ns(), "cost": cost}
 
     def _flush_now_and_then(self, session: Session) -> None:
         """Keep memory flat over a long run."""

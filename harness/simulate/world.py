@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from harness.errors import UsageError
 from harness.faults import KINDS
 from harness.model import Fault
 from harness.rng import Stream
@@ -19,6 +18,8 @@ from harness.twin.steps import Timer, Timers
 from harness.twin.witness import Recorder, Witness
 
 WITNESS = "witness"
+MODELLED = frozenset({"toxiproxy", "witness", "process", "store"})
+"""The planes of faults that a simulation carries."""
 DOWN = frozenset({"kill", "restart"})
 """The faults that end in a start of KATO."""
 
@@ -138,15 +139,6 @@ class World:
     def _draw(self) -> float:
         self._drawn += 1
         return self._draws.unit(self._drawn - 1)
-
-
-def refuse_external(fault: Fault) -> None:
-    """Raise UsageError for a fault that somebody else carries out, in real time."""
-    if KINDS[fault.kind].plane == "external":
-        raise UsageError(
-            f"fault {fault.name}: an external fault acts in real time, which virtual time can't follow",
-            "run this scenario in real time, or replace the fault by one of KATO's",
-        )
 
 
 def _same_part(fault: Fault, other: Fault) -> bool:

@@ -89,6 +89,32 @@ def test_inferred_states_have_no_gaps(plan: Plan) -> None:
     assert all(span[2] <= span[3] for span in found)
 
 
+def test_a_bulkhead_behind_a_fallback_is_no_breaker() -> None:
+    """It answers with a substitute while its two places are taken by calls that time out: nothing was open."""
+    calls, attempts = ["call op start_ms end_ms outcome error marked"], ["call attempt start_ms end_ms result"]
+    for n in range(1, 61):
+        at = 100 * n
+        if n % 10 in (1, 2):
+            calls.append(f"{n} observe {at} {at + 950} timeout read_timeout 0")
+            attempts.append(f"{n} 1 {at} {at + 950} read_timeout")
+        else:
+            calls.append(f"{n} observe {at} {at} degraded - 1")
+    history = History.literal(calls="\n".join(calls), attempts="\n".join(attempts))
+    assert len(infer_breaker(history, policy_of(Plan()))) == 0
+
+
+def test_an_attempt_that_its_time_out_cancelled_is_a_failure() -> None:
+    """asyncio cancels what takes too long: the call says that it was a time-out."""
+    calls = [f"{n} observe {200 * n} {200 * n + 100} timeout read_timeout" for n in range(1, 6)]
+    attempts = [f"{n} 1 {200 * n} {200 * n + 100} cancelled" for n in range(1, 6)]
+    history = History.literal(
+        calls="\n".join(["call op start_ms end_ms outcome error", *calls]),
+        attempts="\n".join(["call attempt start_ms end_ms result", *attempts]),
+    )
+    (events,) = events_of(Case(history, Promise(policy_of(Plan()))))
+    assert events.failed.all()
+
+
 def test_states_are_told_apart_by_worker() -> None:
     """Each process has a breaker of its own."""
     plan = Plan(workers=2, rate=40.0)

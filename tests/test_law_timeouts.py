@@ -90,6 +90,14 @@ class TestT1:
         calls = "call op start_ms end_ms outcome\n1 observe 0 2400 timeout"
         assert said("T1", read, calls=calls, attempts=attempts).status == "pass"
 
+    def test_a_wait_for_its_turn_breaks_nothing_that_was_only_read(self) -> None:
+        """A limit on the rate holds the call back for 3 s; its one attempt is as quick as promised."""
+        attempts = "call attempt start_ms end_ms result status\n1 1 3000 3600 read_timeout 0"
+        calls = "call op start_ms end_ms outcome\n1 observe 10 3600 timeout"
+        timeout = {"timeout": {"connect": 0.2, "read": 0.5}, "retry": {"max_attempts": 1}}
+        assert said("T1", promise(read=timeout), calls=calls, attempts=attempts).status == "pass"
+        assert said("T1", promise(timeout), calls=calls, attempts=attempts).status == "fail"
+
     def test_fails_a_call_without_time_out_that_only_the_faults_end_ended(self) -> None:
         """Held from 1.1 s until the black hole was gone at 13 s."""
         calls = "call op start_ms end_ms outcome\n1 observe 1100 13010 ok"

@@ -97,7 +97,8 @@ def _sum_ns(case: Case, op: str) -> Ints:
     """The bound from single time-outs: attempts × (one attempt + reading its body) + waits between them.
 
     Where the number of attempts is not known those that were seen are allowed: T1 then judges each attempt. Waits
-    that were seen between attempts are allowed too, for R3 and R5 judge them.
+    that were seen between attempts are allowed too, for R3 and R5 judge them; and before the first one (a limit on the
+    rate) where no time-out is declared.
     """
     policy, tries, most = case.policy.of(op), case.attempts, attempts_of(case, op)
     each_s = attempt_bound_s(policy)
@@ -106,6 +107,8 @@ def _sum_ns(case: Case, op: str) -> Ints:
     times = np.maximum(tries.count if most is None else requests_of(case) * most, 1)
     promised = int(1e9 * sum(backoff_s(policy, again) for again in range(1, most or 1)))
     waits = np.maximum(requests_of(case) * promised, _gaps_ns(case))
+    if source(case, op, "timeout.read") != "declared":
+        waits = waits + tries.pick("start_ns", tries.first, case.calls["start_ns"]) - case.calls["start_ns"]
     headers = tries.table["headers_ns"]
     body = np.where(headers > 0, tries.table["end_ns"] - headers, 0)
     reading = np.minimum(tries.sum(body), times * int(1e9 * ((policy.timeout and policy.timeout.read) or 0.0)))

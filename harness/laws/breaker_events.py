@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.case import Case, Ints, names_in, once
+from harness.laws.case import Case, Ints, in_order, names_in, once
 from harness.policy import Breaker
 
 RECENT = 50
@@ -60,14 +60,38 @@ def explicit_rejections(case: Case) -> Mask:
 
 @once
 def silent_rejections(case: Case) -> Mask:
-    """Degraded answers for which nothing was sent, after a failure of the same worker: a breaker behind a fallback."""
+    """Degraded answers for which nothing was sent, after a failure of the same worker: a breaker behind a fallback.
+
+    A bulkhead behind a fallback looks alike, but sheds only while its places are taken: of a row of such answers one
+    at least must come with nothing under way.
+    """
     calls = case.calls
     silent: Mask = calls["outcome"].among("degraded") & (case.attempts.count == 0)
     if not case.hooked or not silent.any():
         return np.zeros(len(calls), bool)
     if case.policy.breaker is None and not explicit_rejections(case).any():
         return np.zeros(len(calls), bool)
-    return silent & _after_failure(case)
+    return silent & _after_failure(case) & _in_quiet_rows(case, silent)
+
+
+def _in_quiet_rows(case: Case, silent: Mask) -> Mask:
+    """The silent calls in whose row (silent ones with no try between) one came with no attempt under way."""
+    calls, tries, found = case.calls, case.attempts, np.zeros(len(case.calls), bool)
+    of_worker = calls["worker"][tries.row]
+    for worker in case.workers:
+        mine = np.flatnonzero((calls["worker"] == worker) & (silent | (tries.count > 0)))
+        mine = mine[np.argsort(calls["start_ns"][mine], kind="stable")]
+        rows = np.flatnonzero(silent[mine])
+        if not len(rows):
+            continue
+        begins = in_order(tries.table["start_ns"][of_worker == worker])
+        ends = in_order(tries.table["end_ns"][of_worker == worker])
+        at = calls["start_ns"][mine[rows]]
+        idle = np.searchsorted(begins, at, side="right") == np.searchsorted(ends, at, side="right")
+        group = np.cumsum(np.diff(rows, prepend=rows[0]) > 1)
+        quiet = np.bincount(group, weights=idle) > 0
+        found[mine[rows]] = quiet[group]
+    return found
 
 
 def _after_failure(case: Case) -> Mask:
@@ -159,9 +183,14 @@ def outcomes(case: Case) -> tuple[Mask, Mask]:
     tried = np.flatnonzero(tries.count > 0)
     last = tries.last[tried]
     served[tried] = case.words["ok"][last] & ok[tried]
+    abandoned = tries.table["result"].among("cancelled")
     for op in calls["op"].names:
         mine = tried[calls["op"].among(op)[tried]]
-        failed[mine] = case.failures(counts(case, op))[tries.last[mine]]
+        last = tries.last[mine]
+        # a coroutine's attempt is cancelled by its time-out: then the call says how it ended
+        failed[mine] = case.failures(counts(case, op))[last] | (
+            abandoned[last] & _call_failures(case, counts(case, op))[mine]
+        )
     return served, failed
 
 

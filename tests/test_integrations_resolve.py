@@ -58,10 +58,8 @@ def refused(use: str) -> str:
 def test_the_fixed_names_are_registered() -> None:
     """Scripts rely on these ten names (design, "Fixed names")."""
     patterns = ("httpx", "pybreaker", "tenacity", "requests")
-    assert set(REGISTRY) == {f"{kind}-{name}" for kind in ("guide", "fixed") for name in patterns} | {
-        "reference",
-        "fast",
-    }
+    fixed = {f"{kind}-{name}" for kind in ("guide", "fixed") for name in patterns}
+    assert fixed | {"reference", "fast"} <= set(REGISTRY)
 
 
 @pytest.mark.parametrize("name", REGISTRY)

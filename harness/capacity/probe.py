@@ -16,7 +16,8 @@ class ProbeResult:
 
     `carried`: answered ok per second. `excess`: natural logarithm of the worst objective's measure over its bound:
     0 at the boundary, positive when it is broken, nan when an objective gives no number. `settled`: the calls in flight
-    did not grow. `limit`: who else but the server was the limit (the generator, say); empty for nobody.
+    did not grow. Parts of a mean response time: `queueing_s` behind the session's previous call or for a slot,
+    `dispatch_s` in the generator. `limit`: who else but the server was the limit (the generator, say); empty: nobody.
     """
 
     rate: float
@@ -27,6 +28,8 @@ class ProbeResult:
     p95_s: float = math.nan
     p99_s: float = math.nan
     mean_s: float = math.nan
+    queueing_s: float = 0.0
+    dispatch_s: float = 0.0
     error_rate: float = 0.0
     settled: bool = True
     limit: str = ""

@@ -102,8 +102,11 @@ def fit(loads: Sequence[float], rates: Sequence[float], seed: int = 1) -> Scalab
 
 
 def fit_probes(probes: Sequence[ProbeResult]) -> Scalability:
-    """Fit what settled probes carried over the calls they had in flight (Little's law); raises UsageError as `fit`."""
-    used = [probe for probe in probes if probe.settled and probe.in_flight > 0]
+    """Fit what settled probes carried over the calls they had in flight (Little's law); raises UsageError as `fit`.
+
+    A probe with less than one call in flight is left out: the law begins with one.
+    """
+    used = [probe for probe in probes if probe.settled and probe.in_flight >= 1]
     return fit([probe.in_flight for probe in used], [probe.carried for probe in used])
 
 

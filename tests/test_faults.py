@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "sequence": {"steps": ["cut*4", "status:503"]},
     "quota": {"rate": 5},
     "store": {"store": "redis"},
+    "registry": {"mode": "missing"},
     "external": {"apply": "true", "undo": "true", "proof": "status(/health) != 200"},
 }
 """Parameters of the kinds that need some."""
@@ -93,7 +95,7 @@ def test_a_tcp_kind_is_carried_in_the_direction_that_is_asked_for(kind: FaultKin
     assert all(type(value) is int for toxic in both for value in toxic.attributes.values())
 
 
-@each_kind("witness", "process", "store", "external")
+@each_kind("witness", "process", "store", "registry", "external")
 def test_other_kinds_are_not_carried_by_toxiproxy(kind: FaultKind) -> None:
     assert kind.toxics(example(kind)) is None
 
@@ -140,6 +142,13 @@ def slow(ms: int) -> Probe:
 
 
 PROOFS: list[tuple[str, dict[str, Any], Probe, bool]] = [
+    ("registry", {}, replace(HEALTHY, body=b"[]"), True),
+    ("registry", {}, replace(HEALTHY, body=b'["127.0.0.2"]'), False),
+    ("registry", {"mode": "error"}, replace(HEALTHY, status=500), True),
+    ("registry", {"mode": "slow", "slow": 0.5}, slow(490), True),
+    ("registry", {"mode": "moved"}, replace(HEALTHY, headers={"x-moved": "1"}), True),
+    ("registry", {"mode": "moved"}, replace(HEALTHY, body=b'["127.0.0.2"]'), False),
+    ("restart", {}, replace(HEALTHY, outcome="connect_error"), True),
     ("latency", {}, slow(490), True),
     ("latency", {}, slow(300), False),
     ("latency", {"jitter": 0.5}, slow(260), True),

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "harness"
-BASE = {"model", "errors", "clock", "spool", "rng", "channel", "data", "taxonomy", "units"}
+BASE = {"model", "errors", "clock", "spool", "rng", "channel", "data", "dns", "taxonomy", "units"}
 """The bottom row: frozen types, the error tree, the clock, raw records; standard library only."""
 
 MAY_IMPORT = {
@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "rng": set(),
     "channel": set(),
     "data": set(),
+    "dns": set(),
     "taxonomy": set(),
     "units": set(),
     "plan": BASE,
@@ -36,6 +37,7 @@ MAY_IMPORT = {
     "load": BASE | {"plan", "policy", "integrations"},
     "simulate": BASE | {"plan", "policy", "faults", "load", "twin", "integrations"},
     "stack": BASE,
+    "discovery": BASE,
     "mesh": BASE | {"policy"},
     "manifests": BASE | {"policy", "mesh"},
     "evidence": BASE | {"faults"},
@@ -51,7 +53,7 @@ MAY_IMPORT = {
 
 EDGES = {"run", "judge", "demo", "cli", "pytest_plugin", ""}
 """What a user starts; adapt reads source text only."""
-STANDARD_ONLY = ("model", "errors", "clock", "spool", "rng", "channel", "data", "taxonomy", "units", "plan", "policy")
+STANDARD_ONLY = ("model", "errors", "clock", "spool", "rng", "channel", "data", "dns", "taxonomy", "units", "plan", "policy")
 FOREIGN_INTERPRETER = ("load/host.py", "load/session.py", "load/driver.py", "load/driver_async.py", "load/caller.py")
 
 

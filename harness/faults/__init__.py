@@ -14,6 +14,7 @@ from harness.faults.lost_reply import COMMIT_THEN_DROP, COMMIT_THEN_STATUS, DROP
 from harness.faults.process import KILL, PAUSE, RESTART
 from harness.faults.quota import QUOTA
 from harness.faults.refuse import REFUSE
+from harness.faults.registry import REGISTRY
 from harness.faults.reset_peer import RESET_PEER
 from harness.faults.sequence import SEQUENCE
 from harness.faults.slicer import SLICER
@@ -49,6 +50,7 @@ REGISTERED = (
     KILL,
     RESTART,
     STORE,
+    REGISTRY,
     EXTERNAL,
 )
 

@@ -54,12 +54,20 @@ class Canary:
     """Probes listeners until closed; the timeline tells it which faults to prove."""
 
     def __init__(
-        self, name: str, address: Address, rows: Path, clock: Clock, aim: Callable[[Fault], Address] | None = None
+        self,
+        name: str,
+        address: Address,
+        rows: Path,
+        clock: Clock,
+        aim: Callable[[Fault], Address] | None = None,
+        registry: Callable[[Ask], Probe] | None = None,
     ) -> None:
-        """`aim`: the listener through which a fault shows its effect; the one whose health is asked for by default."""
+        """`aim`: the listener through which a fault shows its effect; the one whose health is asked for by default.
+        `registry` looks at what registry faults are about."""
         self._name = name
         self._address = address
         self._aim = aim or (lambda fault: address)
+        self._registry = registry
         self._rows = rows
         self._clock = clock
         self._asked: dict[tuple[str, int], Subject] = {}
@@ -116,6 +124,11 @@ class Canary:
         row_name, now_ns = f"{self._name}:{fault.name}", self._clock.now_ns
         if kind.plane == "external" and parse_proof(params["proof"]) is None:
             return Subject(row_name, lambda: command_look(fault, now_ns), lambda probe: not probe.outcome, now_ns())
+        if kind.plane == "registry" and self._registry is not None:
+            look_up, asked = self._registry, kind.ask(params)
+            return Subject(
+                row_name, lambda: look_up(asked), lambda probe: kind.effective(params, [probe]), now_ns()
+            )
         ask, rule = kind.ask(params), PLAIN if kind.plane in ("toxiproxy", "external") else fault.name
         address = self._aim(fault)
         return Subject(

@@ -39,6 +39,18 @@ _BREAKER: Mapping[str, Any] = {
     "success_threshold": 1,
 }
 
+_SPREAD: Mapping[str, Any] = {
+    "timeout": {"connect": 5.0, "read": 10.0, "total": 10.0},
+    "retry": {
+        "max_attempts": 3,
+        "on": _NEVER_ARRIVED,
+        "calls": ["open_session", "observe", "predict", "learn"],
+        "backoff": {"initial": 0.0, "multiplier": 1.0, "jitter": "none"},
+        "reraise": True,
+    },
+    "sessions": "one_per_user",
+}
+
 _ENTRIES = (
     Entry(
         "guide-httpx",
@@ -126,6 +138,30 @@ _ENTRIES = (
         "gevent",
         {"timeout": {"connect": 5.0, "read": 10.0, "total": 10.0}, "sessions": "one_per_user"},
         "the requests client corrected: time-outs, a deadline over each call, a pool for all users",
+    ),
+    Entry(
+        "guide-consul",
+        "harness.integrations.guide_consul",
+        "make",
+        "gevent",
+        {"sessions": "one_per_user"},
+        "the guide's Consul client: asks before every call, always takes the first instance, no time-outs on KATO",
+    ),
+    Entry(
+        "fixed-consul",
+        "harness.integrations.fixed_consul",
+        "make",
+        "gevent",
+        _SPREAD,
+        "the Consul client corrected: blocking queries, last good answer kept, real turns, Node.Address as fallback",
+    ),
+    Entry(
+        "fixed-dns",
+        "harness.integrations.fixed_dns",
+        "make",
+        "gevent",
+        _SPREAD,
+        "the client by DNS name corrected: looked up in the background, last good answer kept, follows moved addresses",
     ),
     Entry(
         "reference",

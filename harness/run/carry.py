@@ -28,10 +28,11 @@ class FaultThread:
             "process": stage.witness_plane,
             "store": stage.witness_plane,
             "external": ExternalPlane(stage.leases),
+            **({"registry": stage.front.registry} if stage.front.registry else {}),
         }
         self._clock = MonotonicClock()
         rows = spool / "canary.jsonl"
-        self._canary = Canary(LISTENER, stage.listeners[0], rows, self._clock, stage.aim)
+        self._canary = Canary(LISTENER, stage.listeners[0], rows, self._clock, stage.aim, stage.front.look)
         self._canary.start()
         self._ended = threading.Event()
         self.failure: HarnessError | None = None

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.hops import LOGS
+from harness.faults import Ask, Probe
+from harness.inject.registry import RegistryPlane
+from harness.inject.tcp import ToxiproxyPlane
 from harness.run.parts import start_part
 from harness.run.topology import Layout
 from harness.stack import envoy
@@ -18,23 +21,37 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 Facts = Mapping[str, Any]
+Look = Callable[[Ask], Probe]
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
     """Where the client is told that KATO is; `orders` adds to what the generators are told.
 
-    `facts` are known at once, `closing` are asked for at the end of the load.
+    `facts` are known at once, `closing` are asked for at the end of the load. Where the client asks a registry,
+    `registry` carries its faults and `look` proves them; `registry_at` is the proxy before it.
     """
 
     base_url: str
     orders: Facts = field(default_factory=dict)
     facts: Facts = field(default_factory=dict)
     closing: Callable[[], Facts] = dict
+    registry: RegistryPlane | None = None
+    registry_at: Address | None = None
+    look: Look | None = None
 
 
-def lead_to(layout: Layout, addresses: Sequence[Address], folder: Path, undo: ExitStack) -> Front:
+def lead_to(
+    layout: Layout, addresses: Sequence[Address], folder: Path, plane: ToxiproxyPlane, undo: ExitStack
+) -> Front:
     """The front of a layout before the listeners at `addresses`, one an instance; `undo` takes it down."""
+    if layout.discovery.kind != "none":
+        # A run without a registry shall not wait for it.
+        from harness.run.registry import consul_front, dns_front
+
+        if layout.discovery.kind == "dns":
+            return dns_front(layout, addresses, undo)
+        return consul_front(layout, addresses, folder, plane, undo)
     if layout.translation is not None:
         return _sidecar(layout, addresses, folder, undo)
     if layout.replicas > 1:

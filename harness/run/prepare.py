@@ -97,8 +97,11 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
 
 
 def _check_aims(scenario: Scenario, layout: Layout) -> None:
-    """Faults hit instances that there are, also where the mesh's files say how many."""
+    """Faults hit what there is: instances, also where the mesh's files say how many, and a registry."""
     for fault in scenario.faults:
+        if fault.kind == "registry" and layout.discovery.kind == "none":
+            what = f"fault {fault.name} is about a registry, and the client asks none"
+            raise UsageError(what, "add topology: {discovery: consul} or {discovery: dns}")
         instance = fault.only.get("instance", 0)
         if instance >= layout.replicas:
             what = f"fault {fault.name} hits instance {instance}, and the run has {layout.replicas}, numbered from 0"

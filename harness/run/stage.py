@@ -21,7 +21,7 @@ from harness.run.front import Address, Front, at, lead_to
 from harness.run.parts import Part, start_part
 from harness.run.topology import Layout
 from harness.stack import toxiproxy
-from harness.stack.ports import free_port
+from harness.stack.ports import free_port, own_addresses
 
 LISTENER = "kato"
 
@@ -40,7 +40,9 @@ class Stage:
     leases: Leases
 
     def aim(self, fault: Fault) -> Address:
-        """The listener through which a fault shows its effect: that of the instance it names, else the first."""
+        """The listener through which a fault shows its effect: that of what it names, else the first."""
+        if fault.only.get("part") == "registry" and self.front.registry_at is not None:
+            return self.front.registry_at
         return self.listeners[fault.only.get("instance", 0)]
 
 
@@ -67,8 +69,8 @@ def set_stage(
     prefix = f"kato-harness-{os.getpid()}-{time.time_ns():x}"
     plane = ToxiproxyPlane(Api(server.url), leases, prefix, server.restart if server.child else None)
     host = urlsplit(server.url).hostname or "127.0.0.1"
-    listeners = _listen(plane, host, witness.expect("ready")["ports"])
-    front = lead_to(layout, listeners, folder, undo)
+    listeners = _listen(plane, host, witness.expect("ready")["ports"], layout)
+    front = lead_to(layout, listeners, folder, plane, undo)
     told = {"base_url": front.base_url, **front.orders}
     generators = tuple(_generator(order | told, logs, undo) for order in orders)
     ready = tuple(part.expect("ready") for part in generators)
@@ -76,11 +78,12 @@ def set_stage(
     return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases)
 
 
-def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int]) -> tuple[Address, ...]:
+def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int], layout: Layout) -> tuple[Address, ...]:
     """A proxy of ours before each instance."""
+    named = own_addresses(len(ports), host) if layout.discovery.kind == "dns" else ()
     addresses = []
     for instance, upstream in enumerate(ports):
-        address = (host, free_port())
+        address = named[instance] if named else (host, free_port())
         name = LISTENER if len(ports) == 1 else f"{LISTENER}-{instance}"
         plane.listen(name, at(address), f"127.0.0.1:{upstream}", instance=instance)
         addresses.append(address)

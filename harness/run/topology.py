@@ -30,6 +30,7 @@ class Layout:
     discovery: Discovery = field(default_factory=Discovery)
     translation: Translation | None = None
     files: tuple[str, ...] = ()
+    scale: float = 1.0
 
     @property
     def replicas(self) -> int:
@@ -61,7 +62,8 @@ def layout_of(scenario: Scenario, scale: float) -> Layout:
     labels = asked if isinstance(asked, tuple) else ({},) * (asked or 1)
     told = topology.discovery
     times = {name: getattr(told, name) * scale for name in ("interval", "timeout", "ttl")}
-    return Layout(labels, "given" if isinstance(asked, tuple) else "none", topology.balance, replace(told, **times))
+    source = "given" if isinstance(asked, tuple) else "none"
+    return Layout(labels, source, topology.balance, replace(told, **times), scale=scale)
 
 
 def _meshed(files: tuple[str, ...], asked: int | tuple[Labels, ...] | None, scale: float) -> Layout:
@@ -77,4 +79,4 @@ def _meshed(files: tuple[str, ...], asked: int | tuple[Labels, ...] | None, scal
     if not translation.virtual_hosts:
         what = f"the mesh files name no host to route to: {', '.join(files)}"
         raise UsageError(what, "give a VirtualService or a DestinationRule for KATO's service")
-    return Layout(labels, source, translation=translation, files=files)
+    return Layout(labels, source, translation=translation, files=files, scale=scale)

@@ -6,7 +6,7 @@ import random
 import socket
 from pathlib import Path
 
-from harness.errors import PartMissing
+from harness.errors import PartMissing, UsageError
 
 FIRST = 10_240
 DEFAULT_EPHEMERAL_FIRST = 32_768
@@ -32,6 +32,17 @@ def free_port(host: str = "127.0.0.1") -> int:
             if _binds(sock, host, port):
                 return port
     raise PartMissing(f"no free port found on {host} between {FIRST} and {below}", "end what occupies them")
+
+
+def own_addresses(count: int, host: str) -> tuple[tuple[str, int], ...]:
+    """A loopback address each for `count` instances, all with one port, as pods behind one name have.
+
+    `host` is where their listeners will be; raises UsageError where that is not loopback.
+    """
+    if host not in ("127.0.0.1", "localhost"):
+        raise UsageError(f"names need loopback addresses, and Toxiproxy is at {host}", "unset TOXIPROXY_URL")
+    port = free_port("0.0.0.0")
+    return tuple((f"127.0.0.{2 + number}", port) for number in range(count))
 
 
 def _binds(sock: socket.socket, host: str, port: int) -> bool:

@@ -102,12 +102,14 @@ def outcome_of(function: Callable[..., Any], *arguments: Any) -> tuple[str, str]
         return failure.outcome, failure.error
 
 
-FIXED = [name for name in REGISTRY if not name.startswith("guide")]
+DIRECT = [name for name in REGISTRY if not name.endswith(("consul", "dns"))]
+"""Those that speak to the URL given; who asks a registry or watches a name has tests of its own."""
+FIXED = [name for name in DIRECT if not name.startswith("guide")]
 RETRYING = ["fixed-tenacity", "reference"]
 BREAKING = ["fixed-pybreaker", "reference"]
 leaky = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 """guide-httpx leaves its clients to the garbage collector, whenever that comes."""
-each = pytest.mark.parametrize("name", [pytest.param(n, marks=leaky) if n == "guide-httpx" else n for n in REGISTRY])
+each = pytest.mark.parametrize("name", [pytest.param(n, marks=leaky) if n == "guide-httpx" else n for n in DIRECT])
 each_fixed = pytest.mark.parametrize("name", FIXED)
 each_retrying = pytest.mark.parametrize("name", RETRYING)
 each_breaking = pytest.mark.parametrize("name", BREAKING)

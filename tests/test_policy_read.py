@@ -307,7 +307,8 @@ def test_a_client_that_refers_to_itself_is_walked_once() -> None:
 def test_what_is_read_from_built_ins_merges_into_a_promise(name: str) -> None:
     """Read keys fit the policy; of a corrected client nothing is read otherwise than declared."""
     entry = REGISTRY[name]
-    read_keys = read_policy(build(entry, "http://127.0.0.1:9", {"policy": entry.policy}))
+    context = {"policy": entry.policy, "registry": "http://127.0.0.1:9"}
+    read_keys = read_policy(build(entry, "http://127.0.0.1:9", context))
     from_mapping(read_keys)
     promise = merge(entry.policy, read_keys, {})
     both = promise.declared.keys() & promise.read.keys()

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-CLIENT = '''
+CLIENT = """
 import httpx
 
 class KatoClient:
@@ -30,7 +30,7 @@ class KatoClient:
         return self._json("POST", f"/sessions/{session_id}/observe", json=observation)
     def get_predictions(self, session_id):
         return self._json("GET", f"/sessions/{session_id}/predictions")
-'''
+"""
 
 NEIGHBOUR = """
 import time

@@ -56,7 +56,7 @@ class Channel:
 
 
 def pair() -> tuple[Channel, socket.socket]:
-    """The parent's channel and the socket that a child inherits (`pass_fds`, `--control-fd`); close it after the fork."""
+    """The parent's channel and the socket that a child inherits (`pass_fds`, `--control-fd`); close it after."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     return Channel(ours), theirs
 

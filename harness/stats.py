@@ -84,7 +84,7 @@ def quantile_interval(values: NDArray[Any], q: float, confidence: float = CONFID
 
 def _binomial_quantile(share: float, trials: int, p: float) -> int:
     """The least k with P(X ≤ k) ≥ share for X binomial; scipy.stats.binom.ppf without its 2 s of import."""
-    from scipy.special import bdtr, bdtrik  # type: ignore[import-untyped]
+    from scipy.special import bdtr, bdtrik
 
     k = math.ceil(float(bdtrik(share, trials, p)))
     return k - 1 if k > 0 and bdtr(k - 1, trials, p) >= share else k

@@ -11,7 +11,7 @@ from harness.adapt import adapter_text, read_client, scenario_text
 from harness.errors import UsageError
 from harness.scenario import load_scenario
 
-SYNC = '''
+SYNC = """
 class KatoClient:
     def __init__(self, base_url, timeout=5):
         self.base_url = base_url
@@ -23,9 +23,9 @@ class KatoClient:
         return {"status": "okay"}
     def get_predictions(self, session_id):
         return []
-'''
+"""
 
-ASYNC = '''
+ASYNC = """
 class Kato:
     def __init__(self, namespace="default"):
         self.base_url = f"http://kato.{namespace}:8000"
@@ -35,7 +35,7 @@ class Kato:
         return []
     async def aclose(self):
         pass
-'''
+"""
 
 
 def _adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, name: str) -> Any:
@@ -62,7 +62,9 @@ async def _observed(adapter: Any) -> Any:
     return await adapter.observe("user-1", {"strings": ["a"]})
 
 
-def test_an_async_client_that_owns_its_sessions_is_told_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_async_client_that_owns_its_sessions_is_told_the_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a URL parameter the attribute is set; without a create method there is no open_session."""
     import asyncio
 

@@ -72,10 +72,11 @@ def test_parameters_are_recovered_from_noisy_loads(alpha: float, beta: float) ->
 
 
 def test_probes_are_fitted_over_their_calls_in_flight() -> None:
-    """Little's law gives the load of an open probe; one whose backlog grew has none and is left out."""
-    rates = [10, 20, 40, 80, 120, 160]
+    """Little's law gives the load of an open probe; one whose backlog grew has none; below one it says nothing."""
+    rates = [120, 130, 140, 150, 160, 170]
     probes = [ProbeResult(r, True, r, mean_s=0.01 / (1 - r / 200)) for r in rates]
+    idle = ProbeResult(10, True, 10, mean_s=0.01)
     growing = ProbeResult(400, False, 200, mean_s=9.0, settled=False)
-    found = fit_probes([*probes, growing])
-    assert found.measured_to == pytest.approx(160 * 0.05)
+    found = fit_probes([idle, *probes, growing])
+    assert found.measured_to == pytest.approx(170 / 15)
     assert math.isfinite(found.alpha)

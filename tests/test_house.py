@@ -53,7 +53,20 @@ MAY_IMPORT = {
 
 EDGES = {"run", "judge", "demo", "cli", "pytest_plugin", ""}
 """What a user starts; adapt reads source text only."""
-STANDARD_ONLY = ("model", "errors", "clock", "spool", "rng", "channel", "data", "dns", "taxonomy", "units", "plan", "policy")
+STANDARD_ONLY = (
+    "model",
+    "errors",
+    "clock",
+    "spool",
+    "rng",
+    "channel",
+    "data",
+    "dns",
+    "taxonomy",
+    "units",
+    "plan",
+    "policy",
+)
 FOREIGN_INTERPRETER = ("load/host.py", "load/session.py", "load/driver.py", "load/driver_async.py", "load/caller.py")
 
 
@@ -122,8 +135,12 @@ def test_files_and_functions_stay_readable(path: Path) -> None:
 
 def test_no_file_names_an_index_or_a_path_of_a_machine() -> None:
     """Nothing that is committed names a package index, a registry host or somebody's home."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    hosts = re.compile("py" + r"pi\.org|files\.python" + r"hosted\.org|registry\.npm" + r"js\.org|proxy\.go" + r"lang\.org")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    hosts = re.compile(
+        "py" + r"pi\.org|files\.python" + r"hosted\.org|registry\.npm" + r"js\.org|proxy\.go" + r"lang\.org"
+    )
     paths = re.compile(r"(?<![\w.])/(work|farm|root)" + r"/[\w.]")
     for name in filter(None, tracked):
         path = ROOT / name

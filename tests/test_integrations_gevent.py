@@ -43,7 +43,9 @@ except Exception as error:
 print(json.dumps([together, dripped, time.monotonic() - started, len(recorder.rows)]))
 """
 
-GEVENT = [name for name, entry in REGISTRY.items() if entry.runtime == "gevent" and not name.endswith(("consul", "dns"))]
+GEVENT = [
+    name for name, entry in REGISTRY.items() if entry.runtime == "gevent" and not name.endswith(("consul", "dns"))
+]
 
 
 @pytest.mark.parametrize("name", GEVENT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -81,7 +82,7 @@ def test_poisson_gaps_have_the_mean_and_spread_of_the_exponential() -> None:
     """At 100/s the mean gap is 10 ms and the coefficient of variation 1."""
     load = Load(stages=(Stage(100, 100, 200 * SECOND_NS),), arrivals="poisson")
     offsets = list(Plan(load, 3).offsets())
-    gaps = [b - a for a, b in zip(offsets, offsets[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(offsets)]
     mean = sum(gaps) / len(gaps)
     deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
     assert mean == pytest.approx(10_000_000, rel=0.03)

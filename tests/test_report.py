@@ -164,7 +164,7 @@ def test_runs_side_by_side_show_their_slos_too() -> None:
         [("guide", demo_judgement()), ("fixed", judgement_of(failed(status="pass"), exit_code=0))], out
     )
     row = next(line for line in out.getvalue().splitlines() if line.lstrip().startswith("SLO usable"))
-    assert "✗ fail: most calls were rejected" in row
+    assert "✗ fail: most calls were" in row
 
 
 def test_junit_fails_what_decides_skips_what_is_unproven_and_passes_what_held() -> None:

@@ -180,7 +180,7 @@ def _middle(x: Floats, y: Floats) -> float:
 def _root(x: Floats, y: Floats, weights: Floats) -> tuple[float, float]:
     """Where the weighted least-squares line crosses 0, and half of the 95 % interval of that place (delta method);
     the threshold without an interval where the line does not rise."""
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.stats import t
 
     total = float(weights.sum())
     mean_x, mean_y = float(weights @ x) / total, float(weights @ y) / total

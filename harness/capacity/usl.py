@@ -112,7 +112,7 @@ def fit_probes(probes: Sequence[ProbeResult]) -> Scalability:
 
 def _solve(n: Floats, x: Floats, starts: Sequence[tuple[float, float]]) -> Any:
     """(γ, α, β) with the least squares of x, all ≥ 0; the best of several starts."""
-    from scipy.optimize import least_squares  # type: ignore[import-untyped]
+    from scipy.optimize import least_squares
 
     gamma = float(np.max(x / n))
     tries = [

@@ -40,7 +40,7 @@ def p_values(base: Floats, new: Floats) -> Floats:
 
 def normal_scores(values: Floats) -> Floats:
     """Φ⁻¹(rank / (n + 1)) of each value, tied values sharing their mean rank, centred on 0."""
-    from scipy.stats import norm, rankdata  # type: ignore[import-untyped]
+    from scipy.stats import norm, rankdata
 
     scores = norm.ppf(rankdata(values) / (len(values) + 1))
     return np.asarray(scores - scores.mean(), float)

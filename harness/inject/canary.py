@@ -126,9 +126,7 @@ class Canary:
             return Subject(row_name, lambda: command_look(fault, now_ns), lambda probe: not probe.outcome, now_ns())
         if kind.plane == "registry" and self._registry is not None:
             look_up, asked = self._registry, kind.ask(params)
-            return Subject(
-                row_name, lambda: look_up(asked), lambda probe: kind.effective(params, [probe]), now_ns()
-            )
+            return Subject(row_name, lambda: look_up(asked), lambda probe: kind.effective(params, [probe]), now_ns())
         ask, rule = kind.ask(params), PLAIN if kind.plane in ("toxiproxy", "external") else fault.name
         address = self._aim(fault)
         return Subject(

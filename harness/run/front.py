@@ -93,6 +93,4 @@ def endpoints_of(layout: Layout, addresses: Sequence[Address]) -> tuple[Endpoint
     """The mesh's endpoints: the listeners with the labels of their instances."""
     from harness.mesh import Endpoint
 
-    return tuple(
-        Endpoint(host, port, labels) for (host, port), labels in zip(addresses, layout.labels, strict=True)
-    )
+    return tuple(Endpoint(host, port, labels) for (host, port), labels in zip(addresses, layout.labels, strict=True))

@@ -139,6 +139,7 @@ SAMPLES = Layout(
         ("cpu", "d"),
         ("busy", "d"),
         ("in_integration", "d"),
+        ("sockets", "I"),
     ),
     frozenset({"process"}),
 )

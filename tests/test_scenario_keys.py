@@ -51,6 +51,18 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "integration.runtime": ("integration: {runtime: asyncio}", "integration: {runtime: trio}"),
     "integration.inspect": ("integration: {inspect: ['app.kato:breaker']}", "integration: {inspect: breaker}"),
     "integration.scale": ("integration: {scale: 0.1}", "integration: {scale: -1}"),
+    "subject": ("subject: {command: 'front --port {port}', ready: 'http://127.0.0.1:{port}/health'}", "subject: front"),
+    "subject.command": ("subject: {command: front, ready: 'http://127.0.0.1:80'}", "subject: {command: front}"),
+    "subject.ready": ("subject: {command: consume, ready: 'queue:observations'}", "subject: {ready: soon}"),
+    "subject.url": ("subject: {url: 'http://127.0.0.1:8080'}", "subject: {url: 'http://127.0.0.1:{port}'}"),
+    "subject.within": (
+        "subject: {url: 'http://127.0.0.1:8080', within: 5s}",
+        "subject: {url: 'http://127.0.0.1:8080', within: 0s}",
+    ),
+    "subject.env": (
+        "subject: {url: 'http://127.0.0.1:8080', env: {LOG_LEVEL: info}}",
+        "subject: {url: 'http://127.0.0.1:8080', env: LOG_LEVEL}",
+    ),
     "topology": ("topology: {replicas: 3}", "topology: 3"),
     "topology.replicas": ("topology: {replicas: 3}", "topology: {replicas: 0}"),
     "topology.discovery": ("topology: {discovery: consul}", "topology: {discovery: zookeeper}"),

@@ -43,7 +43,7 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
     "breaker": {"source": "word", "state": "word", "from_ns": "int", "to_ns": "int", "worker": "int"},
     "samples": {
         "process": "word", "time_ns": "int", "cpu": "float", "rss": "int", "descriptors": "int", "threads": "int",
-        "lag_ns": "int", "busy": "float", "in_integration": "float",
+        "lag_ns": "int", "busy": "float", "in_integration": "float", "sockets": "int",
     },
 }  # fmt: skip
 """Column kinds of every table: int (int64), float (float64), word (category).

@@ -186,9 +186,10 @@ class Case:
     def hooked(self) -> bool:
         """Whether attempts are seen at the client's side, so that none is evidence of none.
 
-        A client that sends from threads of its own loses the call on the way: its attempts belong to nobody.
+        A client that sends from threads of its own loses the call on the way: its attempts belong to nobody. What is
+        sent to a service is no attempt to reach KATO: a subject's own are not seen.
         """
-        if not len(self.history.attempts):
+        if not len(self.history.attempts) or "subject" in self.facts:
             return False
         known = np.zeros(len(self.calls), bool)
         known[self.attempt_rows[self.attempt_rows >= 0]] = True

@@ -147,7 +147,8 @@ class Recorder:
         inside: float,
     ) -> None:
         """What the process used in the last second (see spool.SAMPLES)."""
-        self._append(_sample(SAMPLES.tag, self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside))
+        row = (self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside, 0)
+        self._append(_sample(SAMPLES.tag, *row))
 
     def take_tally(self) -> Counter[tuple[str, str, int]]:
         """The counts since the last take."""

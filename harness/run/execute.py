@@ -45,6 +45,8 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
             seed=prepared.scenario.seed,
             orders=prepared.orders(folder),
             layout=prepared.layout,
+            subject=prepared.scenario.subject,
+            beside=Path(prepared.scenario.path).resolve().parent,
         )
         promise = promise_of(prepared, stage.ready[0])
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
@@ -73,6 +75,8 @@ def _closing_facts(stage: Stage) -> tuple[dict[str, Any], HarnessError | None]:
         facts |= stage.front.closing()
     except HarnessError as error:
         trouble = trouble or error
+    if stage.service is not None:
+        facts |= stage.service.facts()
     facts["warnings"] = list(stage.witness_plane.control.warnings)
     facts["leftovers"] = list(stage.plane.close())
     facts["toxiproxy_restarts"] = stage.plane.restarts

@@ -26,6 +26,8 @@ def known_facts(prepared: Prepared, stage: Stage, policy: Policy, load: Load, fo
         facts["keep_alive_s"] = load_profile(prepared.profile(folder)).keep_alive_s
     if not layout.plain:
         facts |= {"replicas": layout.replicas, **stage.front.facts}
+    if stage.service is not None:
+        facts |= stage.service.facts()
     if layout.translation is not None:
         facts["mesh"] = _mesh(prepared, stage, policy, load)
     return facts

@@ -69,6 +69,7 @@ def check_modelled(prepared: Prepared) -> None:
     refused = {
         "replicas, meshes and registries are real parts": not prepared.layout.plain,
         f"{prepared.target} is a KATO in real time": bool(prepared.target),
+        "a service under test runs in real time": prepared.scenario.subject.asked,
         f"the client's own interpreter {use.python} has a clock of its own": bool(use.python),
         f"fault {', '.join(real)} acts on real parts": bool(real),
     }

@@ -19,7 +19,9 @@ from harness.inject.toxiproxy import Api
 from harness.model import Fault
 from harness.run.front import Address, Front, at, lead_to
 from harness.run.parts import Part, start_part
+from harness.run.subject import Service, up
 from harness.run.topology import Layout
+from harness.scenario.subject import Subject
 from harness.stack import toxiproxy
 from harness.stack.ports import free_port, own_addresses
 
@@ -38,6 +40,7 @@ class Stage:
     plane: ToxiproxyPlane
     witness_plane: WitnessPlane
     leases: Leases
+    service: Service | None = None
 
     def aim(self, fault: Fault) -> Address:
         """The listener through which a fault shows its effect: that of what it names, else the first."""
@@ -55,8 +58,13 @@ def set_stage(
     seed: int,
     orders: list[dict[str, Any]],
     layout: Layout,
+    subject: Subject,
+    beside: Path,
 ) -> Stage:
-    """Start everything; `undo` takes it down in reverse. Raises PartMissing or what the integration's import says."""
+    """Start everything; `undo` takes it down in reverse. A subject runs in the folder `beside`.
+
+    Raises PartMissing or what the integration's import says.
+    """
     spool, logs = folder / "spool", folder / "logs"
     arguments = ["--spool", str(spool / "witness.raw"), "--profile", profile, "--seed", str(seed)]
     arguments += ["--target", target] if target else ["--replicas", str(layout.replicas)]
@@ -71,11 +79,18 @@ def set_stage(
     host = urlsplit(server.url).hostname or "127.0.0.1"
     listeners = _listen(plane, host, witness.expect("ready")["ports"], layout)
     front = lead_to(layout, listeners, folder, plane, undo)
-    told = {"base_url": front.base_url, **front.orders}
+    service = up(subject, _environment(front), folder, beside, undo, None) if subject.asked else None
+    told = {"base_url": (service and service.base_url) or front.base_url, **front.orders}
     generators = tuple(_generator(order | told, logs, undo) for order in orders)
     ready = tuple(part.expect("ready") for part in generators)
     witness_plane = WitnessPlane(WitnessControl(witness.channel), seed)
-    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases)
+    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases, service)
+
+
+def _environment(front: Front) -> dict[str, str]:
+    """What a subject is told: where KATO is (our proxy), and the registry where there is one."""
+    registry = {"REGISTRY_URL": str(front.orders["registry"])} if "registry" in front.orders else {}
+    return {"KATO_URL": front.base_url, **registry}
 
 
 def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int], layout: Layout) -> tuple[Address, ...]:

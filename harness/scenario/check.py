@@ -13,6 +13,7 @@ def check(scenario: Scenario, sink: Sink) -> None:
     """Note every problem between the keys of a scenario that was read."""
     _load(scenario, sink)
     _target(scenario, sink)
+    _subject(scenario, sink)
     _topology(scenario, sink)
     _aims(scenario, sink)
     _fault_names(scenario, sink)
@@ -58,6 +59,16 @@ def _target(scenario: Scenario, sink: Sink) -> None:
         sink.note(
             at(scenario, "load.sessions.concurrent"), what, f"at most {target.footprint.max_nodes} concurrent sessions"
         )
+
+
+def _subject(scenario: Scenario, sink: Sink) -> None:
+    subject = scenario.subject
+    if subject.command and not subject.ready:
+        what = "the subject has a command and nothing that says when it is up"
+        sink.note(at(scenario, "subject.command"), what, "add ready: http://127.0.0.1:{port}/health")
+    if not subject.command and "{port}" in subject.ready + subject.url:
+        what = "{port} is a port for the subject's command, and it has none"
+        sink.note(at(scenario, "subject"), what, "add a command, or write the port of the service that runs already")
 
 
 def _topology(scenario: Scenario, sink: Sink) -> None:

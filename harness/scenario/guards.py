@@ -19,14 +19,11 @@ def check_permissions(
 
     `targets`, `destructive` and `writes` are --allow-target, --allow-destructive and --allow-writes.
     """
+    allowed = {*scenario.guards.allow_target, *targets}
+    if scenario.subject.origin and not scenario.subject.command:
+        _check_host(host_of(reveal(scenario.subject.origin)), allowed)
     if not scenario.target.embedded:
-        host = host_of(reveal(scenario.target.url))
-        allowed = {*scenario.guards.allow_target, *targets}
-        if not loopback(host) and host not in allowed:
-            raise UsageError(
-                f"{host} is not a target that may be loaded",
-                f"--allow-target {host}, or guards: {{allow_target: [{host}]}}",
-            )
+        _check_host(host_of(reveal(scenario.target.url)), allowed)
         if scenario.load.mix.get("learn") and not writes:
             raise UsageError(
                 "learn writes patterns that stay on a KATO that we didn't start",
@@ -37,6 +34,12 @@ def check_permissions(
         raise UsageError(
             f"marked destructive: {', '.join(marked)}", "--allow-destructive, on a target that may be harmed"
         )
+
+
+def _check_host(host: str, allowed: Collection[str]) -> None:
+    if not loopback(host) and host not in allowed:
+        cure = f"--allow-target {host}, or guards: {{allow_target: [{host}]}}"
+        raise UsageError(f"{host} is not a target that may be loaded", cure)
 
 
 def destructive_parts(scenario: Scenario) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from harness.scenario.leaves import (
 from harness.scenario.nodes import Node, Where
 from harness.scenario.policykeys import POLICY
 from harness.scenario.special import ABORT, FORMAT, LAW, PROFILE, SLO, STAGES, TARGET_URL, USE, StageSpec
+from harness.scenario.subject import Subject
 from harness.scenario.topology import Topology
 
 NODE_PREFIX = "kh-"
@@ -248,6 +249,7 @@ class Scenario:
     integration: IntegrationUse = key(
         Record(IntegrationUse, short="use"), "the client under test", factory=IntegrationUse
     )
+    subject: Subject = key(Record(Subject), "a service between the load and KATO", factory=Subject)
     topology: Topology = key(Record(Topology), "what stands between", factory=Topology)
     load: LoadSpec = key(Record(LoadSpec, short="rate"), "what is offered", factory=LoadSpec)
     phases: Phases = key(Record(Phases), "lengths around the faults", factory=Phases)

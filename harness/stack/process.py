@@ -87,9 +87,12 @@ def wait_until(child: Child, ready: Callable[[], bool], within_s: float) -> None
         time.sleep(POLL_S)
 
 
-def stop(child: Child, grace_s: float = 3.0) -> int:
-    """End the child's whole session: SIGTERM, and SIGKILL for what is left after `grace_s` s. Its exit code."""
-    if child.alive:
+def stop(child: Child, grace_s: float = 3.0, gently: bool = True) -> int:
+    """End the child's whole session: SIGTERM, and SIGKILL for what is left after `grace_s` s. Its exit code.
+
+    Not `gently`: SIGKILL at once.
+    """
+    if child.alive and gently:
         _signal_group(child, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.process.wait(grace_s)

@@ -53,7 +53,9 @@ def test_a_subject_ends_with_all_it_started(tmp_path: Path) -> None:
 
 def test_an_end_that_nobody_asked_for_is_kept(tmp_path: Path) -> None:
     """With its exit code; one by `kill` is not."""
-    service = started(tmp_path, "import pathlib, sys\npathlib.Path('ready').touch()\nsys.exit(3)\n")
+    body = "import pathlib, sys, time\npathlib.Path('ready').touch()\nwhile not pathlib.Path('go').exists():\n"
+    service = started(tmp_path, f"{body}    time.sleep(0.01)\nsys.exit(3)\n")
+    (tmp_path / "go").touch()
     service.child.process.wait(20)
     service.look()
     service.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -37,6 +38,14 @@ def started(tmp_path: Path, body: str, within_s: float = 20.0) -> subject.Subjec
     return subject.start(f"{sys.executable} service.py", {"A": "b"}, tmp_path, tmp_path / "log", ready.exists, within_s)
 
 
+def alive(one: psutil.Process) -> bool:
+    """Neither gone nor a zombie that waits for its parent."""
+    try:
+        return bool(one.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 SLEEPS = "import pathlib, time\npathlib.Path('ready').touch()\ntime.sleep(60)\n"
 
 
@@ -47,7 +56,10 @@ def test_a_subject_ends_with_all_it_started(tmp_path: Path) -> None:
     family = psutil.Process(service.child.process.pid).children(recursive=True)
     assert family
     service.stop()
-    assert not any(psutil.pid_exists(one.pid) and one.status() != "zombie" for one in family)
+    deadline = time.monotonic() + 30
+    while any(alive(one) for one in family) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(alive(one) for one in family)
     assert service.exits == []
 
 

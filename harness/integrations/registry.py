@@ -169,7 +169,7 @@ _ENTRIES = (
         "make",
         "gevent",
         {
-            "timeout": {"connect": 5.0, "read": 5.0, "pool": 5.0, "total": 20.0},
+            "timeout": {"connect": 5.0, "read": 10.0, "pool": 5.0, "total": 20.0},
             "retry": _RETRY,
             "breaker": _BREAKER,
             "calls": _WRITES_ONLY_IF_NEVER_ARRIVED,

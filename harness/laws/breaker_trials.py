@@ -161,7 +161,7 @@ def half_open_single_trial(case: Case) -> Ruling:
         return broken(case, crowd.at_once, reason, measured=str(most), bound=str(allowed))
     if came < LEAST_CALLS:
         said = f"only {plural(came, 'call')} came during {plural(len(found), 'trial')}, {LEAST_CALLS} are needed"
-        return inconclusive(f"{said}; it takes {exercise('B5')}")
+        return (inconclusive if came else unexercised)(f"{said}; it takes {exercise('B5')}")
     reason = f"{plural(came, 'call')} came during {plural(len(found), 'trial')}, and at most {most} was tried at once"
     return passed(reason, measured=str(most), bound=str(allowed))
 

@@ -61,4 +61,5 @@ def policy_matches_code(case: Case) -> Ruling:
     if not found:
         return passed(f"{plural(len(both), 'number')} declared and read agree")
     shown = "; ".join(f"{finding.where}: {finding.reason}" for finding in found[:3])
-    return Ruling("fail", f"{plural(len(found), 'number')} differ: {shown}", measured=f"{len(found)} of {len(both)}")
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    return Ruling("fail", f"{shown}{more}", measured=f"{len(found)} of {len(both)}")

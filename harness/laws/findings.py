@@ -25,7 +25,7 @@ def differences(case: Case) -> tuple[Finding, ...]:
     """A finding for each policy key whose declared value isn't the one read from the client's objects."""
     declared, read = case.promise.declared, case.promise.read
     return tuple(
-        Finding("K2", key, f"declared {_shown(declared[key])}, read {_shown(read[key])}", "make the two agree")
+        Finding("K2", key, _difference(declared[key], read[key]), "make the two agree")
         for key in sorted(declared.keys() & read.keys())
         if not same(declared[key], read[key])
     )
@@ -47,6 +47,15 @@ def same(one: object, other: object) -> bool:
 def _of_kato(words: Iterable[object]) -> set[str]:
     named = set(map(str, words))
     return (named | ({"connect_timeout", "read_timeout"} if "timeout" in named else set())) - OWN
+
+
+def _difference(declared: object, read: object) -> str:
+    """Both values; of two lists only what one has and the other hasn't."""
+    if not (isinstance(declared, (list, tuple)) and isinstance(read, (list, tuple))):
+        return f"declared {_shown(declared)}, read {_shown(read)}"
+    one, other = _of_kato(declared), _of_kato(read)
+    sides = ((one - other, "declared and not read"), (other - one, "read and not declared"))
+    return "; ".join(f"{', '.join(sorted(words))} {side}" for words, side in sides if words)
 
 
 def _shown(value: object) -> str:

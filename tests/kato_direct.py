@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from harness import contracts
 from harness.conform.replay import Reply, Send
 from harness.twin.http import Request
 from harness.twin.kato import Kato
@@ -27,10 +28,10 @@ class Clock:
         self.seconds += seconds
 
 
-def new_kato(clock: Clock | None = None, **settings: str) -> Kato:
+def new_kato(clock: Clock | None = None, release: str = contracts.LATEST, **settings: str) -> Kato:
     """A KATO whose identifiers count up."""
     numbers = itertools.count(1)
-    return Kato(now=clock or Clock(), identifiers=lambda: f"{next(numbers):032x}", settings=settings)
+    return Kato(now=clock or Clock(), identifiers=lambda: f"{next(numbers):032x}", settings=settings, release=release)
 
 
 def sender(kato: Kato) -> Send:

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kato_direct import Clock, new_kato, sender
 
+from harness import contracts
+from harness.cli import main
 from harness.conform import Case, ConformReport, conform, load_cases, replay
 from harness.conform.compare import differences
-from harness.conform.contract import Expected
+from harness.conform.contract import Expected, shipped
 from harness.conform.exchanges import askable, load_exchanges
 from harness.conform.record import recorded
 from harness.conform.replay import Reply
@@ -222,3 +224,32 @@ def test_the_twin_conforms_over_the_wire() -> None:
     assert [(row.case, row.step, row.differences) for row in report.rows if not row.passed] == []
     assert len({row.case for row in report.rows}) > 100
     assert report.passed
+
+
+def test_the_command_line_records_and_then_replays_its_own_recording(tmp_path: Path) -> None:
+    """`conform --record URL --out FILE` writes cases that the same server passes (a new release is absorbed so)."""
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(json.dumps(case) + "\n" for case in shipped("cases.jsonl")[:2]))
+    recording = tmp_path / "recorded.jsonl"
+    with serve_in_thread() as served:
+        url = served.url
+        assert cli("conform", url, "--record", "--cases", str(few), "--out", str(recording)) == 0
+        assert cli("conform", url, "--cases", str(recording)) == 0
+        assert cli("conform", url, "--out", str(recording)) == UsageError.exit_code
+
+
+def cli(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+def test_contract_data_lies_under_its_release() -> None:
+    """Each release says which version was recorded; the twin tells that version of itself."""
+    assert contracts.LATEST in contracts.releases()
+    for release in contracts.releases():
+        assert contracts.version(release).startswith(release + ".")
+        assert load_cases(release=release)
+        send = sender(new_kato(release=release))
+        assert json.loads(send("GET", "/", {}, b"")[2])["version"] == contracts.version(release)
+    assert contracts.data("no such file") == b""

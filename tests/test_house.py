@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "faults": BASE,
     "scenario": BASE | {"plan", "policy", "faults", "slo"},
     "inject": BASE | {"faults", "stack"},
-    "twin": BASE,
+    "twin": BASE | {"contracts"},
     "contracts": set(),
     "conform": BASE | {"contracts", "twin"},
     "integrations": BASE | {"policy", "load"},

@@ -8,29 +8,55 @@ from pathlib import Path
 
 import click
 
+from harness.contracts import LATEST, releases
+from harness.errors import UsageError
+
+RELEASE = click.Choice(releases())
+
 
 @click.command()
 @click.option("--port", type=int, default=0, help="Port to listen on; default: a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--profile", default="instant", show_default=True, help="instant, kato-1w, kato-4w or a JSON file.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of service times.")
+@click.option("--kato", "release", type=RELEASE, default=LATEST, show_default=True, help="The release to imitate.")
 @click.option("--spool", type=click.Path(path_type=Path), help="File that gets a record of each arrival.")
-def twin(port: int, host: str, profile: str, seed: int, spool: Path | None) -> int:
+def twin(port: int, host: str, profile: str, seed: int, release: str, spool: Path | None) -> int:
     """Run the embedded KATO until a signal; its URL is the first line on stdout."""
     from harness.twin.__main__ import main
 
-    arguments = ["--host", host, "--port", str(port), "--profile", profile, "--seed", str(seed)]
+    arguments = ["--host", host, "--port", str(port), "--profile", profile, "--seed", str(seed), "--kato", release]
     return main([*arguments, "--spool", str(spool)] if spool else arguments)
 
 
 @click.command()
 @click.argument("url")
 @click.option("--cases", type=click.Path(exists=True, path_type=Path), help="Other cases than the shipped ones.")
+@click.option("--kato", "release", type=RELEASE, default=LATEST, show_default=True, help="The release to be like.")
+@click.option("--record", "recording", is_flag=True, help="Write down how URL answers the cases, as cases.")
+@click.option("--out", type=click.Path(path_type=Path), help="The file that --record writes; default: stdout.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def conform(url: str, cases: Path | None, as_json: bool) -> int:
+def conform(url: str, cases: Path | None, release: str, recording: bool, out: Path | None, as_json: bool) -> int:
     """Run KATO's contract cases against URL; 0 when every case answers as recorded."""
     from harness.conform import conform as run_cases
+    from harness.conform import load_cases, record
 
-    report = run_cases(url, cases)
+    if recording:
+        text = record(url, load_cases(cases, release))
+        _write(out, text)
+        return 0
+    if out is not None:
+        raise UsageError("--out is where --record writes", "add --record, or leave --out out")
+    report = run_cases(url, cases, release)
     sys.stdout.write(json.dumps(report.as_json(), indent=1) + "\n" if as_json else report.render())
     return 0 if report.passed else 1
+
+
+def _write(out: Path | None, text: str) -> None:
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out}: {error.strerror}", "name a file in a folder that exists") from None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from harness import contracts
 from harness.errors import UsageError
 
-VERSION = "3.10"
 NO_BODY = object()
 """The request has no body."""
 
@@ -54,16 +53,15 @@ class Case:
     steps: tuple[Step, ...]
 
 
-def shipped(name: str, version: str = VERSION) -> list[dict[str, Any]]:
+def shipped(name: str, release: str = contracts.LATEST) -> list[dict[str, Any]]:
     """The records of one shipped file of contract data, like `cases.jsonl`."""
-    text = (files("harness") / "contracts" / version / name).read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in contracts.data(name, release).decode().split("\n") if line]
 
 
-def load_cases(path: Path | None = None) -> list[Case]:
+def load_cases(path: Path | None = None, release: str = contracts.LATEST) -> list[Case]:
     """The cases of a file, or the shipped ones; raises UsageError naming the line that is no case."""
     if path is None:
-        return [_case(record) for record in shipped("cases.jsonl")]
+        return [_case(record) for record in shipped("cases.jsonl", release)]
     return list(_read(path))
 
 

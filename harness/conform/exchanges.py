@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness import contracts
 from harness.conform.contract import ANY_BODY, NO_BODY, Expected, Step, shipped
 from harness.conform.report import LeftOut
 
@@ -47,9 +48,9 @@ class Exchange:
         return all(self.deps[name] == UP for name in STORES) and "kato" not in self.deps
 
 
-def load_exchanges() -> list[Exchange]:
+def load_exchanges(release: str = contracts.LATEST) -> list[Exchange]:
     """All shipped exchanges, in recorded order."""
-    records = shipped("exchanges.jsonl")
+    records = shipped("exchanges.jsonl", release)
     names = _Names(records)
     return [_exchange(number, record, names) for number, record in enumerate(records, 1)]
 

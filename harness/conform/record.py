@@ -6,22 +6,20 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from harness.conform.contract import NO_BODY, Case, Step, load_cases
+from harness.conform.contract import NO_BODY, Case, Step
 from harness.conform.replay import Send, Sleep, body_of, filled, new_run, request_of
 from harness.conform.wire import sender
 
 
-def record(url: str, target: Path, cases: Path | None = None) -> int:
-    """Ask the requests of `cases` (default: the shipped ones) of the server at `url` and write the answers to `target`.
+def record(url: str, cases: Iterable[Case]) -> str:
+    """The requests of `cases` with the answers of the server at `url`, as the text of a case file.
 
-    Returns the number of cases. Raises UsageError for a bad URL or file, PartMissing where nobody answers.
+    Raises UsageError for a bad URL, PartMissing where nobody answers.
     """
-    lines = [json.dumps(case, ensure_ascii=False) for case in recorded(load_cases(cases), sender(url), time.sleep)]
-    target.write_text("".join(f"{line}\n" for line in lines))
-    return len(lines)
+    lines = [json.dumps(case, ensure_ascii=False) for case in recorded(cases, sender(url), time.sleep)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def recorded(cases: Iterable[Case], send: Send, sleep: Sleep) -> list[dict[str, Any]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Any
 
-from harness.conform.contract import VERSION
+from harness import contracts
 from harness.conform.replay import Send, body_of
 from harness.conform.report import LeftOut, Row
 
@@ -25,11 +24,11 @@ NOT_IMITATED = (
 """What the twin deliberately leaves out."""
 
 
-def check_schema(send: Send) -> Row:
+def check_schema(send: Send, release: str = contracts.LATEST) -> Row:
     """One row: paths, methods and the fields of all bodies are those of the shipped document."""
     status, headers, raw = send("GET", "/openapi.json", {}, b"")
     got = body_of(headers, raw)
-    expected = json.loads((files("harness") / "contracts" / VERSION / "openapi.json").read_text())
+    expected = json.loads(contracts.data("openapi.json", release))
     shape = got if status == 200 and isinstance(got, Mapping) else {}
     wanted, given = set(_members(expected)), set(_members(shape))
     wrong = [f"lacks {name}" for name in sorted(wanted - given)] + [f"adds {name}" for name in sorted(given - wanted)]

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness import contracts
 from harness.errors import EXIT_OK, HarnessError
 from harness.twin.control import obey
 from harness.twin.process import Options, Process, Tls
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             port=arguments.port,
             seed=arguments.seed,
             replicas=arguments.replicas,
+            release=arguments.kato,
         )
         _prepare(child=arguments.control_fd is not None)
         asyncio.run(_run(options, arguments.control_fd))
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--profile", default="instant", help="instant, kato-1w, kato-4w or a JSON file")
     parser.add_argument("--seed", type=int, default=0, help="seed of service times and fault rules")
+    parser.add_argument("--kato", choices=contracts.releases(), default=contracts.LATEST, help="the release to imitate")
     parser.add_argument("--spool", type=Path, help="file that gets one record for each arrival")
     parser.add_argument("--replicas", type=int, default=1, help="instances of KATO, each on a port of its own")
     parser.add_argument("--target", default="", help="forward to this KATO instead of answering")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from harness import contracts
 from harness.model import OPERATIONS
 from harness.rng import Stream
 from harness.twin.census import Census
@@ -65,6 +66,7 @@ def embedded_witnesses(
     seed: int = 0,
     kato: Handler | None = None,
     warn: Callable[[str], None] = ignore,
+    release: str = contracts.LATEST,
 ) -> tuple[Witness, ...]:
     """A witness an instance (one for each of `arrivals`), all with the same sessions, as those in one Redis are.
 
@@ -73,7 +75,8 @@ def embedded_witnesses(
     if kato is None:
         from harness.twin.kato import Kato
 
-        kato = Kato(identifiers=Identifiers(seed, "identifiers"), settings=_server_settings(profile))
+        identifiers = Identifiers(seed, "identifiers")
+        kato = Kato(identifiers=identifiers, settings=_server_settings(profile), release=release)
     common = Common()
     witnesses = tuple(Witness(timers, recorder, number, common) for number, recorder in enumerate(arrivals))
     shared = len(witnesses) > 1

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import contracts
 from harness.errors import HarnessError, UsageError
 from harness.spool import SAMPLES, SpoolWriter
 from harness.twin.drivers import Listener, LoopTimers
@@ -53,6 +54,8 @@ class Options:
     seed: int = 0
     replicas: int = 1
     """Instances of the embedded KATO, each with a listener of its own; `port` is the first one's."""
+    release: str = contracts.LATEST
+    """Whose contract the embedded KATO keeps."""
     kato: Handler | None = None
     """What answers instead of the embedded KATO."""
 
@@ -246,4 +249,4 @@ def make_witnesses(
         return (forwarding_witness(timers, arrivals[0], parse_target(options.target, tls.ca, tls.cert, tls.key)),)
     from harness.twin.embedded import embedded_witnesses
 
-    return embedded_witnesses(timers, arrivals, options.profile, options.seed, options.kato, warn)
+    return embedded_witnesses(timers, arrivals, options.profile, options.seed, options.kato, warn, options.release)

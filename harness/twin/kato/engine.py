@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from harness import contracts
 from harness.twin.kato import cors
 from harness.twin.kato.bodies import decode_observation
 from harness.twin.kato.calls import Call
@@ -43,7 +44,7 @@ def _identifier() -> str:
 
 
 class Kato:
-    """What one worker of KATO 3.10.1 with its stores answers (contract in `contracts/3.10`).
+    """What one worker of KATO with its stores answers (contract in `contracts/<release>`).
 
     `settings` are environment variables; raises UsageError for one with which KATO would not start. `now` gives
     wall-clock seconds, `identifiers` 32 hexadecimal digits that never repeat.
@@ -55,8 +56,9 @@ class Kato:
         now: Callable[[], float] = time.time,
         identifiers: Callable[[], str] = _identifier,
         settings: Mapping[str, str] | None = None,
+        release: str = contracts.LATEST,
     ) -> None:
-        self._state = State(read_settings(settings or {}), now, identifiers)
+        self._state = State(read_settings(settings or {}), now, identifiers, release)
 
     def handle(self, request: Request) -> Answer:
         """Carry the request out and return the answer.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
-
+from harness import contracts
 from harness.twin.kato.calls import Call
 from harness.twin.kato.messages import HTML_TYPE, JSON_TYPE, Answer
 
@@ -13,14 +11,9 @@ _PAGE = b"<!DOCTYPE html><html><head><title>KATO API</title></head><body>The sch
 
 def openapi(call: Call) -> Answer:
     """GET /openapi.json"""
-    return Answer(200, _document(), JSON_TYPE)
+    return Answer(200, contracts.data("openapi.json", call.state.release), JSON_TYPE)
 
 
 def docs(call: Call) -> Answer:
     """GET /docs, /redoc: a page that says where the schema is."""
     return Answer(200, _PAGE, HTML_TYPE)
-
-
-@cache
-def _document() -> bytes:
-    return (files("harness") / "contracts" / "3.10" / "openapi.json").read_bytes()

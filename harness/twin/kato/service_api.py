@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from harness import contracts
 from harness.twin.kato.bodies import read_query
 from harness.twin.kato.calls import Call
 from harness.twin.kato.messages import Answer, detail
 from harness.twin.kato.monitor import HOST, METRICS
 from harness.twin.kato.state import MAX_NODES, State
 
-VERSION = "3.10.1"
 TITLE = "Knowledge Abstraction for Traceable Outcomes with Multi-User Support"
 _MINUTES = 10
 _STATS_SERIES = (
@@ -43,7 +43,7 @@ def root(call: Call) -> Answer:
     return call.answer(
         {
             "service": "KATO API",
-            "version": VERSION,
+            "version": contracts.version(call.state.release),
             "description": TITLE,
             "docs": "/docs",
             "health": "/health",
@@ -89,7 +89,7 @@ def status(call: Call) -> Answer:
                 "redis_url": state.settings.redis_url,
             },
             "processors": _processors(state),
-            "version": VERSION,
+            "version": contracts.version(call.state.release),
         }
     )
 

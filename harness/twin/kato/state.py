@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from harness import contracts
 from harness.twin.kato.config import Config, created_with
 from harness.twin.kato.knowledge import Knowledge
 from harness.twin.kato.messages import CrashError, encode
@@ -45,8 +46,15 @@ class State:
     `now` gives wall-clock seconds, `identifiers` 32 hexadecimal digits that never repeat.
     """
 
-    def __init__(self, settings: Settings, now: Callable[[], float], identifiers: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        now: Callable[[], float],
+        identifiers: Callable[[], str],
+        release: str = contracts.LATEST,
+    ) -> None:
         self.settings = settings
+        self.release = release
         self.now = now
         self.identifiers = identifiers
         self.started_at = now()

@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "laws": BASE | {"evidence", "policy", "stats", "slo", "faults"},
     "adapt": BASE,
     "capacity": BASE | {"stats"},
+    "explore": BASE | {"plan", "faults"},
     "compare": BASE | {"stats", "evidence", "slo"},
     "report": BASE | {"evidence", "laws", "stats", "policy"},
 }

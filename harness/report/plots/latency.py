@@ -48,6 +48,8 @@ def latency(frame: pd.DataFrame, dots: pd.DataFrame, axis: Timeline, bands: Sequ
 def _log_ms(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    if axes.get_autoscaley_on() and not np.isfinite(axes.dataLim.minposy):
+        axes.set_ylim(0.1, 1)  # in virtual time every call may have taken no time at all
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0) if high < 1000 * low else (1.0,), numticks=12))

@@ -74,12 +74,15 @@ def parse_answer(message: bytes) -> Answer:
     number, flags, questions, records, *_ = _head(message)
     at = _HEADER.size
     for _ in range(questions):
-        at = _read_name(message, at)[1] + 4
+        at = _read_name(message, at)[1]
+        _unpack("!2H", message, at)
+        at += 4
     addresses, ttls = [], []
     for _ in range(records):
         at = _read_name(message, at)[1]
         kind, _, ttl, size = _unpack(_RECORD.format, message, at)
         at += _RECORD.size
+        _unpack(f"!{size}s", message, at)
         if kind == A and size == 4:
             addresses.append(socket.inet_ntoa(message[at : at + 4]))
             ttls.append(ttl)

@@ -97,6 +97,10 @@ class WitnessPlane:
         elif not any(_same_part(fault, other) for other in self.active):
             self.control.do(UNDO[fault.kind], **_store_up(fault), **_instance(fault))
 
+    def connections(self, fault: Fault) -> int:
+        """How many connections are open to the instances that a fault is about."""
+        return int(self.control.do("connections", **_instance(fault))["open"])
+
 
 UNDO: Mapping[str, str] = {"pause": "resume", "kill": "restart", "restart": "restart", "store": "store"}
 

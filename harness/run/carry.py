@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,9 +11,16 @@ from harness.clock import MonotonicClock
 from harness.errors import HarnessError
 from harness.inject.canary import Canary
 from harness.inject.external import ExternalPlane
+from harness.inject.replica import ReplicaPlane
 from harness.inject.timeline import Plane, run_timeline
 from harness.model import Fault
 from harness.run.stage import LISTENER, Stage
+
+
+def _processes(stage: Stage) -> Plane:
+    if len(stage.listeners) == 1:
+        return stage.witness_plane
+    return ReplicaPlane(stage.witness_plane, stage.plane, time.sleep)
 
 
 class FaultThread:
@@ -25,7 +33,7 @@ class FaultThread:
         self._planes: Mapping[str, Plane] = {
             "toxiproxy": stage.plane,
             "witness": stage.witness_plane,
-            "process": stage.witness_plane,
+            "process": _processes(stage),
             "store": stage.witness_plane,
             "external": ExternalPlane(stage.leases),
             **({"registry": stage.front.registry} if stage.front.registry else {}),

@@ -87,6 +87,10 @@ async def _stats(process: Process, command: Mapping[str, Any]) -> Fields:
     return process.stats()
 
 
+async def _connections(process: Process, command: Mapping[str, Any]) -> Fields:
+    return {"open": sum(len(instance.witness.connections) for instance in _chosen(process, command))}
+
+
 async def _stop(process: Process, command: Mapping[str, Any]) -> Fields:
     process.stop()
     return {}
@@ -102,5 +106,6 @@ _COMMANDS: Mapping[str, Callable[[Process, Mapping[str, Any]], Any]] = {
     "restart": _restart,
     "store": _store,
     "stats": _stats,
+    "connections": _connections,
     "stop": _stop,
 }

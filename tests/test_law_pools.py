@@ -7,6 +7,8 @@ from dataclasses import replace
 from law_cases import promise, said, verdict
 
 from harness.evidence.history import History
+from harness.laws.case import Case
+from harness.laws.findings import findings_of
 from harness.model import Span
 
 NOTHING = promise()
@@ -154,3 +156,36 @@ class TestP5:
         assert (
             verdict("P5", replace(history, calls=history.calls.where(slice(0, 99))), NOTHING).status == "inconclusive"
         )
+
+
+class TestFullPool:
+    """A full pool is named as the reason, by its size."""
+
+    def tables(self, busy: int) -> dict[str, str]:
+        """`busy` attempts are at KATO for a second when twelve more begin, which arrive when those are done."""
+        calls, attempts, arrivals = [HEAD], ["call attempt via start_ms end_ms status"], [
+            "call attempt op arrive_ms reply_ms status"
+        ]  # fmt: skip
+        for n in range(1, busy + 13):
+            begin, arrive, end = (0, 1, 1000) if n <= busy else (10, 1001, 1010)
+            calls.append(f"{n} observe - {begin} {begin} {begin} {end} ok")
+            attempts.append(f"{n} 1 httpx {begin} {end} 200")
+            arrivals.append(f"{n} 1 observe {arrive} {end} 200")
+        return {"calls": "\n".join(calls), "attempts": "\n".join(attempts), "arrivals": "\n".join(arrivals)}
+
+    def findings(self, busy: int, read: dict[str, object]) -> list[str]:
+        case = Case(History.literal(**self.tables(busy)), promise(read=read))
+        return [finding.reason for finding in findings_of(case) if finding.where == "limits.max_connections"]
+
+    def test_waits_behind_a_full_pool_are_counted(self) -> None:
+        """Twelve waited 0.99 s for one of twenty."""
+        (reason,) = self.findings(20, {"limits": {"max_connections": 20}})
+        assert "pool of 20 connections was full: 12 attempts waited up to 0.99 s" in reason
+
+    def test_a_late_arrival_with_connections_to_spare_is_not_the_pools(self) -> None:
+        """Twenty of a hundred were in use: the network was slow."""
+        assert self.findings(20, {"limits": {"max_connections": 100}}) == []
+
+    def test_a_pool_of_unknown_size_is_not_accused(self) -> None:
+        """Nothing was read."""
+        assert self.findings(20, {}) == []

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.laws.case import Case
+from harness.laws.pool_waits import pool_waits
 from harness.model import Finding
 
 
 def findings_of(case: Case) -> tuple[Finding, ...]:
-    """K2 for each key that is declared one way and read another, T2 where no call has a total time-out."""
-    return (*differences(case), *_no_total(case))
+    """K2 for each key declared one way and read another, T2 where no call has a total time-out, P5 for a full pool."""
+    return (*differences(case), *_no_total(case), *_full_pool(case))
+
+
+def _full_pool(case: Case) -> tuple[Finding, ...]:
+    waits = pool_waits(case)
+    if waits is None:
+        return ()
+    cure = "allow as many connections as rate × longest answer needs, or fewer calls at a time in front of it"
+    return (Finding("P5", "limits.max_connections", str(waits), cure, "info"),)
 
 
 def _no_total(case: Case) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from harness.laws.blame import held_share, integration_holds
 from harness.laws.case import Case, Ints, Window, in_order, names_in
 from harness.laws.gates import MOST_DELAY_NS, MOST_OVERFLOW, judged_calls
 from harness.laws.lag import dispatch_delay_ns
+from harness.laws.pool_waits import pool_waits
 from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
 from harness.stats import quantile, quantile_interval, wilson
 
@@ -208,11 +209,12 @@ def carries_offered_load(case: Case) -> Ruling:
     rows = np.flatnonzero(judged & ((delay > MOST_DELAY_NS) | over))
     rows = rows[np.argsort(-delay[rows], kind="stable")]
     held, _ = held_share(case)
+    waits = pool_waits(case)
     return broken(
         case,
         rows,
         f"{plural(len(rows), 'call')} started late while the integration's own code held the processor ({held:.0%} of "
-        f"busy samples), with up to {_pooled(case)} connections in use",
+        f"busy samples), with up to {_pooled(case)} connections in use{f'; {waits}' if waits else ''}",
         of=count,
         measured=measured,
         bound="p99 25 ms, overflow 0.1 %",

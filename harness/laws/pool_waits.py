@@ -1,0 +1,54 @@
+"""Who waited for the client's own connection pool: its size read from the client, its filling seen at the witness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.laws.case import Case, once
+from harness.laws.chains import chains_of
+
+WAITED_NS = 100_000_000
+"""So much between an attempt's start and its arrival is no transit."""
+
+FULL = 0.95
+"""Share of its connections from which on a pool counts as full: some are being opened or handed over."""
+
+FEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWaits:
+    """`waited` attempts that found all `size` connections of the client's pools busy, the `longest_ns` among them."""
+
+    size: int
+    waited: int
+    longest_ns: int
+
+    def __str__(self) -> str:
+        return (
+            f"the client's pool of {self.size} connections was full: {self.waited:,} attempts waited up to "
+            f"{self.longest_ns / 1e9:.2f} s in it before anything was sent"
+        )
+
+
+@once
+def pool_waits(case: Case) -> PoolWaits | None:
+    """The waits for a connection; None where the pool's size isn't known, or less than ten waited."""
+    size = case.promise.read.get("limits.max_connections")
+    tries, arrival = case.attempts, chains_of(case).arrival
+    came = np.flatnonzero(arrival >= 0)
+    if not isinstance(size, int) or len(came) < FEWEST:
+        return None
+    capacity = size * max(len(case.workers), 1)
+    seen = case.arrivals.table
+    begin = seen["arrive_ns"][arrival[came]]
+    done = tries.table["end_ns"][came]
+    start = tries.table["start_ns"][came]
+    in_use = np.searchsorted(np.sort(begin), start, side="right") - np.searchsorted(np.sort(done), start, side="right")
+    waits = begin - start
+    held = (waits > WAITED_NS) & (in_use >= FULL * capacity)
+    if held.sum() < FEWEST:
+        return None
+    return PoolWaits(capacity, int(held.sum()), int(waits[held].max()))

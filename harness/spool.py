@@ -140,11 +140,12 @@ SAMPLES = Layout(
         ("busy", "d"),
         ("in_integration", "d"),
         ("sockets", "I"),
+        ("in_flight", "I"),
     ),
     frozenset({"process"}),
 )
-"""One a second and process: `cpu` share of one core, worst loop lag, and of the busy native samples the share
-that were inside integration code."""
+"""One a second and process: `cpu` share of one core, worst loop lag, of the busy native samples the share that were
+inside integration code, sockets (0: not counted), and the calls in flight as the arrival clock counts them."""
 
 LAYOUTS = (CALLS, ATTEMPTS, ARRIVALS, BREAKER, SAMPLES)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from law_cases import calls_of, promise, said
+from law_cases import MS, calls_of, promise, said
+
+from harness.model import Span
 
 NOTHING = promise()
 BASELINE = "call op phase intended_ms ready_ms start_ms end_ms outcome"
@@ -56,6 +58,20 @@ class TestX2:
         """A manifest that was never finished."""
         assert said("X2", NOTHING, self.FACTS | {"finished": False}, calls=self.CALLS).status == "fail"
 
+    def flights(self, counted: int) -> str:
+        rows = [f"generator-0 {1000 * second} {counted}" for second in range(1, 10)]
+        return "\n".join(["process time_ms in_flight", *rows])
+
+    def test_fails_where_the_rows_lack_calls_that_were_in_flight(self) -> None:
+        """Ten calls of ten seconds each: ten were counted in flight at any time, or thirty and rows are missing."""
+        rows = [f"{n + 1} observe 0 0 0 10000 ok" for n in range(10)]
+        calls = "\n".join(["call op intended_ms ready_ms start_ms end_ms outcome", *rows])
+        facts = self.FACTS | {"issued": 10}
+        assert said("X2", NOTHING, facts, calls=calls, samples=self.flights(10)).status == "pass"
+        found = said("X2", NOTHING, facts, calls=calls, samples=self.flights(30))
+        assert found.status == "fail"
+        assert "Little" in found.reason
+
     def test_is_inconclusive_where_nobody_looked(self) -> None:
         """No word of leftovers."""
         assert said("X2", NOTHING, {}, calls=self.CALLS).status == "inconclusive"
@@ -100,6 +116,60 @@ class TestX3:
     def test_a_machine_that_stands_still_is_nobodys_integration(self) -> None:
         """The generator was hardly running at all."""
         assert said("X3", NOTHING, calls=delayed(200, 40), samples=self.samples(0.9, busy=0.1)).status == "fail"
+
+    def test_one_stall_of_a_shared_machine_is_allowed_for(self) -> None:
+        """20 s at 20/s with one stall of 300 ms: six calls start late, no verdict hangs on them."""
+        rows = [f"{n + 1} observe - {50 * n} {50 * n} {50 * n + 1} {50 * n + 20} ok" for n in range(400)]
+        for n in range(100, 109):
+            rows[n] = f"{n + 1} observe - {50 * n} {50 * n} {max(5450, 50 * n)} {5480} ok"
+        found = said("X3", NOTHING, calls="\n".join([BASELINE, *rows]))
+        assert found.status == "pass"
+        assert "1 stall of at most" in found.reason
+
+    def test_fails_where_a_phase_is_mostly_a_stall(self) -> None:
+        """The same stall in a fault of half a second: the fault met other load than was planned."""
+        phases = (
+            Span("baseline", 0, 5000 * MS),
+            Span("fault:burst", 5000 * MS, 5500 * MS),
+            Span("recovery", 5500 * MS, 20000 * MS),
+        )
+        rows = [f"{n + 1} observe baseline {50 * n} {50 * n} {50 * n + 1} {50 * n + 20} ok" for n in range(400)]
+        for n in range(100, 109):
+            rows[n] = f"{n + 1} observe fault:burst {50 * n} {50 * n} {max(5450, 50 * n)} {5480} ok"
+        found = said("X3", NOTHING, phases=phases, calls="\n".join([BASELINE, *rows]))
+        assert found.status == "fail"
+
+    def test_a_paused_process_without_any_call_due_is_seen_by_its_canary(self) -> None:
+        """Users who think make no call late; the loop's own sleep was 2 s too long."""
+        samples = "process time_ms lag_ms busy in_integration cpu\ngenerator-0 3000 2000 0.1 0.1 0.05"
+        found = said("X3", NOTHING, calls=delayed(1, 0), samples=samples)
+        assert found.status == "fail"
+        assert "kept from running" in found.reason
+
+    def test_a_full_core_is_told_with_what_it_could_have_carried(self) -> None:
+        """100 calls a second took all of a core: 80 would leave the room that a clock needs."""
+        rows = ["process time_ms lag_ms busy in_integration cpu"]
+        samples = "\n".join([*rows, *(f"generator-0 {1000 * s} 80 0.9 0.3 1.0" for s in range(1, 6))])
+        found = said("X3", NOTHING, calls=delayed(200, 400), samples=samples)
+        assert found.status == "fail"
+        assert "core was full" in found.reason
+        assert "could have carried" in found.reason
+
+    def test_fails_where_the_machine_had_no_socket_left(self) -> None:
+        """Three of 400 calls met EMFILE, which says nothing of KATO."""
+        lines = delayed(1, 0).splitlines()
+        calls = [
+            f"{lines[0]} detail",
+            *(f"{line} {'-' if n > 3 else 'OSError(EMFILE)'}" for n, line in enumerate(lines[1:], 1)),
+        ]
+        found = said("X3", NOTHING, calls="\n".join(calls))
+        assert found.status == "fail"
+        assert "socket" in found.reason
+
+    def test_fails_where_the_wall_clock_was_set(self) -> None:
+        """Ten seconds were lost or won."""
+        found = said("X3", NOTHING, {"wall_step_ns": -10_000 * MS}, calls=delayed(1, 0))
+        assert (found.status, "-10.0 s" in found.reason) == ("fail", True)
 
     def test_fails_by_overflow(self) -> None:
         """One call in 400 over the bound in flight is more than 0.1 %."""

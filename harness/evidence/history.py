@@ -44,6 +44,7 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
     "samples": {
         "process": "word", "time_ns": "int", "cpu": "float", "rss": "int", "descriptors": "int", "threads": "int",
         "lag_ns": "int", "busy": "float", "in_integration": "float", "sockets": "int",
+        "in_flight": "int",
     },
 }  # fmt: skip
 """Column kinds of every table: int (int64), float (float64), word (category).

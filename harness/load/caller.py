@@ -55,9 +55,10 @@ class Caller:
                 return end_ns
         elif job.planned.op == "open_session":
             return self._needless()
+        request = self._request(job.planned, session.id)
         frame = self._begin(job)
         try:
-            result = invoke(*self._request(job.planned, session.id))
+            result = invoke(*request)
         except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
             return self._failed(job, frame, error)
         return self._ended(job, frame, result, session.id)
@@ -77,8 +78,8 @@ class Caller:
                 return end_ns
         elif job.planned.op == "open_session":
             return self._needless()
-        frame = self._begin(job)
         method, arguments = self._request(job.planned, session.id)
+        frame = self._begin(job)
         try:
             result = await method(*arguments)
         except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
@@ -113,6 +114,7 @@ class Caller:
         return Job(planned, job.intended_ns, job.ready_ns, in_book=False)
 
     def _request(self, planned: PlannedCall, session_id: str) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The method and its arguments, made before the call starts: drawing data is the generator's own time."""
         method = getattr(self._integration, planned.op)
         if planned.op == "observe":
             return method, (session_id, self._plan.observation(planned.call))

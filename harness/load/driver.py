@@ -84,13 +84,14 @@ class Driver:
         self._jobs.put(job)
 
     def _work(self) -> None:
+        free_ns = 0
         while True:
             job: Job | None = self._jobs.get()
-            waited = self._threads >= self._max
             while job is not None:
-                if waited:
-                    job.ready_ns = max(job.ready_ns, self._clock.now_ns())
-                job = self._book.done(job, self._caller.perform(job))
+                # a job that found every thread busy was ready when this one became free; waking it up is our delay
+                job.ready_ns = max(job.ready_ns, free_ns)
+                free_ns = self._caller.perform(job)
+                job = self._book.done(job, free_ns)
             self._idle.release()
 
     def _closed(self, start_ns: int, end_ns: int, worker: int, workers: int) -> None:

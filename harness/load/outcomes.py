@@ -27,6 +27,8 @@ _OUTCOME_OF = {
     "cancelled": "cancelled",
 }
 
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS)
+
 _NAMES = (
     (re.compile(r"circuit|breaker", re.I), "breaker_open"),
     (re.compile(r"bulk_?head|overload|shed", re.I), "pool_timeout"),
@@ -44,7 +46,8 @@ _TRIPPED = ("Failures threshold reached", "Trial call failed")
 class Failure:
     """How a call or attempt failed: words of `model.OUTCOMES` and `model.ERRORS`, the HTTP status (0: none).
 
-    `detail`: the chain "TypeRaised < … < RootCause", for client_bug with ` @ file:line` of where it was raised.
+    `detail`: the chain "TypeRaised < … < RootCause", with ` (EMFILE)` where the machine had no socket left, for
+    client_bug with ` @ file:line` of where it was raised.
     """
 
     outcome: str
@@ -57,7 +60,7 @@ def classify(error: BaseException) -> Failure:
     """The failure that an exception means, whatever library raised it."""
     links = tuple(chain(error))
     outcome, word, status = _resolve(links)
-    detail = " < ".join(_names(links))
+    detail = " < ".join(_names(links)) + _exhausted(links)
     return Failure(outcome, word, status, f"{detail} @ {_where(links[0])}" if word == "client_bug" else detail)
 
 
@@ -192,6 +195,11 @@ def _status_in_text(links: Sequence[BaseException]) -> int:
 def _names(links: Sequence[BaseException]) -> list[str]:
     names = [type(link).__name__ for link in links]
     return [name for at, name in enumerate(names) if at == 0 or name != names[at - 1]]
+
+
+def _exhausted(links: Sequence[BaseException]) -> str:
+    codes = (link.errno for link in links if isinstance(link, OSError))
+    return next((f" ({errno.errorcode[code]})" for code in codes if code in _EXHAUSTED), "")
 
 
 def _where(error: BaseException) -> str:

@@ -145,9 +145,10 @@ class Recorder:
         lag_ns: int,
         busy: float,
         inside: float,
+        in_flight: int,
     ) -> None:
         """What the process used in the last second (see spool.SAMPLES)."""
-        row = (self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside, 0)
+        row = (self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside, 0, in_flight)
         self._append(_sample(SAMPLES.tag, *row))
 
     def take_tally(self) -> Counter[tuple[str, str, int]]:

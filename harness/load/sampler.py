@@ -71,7 +71,7 @@ class Sampler:
                 self._busy += 1
                 self._inside += any(is_inside(frame) for frame in running)
 
-    def row(self, recorder: Recorder) -> float:
+    def row(self, recorder: Recorder, in_flight: int) -> float:
         """Record what the last second used; the share of one core (CPU seconds a second)."""
         now_ns, cpu_s = time.monotonic_ns(), time.process_time()
         cpu = (cpu_s - self._cpu_s) / max((now_ns - self._at_ns) / 1e9, 1e-9)
@@ -81,7 +81,8 @@ class Sampler:
         lag_ns, self.lag_ns = self.lag_ns, 0
         open_files = Path("/proc/self/fd")
         descriptors = sum(1 for _ in open_files.iterdir()) if open_files.exists() else 0
-        recorder.sample(now_ns, cpu, _rss(), descriptors, len(sys._current_frames()), lag_ns, busy, inside)
+        threads = len(sys._current_frames())
+        recorder.sample(now_ns, cpu, _rss(), descriptors, threads, lag_ns, busy, inside, in_flight)
         return cpu
 
 

@@ -117,7 +117,7 @@ class Session:
             threading.Thread(target=loop, daemon=True).start()
         self.drive(order)
         self._finished.set()
-        sampler.row(self.recorder)
+        sampler.row(self.recorder, 0)
         return self.report()
 
     def drive(self, order: Mapping[str, Any]) -> None:
@@ -174,7 +174,7 @@ class Session:
 
     def _progress(self, sampler: Sampler) -> None:
         while not self._finished.wait(PROGRESS_S):
-            cpu = sampler.row(self.recorder)
+            cpu = sampler.row(self.recorder, self._book.in_flight if self._book else 0)
             self._send(self._counted("progress") | {"cpu": round(cpu, 3)})
 
     def _counted(self, event: str) -> dict[str, Any]:

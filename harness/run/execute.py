@@ -15,7 +15,7 @@ from harness.run.carry import FaultThread
 from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start_load
 from harness.run.facts import known_facts
 from harness.run.folder import make_folder, write_json
-from harness.run.manifest import finished, unfinished
+from harness.run.manifest import finished, unfinished, wall_offset_ns
 from harness.run.prepare import Prepared, promise_of
 from harness.run.signals import stopping
 from harness.run.stage import Stage, set_stage
@@ -52,8 +52,10 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
         known = known_facts(prepared, stage, promise.policy, timeline.load, folder)
         write_json(manifest, unfinished(prepared, promise, timeline, stage.ready, known))
+        offset_ns = wall_offset_ns()
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
         facts, trouble = _closing_facts(stage)
+        facts["wall_step_ns"] = wall_offset_ns() - offset_ns
     error = error or trouble
     write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, known | facts, error))
     return Executed(folder, error)

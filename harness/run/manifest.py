@@ -94,7 +94,7 @@ def finished(
     manifest = unfinished(prepared, promise, timeline, ready, facts)
     start_ns, end_ns = conducted.start_ns, conducted.end_ns
     manifest["start_ns"], manifest["end_ns"] = start_ns, end_ns
-    manifest["wall_offset_ns"] = time.time_ns() - time.monotonic_ns()
+    manifest["wall_offset_ns"] = wall_offset_ns()
     manifest["phases"] = [
         {"name": span.name, "start_ns": start_ns + span.start_ns, "end_ns": start_ns + span.end_ns}
         for span in timeline.phases
@@ -105,3 +105,8 @@ def finished(
     manifest["error"] = None if error is None else {"what": error.what, "exit_code": error.exit_code}
     manifest["finished"] = error is None
     return manifest
+
+
+def wall_offset_ns() -> int:
+    """What the wall clock is ahead of the monotonic one; it changes where somebody sets it, or the machine sleeps."""
+    return time.time_ns() - time.monotonic_ns()

@@ -18,6 +18,9 @@ from harness.slo.grammar import LATENCIES, Slo
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+LATE_NS = 25_000_000
+"""A call that starts later than this after it was ready met a stall of the generator (laws.md, X3)."""
+
 UNJUDGED = ("warmup", "cooldown")
 """Phases that count only when an SLO names them."""
 MIXED = ("observe", "predict", "learn")
@@ -28,11 +31,13 @@ STRICT = ("baseline", "recovery")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Calls (shape n each). `chosen`: the filters on outcome, status and instance hold. `attempts` is how many tries
-    were recorded, `extra` how many commits beyond the first, `lost` ok without a commit."""
+    """Calls (shape n each). `chosen`: the filters on outcome, status and instance hold. `late_ns` is the part
+    of `latency_ns` in which the generator was behind its schedule, `attempts` how many tries were recorded, `extra`
+    how many commits beyond the first, `lost` ok without a commit."""
 
     intended_ns: Numbers
     latency_ns: Numbers
+    late_ns: Numbers
     chosen: Flags
     ok: Flags
     failed: Flags
@@ -90,6 +95,7 @@ def _rows(slo: Slo, history: History, calls: Table) -> Rows:
     return Rows(
         intended_ns=calls["intended_ns"],
         latency_ns=_latency(slo.series, calls),
+        late_ns=_late(slo.series, calls),
         chosen=_chosen(slo, history, calls),
         ok=ok,
         failed=~(ok | degraded),
@@ -104,6 +110,11 @@ def _latency(series: str, calls: Table) -> Numbers:
     begins = {"response_time": "intended_ns", "service_time": "start_ns", "dispatch_delay": "ready_ns"}
     ends = "start_ns" if series == "dispatch_delay" else "end_ns"
     return np.asarray(calls[ends] - calls[begins[series]], np.int64)
+
+
+def _late(series: str, calls: Table) -> Numbers:
+    delay = np.where(calls["ready_ns"] > 0, calls["start_ns"] - calls["ready_ns"], 0)
+    return np.where((series == "response_time") & (delay > LATE_NS), delay, 0)
 
 
 def _chosen(slo: Slo, history: History, calls: Table) -> Flags:

@@ -134,7 +134,7 @@ class Meter:
         self._cpu |= {use.pid: use.cpu_s for use in totals}
         sums = [sum(getattr(use, name) for use in totals) for name in ("descriptors", "threads", "rss", "sockets")]
         descriptors, threads, rss, sockets = sums
-        row = (self._name, descriptors, threads, time.monotonic_ns(), 0, rss, cpu, 0.0, 0.0, sockets)
+        row = (self._name, descriptors, threads, time.monotonic_ns(), 0, rss, cpu, 0.0, 0.0, sockets, 0)
         self._spool.append(_sample(SAMPLES.tag, *row))
 
 

@@ -226,7 +226,7 @@ class Meter:
         self._cpu, self._at_ns, self._lag_s = cpu, now_ns, 0.0
         descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
         threads = threading.active_count()
-        row = (process, descriptors, threads, now_ns, lag_ns, resident_bytes(), share, 0.0, 0.0, 0)
+        row = (process, descriptors, threads, now_ns, lag_ns, resident_bytes(), share, 0.0, 0.0, 0, 0)
         return _sample(SAMPLES.tag, *row)
 
 

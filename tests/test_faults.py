@@ -95,7 +95,7 @@ def test_a_tcp_kind_is_carried_in_the_direction_that_is_asked_for(kind: FaultKin
     assert all(type(value) is int for toxic in both for value in toxic.attributes.values())
 
 
-@each_kind("witness", "process", "store", "registry", "external")
+@each_kind("witness", "process", "registry", "external")
 def test_other_kinds_are_not_carried_by_toxiproxy(kind: FaultKind) -> None:
     assert kind.toxics(example(kind)) is None
 

@@ -90,6 +90,18 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "topology.balance": ("topology: {balance: round_robin}", "topology: {balance: random}"),
     "topology.mesh": ("topology: {mesh: {istio: [vs.yaml]}}", "topology: {mesh: {istoi: [vs.yaml]}}"),
     "topology.stores": ("topology: {stores: {redis: auto}}", "topology: {stores: {postgres: auto}}"),
+    "topology.stores.proxy": (
+        'topology: {stores: {redis: {proxy: "127.0.0.1:16379"}}}',
+        "topology: {stores: {redis: {proxy: somewhere}}}",
+    ),
+    "topology.stores.listen": (
+        'topology: {stores: {redis: {listen: "127.0.0.1:16379", upstream: "redis:6379"}}}',
+        'topology: {stores: {redis: {listen: "127.0.0.1:16379"}}}',
+    ),
+    "topology.stores.upstream": (
+        'topology: {stores: {redis: {listen: "127.0.0.1:16379", upstream: "redis:6379"}}}',
+        'topology: {stores: {redis: {listen: "127.0.0.1:16379", upstream: redis}}}',
+    ),
     "load": ("load: {rate: 40/s}", "load: [40/s]"),
     "load.rate": ("load: {rate: [{ramp: 0/s..40/s, over: 10s}, {hold: 40/s, for: 60s}]}", "load: {rate: 40}"),
     "load.users": ("load: {users: 50, think: 500ms}", "load: {users: 50, rate: 40/s}"),

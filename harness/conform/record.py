@@ -25,7 +25,7 @@ def record(url: str, cases: Iterable[Case]) -> str:
 def recorded(cases: Iterable[Case], send: Send, sleep: Sleep) -> list[dict[str, Any]]:
     """The cases as records of a case file, each with the answer that came."""
     run = new_run()
-    return [_recorded(case, send, sleep, f"{run}-{number}") for number, case in enumerate(cases)]
+    return [_recorded(case, send, sleep, f"{run}{number:03d}") for number, case in enumerate(cases)]
 
 
 def _recorded(case: Case, send: Send, sleep: Sleep, run: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def replay(cases: Iterable[Case], send: Send, sleep: Sleep) -> Iterator[Row]:
     """One row a step, in order."""
     run = new_run()
     for number, case in enumerate(cases):
-        variables = {"run": f"{run}-{number}"}
+        variables = {"run": f"{run}{number:03d}"}
         for at, step in enumerate(case.steps, 1):
             yield replay_step(case.name, at, step, variables, send, sleep)
 

@@ -124,7 +124,8 @@ FaultRow = Mapping[str, Any]
 class FaultKind:
     """One kind of fault.
 
-    `toxics(params)` is None where Toxiproxy doesn't carry the kind; no toxics at all means: the proxy is disabled.
+    `toxics(params)` is None where Toxiproxy doesn't carry the kind (a store fault's act before that store); no toxics
+    at all means: the proxy is disabled.
     `effective(params, probes)` is True when one of the probes suffered it, `felt(history, row)` the time (ns) at which
     the first attempt or arrival of the client did, 0 for never. `check(params)` names what is wrong between
     parameters. `reveals` are ids of laws. `destructive`: may leave a target other than before.

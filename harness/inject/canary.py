@@ -61,13 +61,15 @@ class Canary:
         clock: Clock,
         aim: Callable[[Fault], Address] | None = None,
         registry: Callable[[Ask], Probe] | None = None,
+        stores: Callable[[Fault, Callable[[], int]], Probe] | None = None,
     ) -> None:
         """`aim`: the listener through which a fault shows its effect; the one whose health is asked for by default.
-        `registry` looks at what registry faults are about."""
+        `registry` looks at what registry faults are about, `stores` at a store through the proxy before it."""
         self._name = name
         self._address = address
         self._aim = aim or (lambda fault: address)
         self._registry = registry
+        self._stores = stores
         self._rows = rows
         self._clock = clock
         self._asked: dict[tuple[str, int], Subject] = {}
@@ -127,6 +129,11 @@ class Canary:
         if kind.plane == "registry" and self._registry is not None:
             look_up, asked = self._registry, kind.ask(params)
             return Subject(row_name, lambda: look_up(asked), lambda probe: kind.effective(params, [probe]), now_ns())
+        if kind.plane == "store" and self._stores is not None:
+            ping = self._stores
+            return Subject(
+                row_name, lambda: ping(fault, now_ns), lambda probe: kind.effective(params, [probe]), now_ns()
+            )
         ask, rule = kind.ask(params), PLAIN if kind.plane in ("toxiproxy", "external") else fault.name
         address = self._aim(fault)
         return Subject(

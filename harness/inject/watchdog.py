@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def undo_all(journal: Path) -> list[str]:
     """Undo every outstanding lease of a journal and note it there; what could not be undone, in words."""
     failures = []
     for lease in outstanding(journal):
-        words = _undo_proxy(lease) if lease["undo"] == "proxy" else _undo_command(lease)
+        words = UNDO[lease["undo"]](lease)
         if words:
             failures.append(words)
         else:
@@ -44,6 +44,20 @@ def _undo_proxy(lease: Mapping[str, Any]) -> str:
         api.close()
 
 
+def _undo_toxics(lease: Mapping[str, Any]) -> str:
+    """Empty when somebody's proxy is as it was, else what is left."""
+    from harness.inject.stores import restore
+    from harness.inject.toxiproxy import ToxiproxyGone
+
+    try:
+        restore(lease["url"], lease["proxy"], lease["prefix"])
+    except ToxiproxyGone:
+        return ""
+    except HarnessError as error:
+        return f"toxics on proxy {lease['proxy']} at {lease['url']}: {error}"
+    return ""
+
+
 def _undo_command(lease: Mapping[str, Any]) -> str:
     """Empty when the command succeeded, else what is left."""
     command = lease["command"]
@@ -54,6 +68,13 @@ def _undo_command(lease: Mapping[str, Any]) -> str:
         except subprocess.TimeoutExpired:
             continue
     return f"the undo command of fault {lease['fault']} failed {UNDO_TRIES} times: {command}"
+
+
+UNDO: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "proxy": _undo_proxy,
+    "toxics": _undo_toxics,
+    "command": _undo_command,
+}
 
 
 def main(journal: Path) -> int:

@@ -34,13 +34,14 @@ class FaultThread:
             "toxiproxy": stage.plane,
             "witness": stage.witness_plane,
             "process": _processes(stage),
-            "store": stage.witness_plane,
+            "store": stage.stores or stage.witness_plane,
             "external": ExternalPlane(stage.leases),
             **({"registry": stage.front.registry} if stage.front.registry else {}),
         }
         self._clock = MonotonicClock()
         rows = spool / "canary.jsonl"
-        self._canary = Canary(LISTENER, stage.listeners[0], rows, self._clock, stage.aim, stage.front.look)
+        look = stage.stores.look if stage.stores else None
+        self._canary = Canary(LISTENER, stage.listeners[0], rows, self._clock, stage.aim, stage.front.look, look)
         self._canary.start()
         self._ended = threading.Event()
         self.failure: HarnessError | None = None

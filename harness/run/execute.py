@@ -80,7 +80,8 @@ def _closing_facts(stage: Stage) -> tuple[dict[str, Any], HarnessError | None]:
     if stage.service is not None:
         facts |= stage.service.facts()
     facts["warnings"] = list(stage.witness_plane.control.warnings)
-    facts["leftovers"] = list(stage.plane.close())
+    left = stage.stores.close() if stage.stores else ()
+    facts["leftovers"] = [*left, *stage.plane.close()]
     facts["toxiproxy_restarts"] = stage.plane.restarts
     return facts, trouble
 

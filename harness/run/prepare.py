@@ -99,6 +99,9 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
 def _check_aims(scenario: Scenario, layout: Layout) -> None:
     """Faults hit what there is: instances, also where the mesh's files say how many, and a registry."""
     for fault in scenario.faults:
+        if fault.params.get("mode") == "restarted_empty" and not scenario.target.embedded:
+            what = f"fault {fault.name}: a store of a KATO that we didn't start can't be made to lose its data"
+            raise UsageError(what, "restart it empty by a command of yours: kind: external, with apply and undo")
         if fault.kind == "registry" and layout.discovery.kind == "none":
             what = f"fault {fault.name} is about a registry, and the client asks none"
             raise UsageError(what, "add topology: {discovery: consul} or {discovery: dns}")

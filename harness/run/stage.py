@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from harness.inject.http import WitnessControl, WitnessPlane
 from harness.inject.lease import Leases
+from harness.inject.stores import StorePlane
 from harness.inject.tcp import ToxiproxyPlane
 from harness.inject.toxiproxy import Api
 from harness.model import Fault
@@ -41,6 +42,8 @@ class Stage:
     witness_plane: WitnessPlane
     leases: Leases
     service: Service | None = None
+    stores: StorePlane | None = None
+    """What carries store faults on a KATO that we didn't start."""
 
     def aim(self, fault: Fault) -> Address:
         """The listener through which a fault shows its effect: that of what it names, else the first."""
@@ -76,6 +79,7 @@ def set_stage(
     undo.callback(leases.close)
     prefix = f"kato-harness-{os.getpid()}-{time.time_ns():x}"
     plane = ToxiproxyPlane(Api(server.url), leases, prefix, server.restart if server.child else None)
+    stores = _before_stores(layout, plane) if layout.stores else None
     host = urlsplit(server.url).hostname or "127.0.0.1"
     listeners = _listen(plane, host, witness.expect("ready")["ports"], layout)
     front = lead_to(layout, listeners, folder, plane, undo)
@@ -84,7 +88,18 @@ def set_stage(
     generators = tuple(_generator(order | told, logs, undo) for order in orders)
     ready = tuple(part.expect("ready") for part in generators)
     witness_plane = WitnessPlane(WitnessControl(witness.channel), seed)
-    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases, service)
+    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases, service, stores)
+
+
+def _before_stores(layout: Layout, plane: ToxiproxyPlane) -> StorePlane:
+    """The proxies before a real KATO's stores: its own, or ours for this run."""
+    before = StorePlane(plane.api, plane.leases, plane.prefix)
+    for store, place in layout.stores.items():
+        if place.upstream:
+            before.listen(store, place.listen, place.upstream)
+        else:
+            before.adopt(store, place.proxy)
+    return before
 
 
 def _environment(front: Front) -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.scenario import Scenario
-from harness.scenario.topology import Discovery
+from harness.scenario.secrets import reveal
+from harness.scenario.topology import Discovery, StoreAt
 
 if TYPE_CHECKING:
     from harness.mesh import Translation
@@ -31,6 +32,8 @@ class Layout:
     translation: Translation | None = None
     files: tuple[str, ...] = ()
     scale: float = 1.0
+    stores: Mapping[str, StoreAt] = field(default_factory=dict)
+    """How the stores that faults hit are reached, on a KATO that we didn't start."""
 
     @property
     def replicas(self) -> int:
@@ -54,6 +57,10 @@ def layout_of(scenario: Scenario, scale: float) -> Layout:
 
     On a KATO at a URL there is one way to it: its replicas are its own.
     """
+    return replace(_layout(scenario, scale), stores={} if scenario.target.embedded else _stores(scenario))
+
+
+def _layout(scenario: Scenario, scale: float) -> Layout:
     topology = scenario.topology
     asked = topology.replicas if scenario.target.embedded else 1
     files = topology.mesh.get("istio", ())
@@ -64,6 +71,12 @@ def layout_of(scenario: Scenario, scale: float) -> Layout:
     times = {name: getattr(told, name) * scale for name in ("interval", "timeout", "ttl")}
     source = "given" if isinstance(asked, tuple) else "none"
     return Layout(labels, source, topology.balance, replace(told, **times), scale=scale)
+
+
+def _stores(scenario: Scenario) -> dict[str, StoreAt]:
+    """Where Toxiproxy is before each store that a fault hits."""
+    hit = sorted({fault.params["store"] for fault in scenario.faults if fault.kind == "store"})
+    return {store: StoreAt(**reveal(asdict(scenario.topology.stores.get(store, StoreAt())))) for store in hit}
 
 
 def _meshed(files: tuple[str, ...], asked: int | tuple[Labels, ...] | None, scale: float) -> Layout:

@@ -73,6 +73,10 @@ def _subject(scenario: Scenario, sink: Sink) -> None:
 
 def _topology(scenario: Scenario, sink: Sink) -> None:
     topology = scenario.topology
+    for store, place in topology.stores.items():
+        if bool(place.listen) != bool(place.upstream):
+            what = f"topology.stores.{store} has only one of listen and upstream"
+            sink.note(at(scenario, f"topology.stores.{store}"), what, "give both, or neither")
     if topology.discovery.kind == "none":
         return
     if topology.mesh:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.scenario.kinds import Either, ListOf, MapOf, Record, key
-from harness.scenario.leaves import PATH, POSITIVE_DURATION, TEXT, choice, integer
+from harness.scenario.leaves import PATH, POSITIVE_DURATION, TEXT, Text, choice, integer
 
 MAX_REPLICAS = 64
+ADDRESS = Text(pattern=r"[\w.\[\]:-]+:\d{1,5}", meaning="HOST:PORT")
+PROXY = Text(pattern=r"auto|[\w.\[\]:-]+:\d{1,5}", meaning="auto or HOST:PORT")
 Labels = Mapping[str, str]
 
 
@@ -31,6 +33,15 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreAt:
+    """Toxiproxy before a store of a KATO that we didn't start: a proxy that is there, or one made for the run."""
+
+    proxy: str = key(PROXY, "auto (all proxies that lead to it), or host:port where one listens", default="auto")
+    listen: str = key(ADDRESS, "host:port where KATO dials the store, for a proxy of the run's own", default="")
+    upstream: str = key(ADDRESS, "host:port of the store itself, with listen", default="")
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """What stands between the client and KATO. `replicas` None: as many as the mesh's files say, else one."""
 
@@ -48,8 +59,10 @@ class Topology:
         MapOf(ListOf(PATH, 1), ("istio",), 1), "mesh policy in front of the client", factory=dict
     )
     discovery: Discovery = key(Record(Discovery, short="kind"), "how the client finds KATO", factory=Discovery)
-    stores: Mapping[str, str] = key(
-        MapOf(TEXT, ("redis", "clickhouse", "qdrant")), "auto, or host:port of a proxy before it", factory=dict
+    stores: Mapping[str, StoreAt] = key(
+        MapOf(Record(StoreAt, short="proxy"), ("redis", "clickhouse", "qdrant")),
+        "Toxiproxy before the stores of a KATO that we didn't start",
+        factory=dict,
     )
 
     @property

@@ -44,6 +44,26 @@ ATTEMPT_HEADER = "x-kato-attempt"
 CANARY_HEADER = "x-kato-canary"
 """Marks the harness's own proof requests; the witness answers them itself and never counts them."""
 
+MESSAGE_EVENTS = (
+    "none",
+    "connected",
+    "closed",
+    "delivered",
+    "acked",
+    "requeued",
+    "dropped",
+    "output",
+    "output_confirmed",
+    "output_refused",
+    "collected",
+    "dead",
+    "left",
+    "left_dead",
+    "beat",
+)
+"""What became of a message, or of a consumer's connection, as seen between the consumer and the broker (connected to
+output_refused, beat), at the end of its way (collected, dead), or in a queue after the run (left, left_dead)."""
+
 BREAKER_STATES = ("unknown", "closed", "open", "half_open")
 
 Status = Literal["pass", "fail", "warn", "inconclusive", "not_exercised", "not_applicable", "invalid"]

@@ -147,7 +147,30 @@ SAMPLES = Layout(
 """One a second and process: `cpu` share of one core, worst loop lag, of the busy native samples the share that were
 inside integration code, sockets (0: not counted), and the calls in flight as the arrival clock counts them."""
 
-LAYOUTS = (CALLS, ATTEMPTS, ARRIVALS, BREAKER, SAMPLES)
+MESSAGES = Layout(
+    "messages",
+    6,
+    (
+        ("event", "B"),
+        ("flag", "B"),
+        ("count", "H"),
+        ("connection", "I"),
+        ("queue", "I"),
+        ("message", "I"),
+        ("call", "Q"),
+        ("number", "Q"),
+        ("time_ns", "q"),
+    ),
+    frozenset({"queue", "message"}),
+    {"event": "MESSAGE_EVENTS"},
+)
+"""`call` is that of the publish, 0 for a message of nobody's; then `message` is its id.
+
+`flag`: redelivered (delivered), in confirm mode (output), by the broker (closed). `count`: earlier deliveries that the
+broker counted (delivered), the heartbeat agreed on in s (connected), persistent (output), deliveries in hand (closed).
+`number`: the delivery's or the publish's number on its channel."""
+
+LAYOUTS = (CALLS, ATTEMPTS, ARRIVALS, BREAKER, SAMPLES, MESSAGES)
 
 
 class SpoolWriter:

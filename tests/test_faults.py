@@ -44,6 +44,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "quota": {"rate": 5},
     "store": {"store": "redis"},
     "registry": {"mode": "missing"},
+    "poison": {"form": "bad_json"},
     "external": {"apply": "true", "undo": "true", "proof": "status(/health) != 200"},
 }
 """Parameters of the kinds that need some."""

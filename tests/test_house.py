@@ -35,6 +35,8 @@ MAY_IMPORT = {
     "conform": BASE | {"contracts", "twin"},
     "integrations": BASE | {"policy", "load"},
     "load": BASE | {"plan", "policy", "integrations"},
+    "messaging": BASE | {"load"},
+    "services": set(),
     "simulate": BASE | {"plan", "policy", "faults", "load", "twin", "integrations"},
     "stack": BASE,
     "discovery": BASE,

@@ -89,6 +89,24 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "topology.balance": ("topology: {balance: round_robin}", "topology: {balance: random}"),
     "topology.mesh": ("topology: {mesh: {istio: [vs.yaml]}}", "topology: {mesh: {istoi: [vs.yaml]}}"),
+    "topology.broker": ("topology: {broker: rabbitmq}", "topology: {broker: kafka}"),
+    "topology.broker.kind": ("topology: {broker: {kind: rabbitmq}}", "topology: {broker: {kind: 3}}"),
+    "topology.broker.heartbeat": (
+        "topology: {broker: {kind: rabbitmq, heartbeat: 2s}}",
+        "topology: {broker: {kind: rabbitmq, heartbeat: 1.5s}}",
+    ),
+    "topology.broker.queue": (
+        "topology: {broker: {kind: rabbitmq, queue: events}}",
+        "topology: {broker: {kind: rabbitmq, queue: []}}",
+    ),
+    "topology.broker.outputs": (
+        "topology: {broker: {kind: rabbitmq, outputs: answers}}",
+        "topology: {broker: {kind: rabbitmq, outputs: {}}}",
+    ),
+    "topology.broker.dead": (
+        "topology: {broker: {kind: rabbitmq, dead: events.dead}}",
+        "topology: {broker: {kind: rabbitmq, dead: []}}",
+    ),
     "topology.stores": ("topology: {stores: {redis: auto}}", "topology: {stores: {postgres: auto}}"),
     "topology.stores.proxy": (
         'topology: {stores: {redis: {proxy: "127.0.0.1:16379"}}}',

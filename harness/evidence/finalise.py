@@ -55,6 +55,7 @@ def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
         canary=table("canary", _json_rows("canary", folder / "canary.jsonl")),
         breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),
         samples=raw["samples"].sorted_by("time_ns"),
+        messages=raw["messages"].sorted_by("time_ns"),
         phases=phases,
         facts=manifest.get("facts", {}),
     )

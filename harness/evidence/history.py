@@ -46,6 +46,10 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
         "lag_ns": "int", "busy": "float", "in_integration": "float", "sockets": "int",
         "in_flight": "int",
     },
+    "messages": {
+        "event": "word", "flag": "int", "count": "int", "connection": "int", "queue": "word", "message": "word",
+        "call": "int", "number": "int", "time_ns": "int",
+    },
 }  # fmt: skip
 """Column kinds of every table: int (int64), float (float64), word (category).
 
@@ -93,6 +97,7 @@ class History:
     canary: Table = field(default_factory=lambda: empty("canary"))
     breaker: Table = field(default_factory=lambda: empty("breaker"))
     samples: Table = field(default_factory=lambda: empty("samples"))
+    messages: Table = field(default_factory=lambda: empty("messages"))
     phases: tuple[Span, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.faults.bandwidth import BANDWIDTH
 from harness.faults.bodies import EMPTY_BODY, HUGE_BODY, MALFORMED, WRONG_CONTENT_TYPE
+from harness.faults.broker import BROKER_DOWN, KILL_SUBJECT, POISON
 from harness.faults.delay import DELAY
 from harness.faults.drip import DRIP
 from harness.faults.external import EXTERNAL
@@ -51,6 +52,9 @@ REGISTERED = (
     RESTART,
     STORE,
     REGISTRY,
+    BROKER_DOWN,
+    POISON,
+    KILL_SUBJECT,
     EXTERNAL,
 )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
-Plane = Literal["toxiproxy", "witness", "process", "store", "registry", "external"]
+Plane = Literal["toxiproxy", "witness", "process", "store", "registry", "broker", "subject", "external"]
 ParamType = Literal["duration", "bytes", "int", "number", "text", "choice", "retry_after", "steps"]
 
 REQUIRED: Final = object()

@@ -62,14 +62,17 @@ class Canary:
         aim: Callable[[Fault], Address] | None = None,
         registry: Callable[[Ask], Probe] | None = None,
         stores: Callable[[Fault, Callable[[], int]], Probe] | None = None,
+        other: Callable[[Fault], Callable[[], Probe] | None] = lambda fault: None,
     ) -> None:
         """`aim`: the listener through which a fault shows its effect; the one whose health is asked for by default.
-        `registry` looks at what registry faults are about, `stores` at a store through the proxy before it."""
+        `registry` looks at what registry faults are about, `stores` at a store through the proxy before it, `other`
+        gives the look at a fault that no HTTP request can show."""
         self._name = name
         self._address = address
         self._aim = aim or (lambda fault: address)
         self._registry = registry
         self._stores = stores
+        self._other = other
         self._rows = rows
         self._clock = clock
         self._asked: dict[tuple[str, int], Subject] = {}
@@ -124,6 +127,9 @@ class Canary:
         kind = KINDS[fault.kind]
         params = kind.complete(fault.params)
         row_name, now_ns = f"{self._name}:{fault.name}", self._clock.now_ns
+        other = self._other(fault)
+        if other is not None:
+            return Subject(row_name, other, lambda probe: kind.effective(params, [probe]), now_ns())
         if kind.plane == "external" and parse_proof(params["proof"]) is None:
             return Subject(row_name, lambda: command_look(fault, now_ns), lambda probe: not probe.outcome, now_ns())
         if kind.plane == "registry" and self._registry is not None:

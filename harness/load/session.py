@@ -60,7 +60,8 @@ class Session:
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
         """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}; besides, where the client
-        asks a registry, `registry` (its URL) or `names` ({"server", "domain", "timeout_s"} of a stub resolver).
+        asks a registry, `registry` (its URL) or `names` ({"server", "domain", "timeout_s"} of a stub resolver), and
+        where it publishes, `amqp` ({"url", "queue", "outputs", "dead", "spool"}).
 
         `loop_factory` makes the event loop of an async client; None: asyncio's own.
         """
@@ -70,6 +71,7 @@ class Session:
         self.recorder = Recorder(Path(order["spool"]), str(order["process"]), self._worker)
         self.entry = resolve(str(order["use"]))
         context = dict(order["context"]) | {"recorder": self.recorder} | _discovery(order)
+        context |= {"amqp": order["amqp"]} if "amqp" in order else {}
         self._runner = asyncio.Runner(loop_factory=loop_factory)
         self.integration = self._made(str(order["base_url"]), context)
         self.hooks = hooks.install(self.recorder)

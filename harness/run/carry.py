@@ -14,6 +14,7 @@ from harness.inject.external import ExternalPlane
 from harness.inject.replica import ReplicaPlane
 from harness.inject.timeline import Plane, run_timeline
 from harness.model import Fault
+from harness.run.broker import look_of, planes_of
 from harness.run.stage import LISTENER, Stage
 
 
@@ -30,7 +31,9 @@ class FaultThread:
         self._faults = faults
         self._start_ns = start_ns
         self._rows = spool / "faults.jsonl"
+        messaging = planes_of(stage.messaging, stage.service)
         self._planes: Mapping[str, Plane] = {
+            **messaging,
             "toxiproxy": stage.plane,
             "witness": stage.witness_plane,
             "process": _processes(stage),
@@ -41,7 +44,10 @@ class FaultThread:
         self._clock = MonotonicClock()
         rows = spool / "canary.jsonl"
         look = stage.stores.look if stage.stores else None
-        self._canary = Canary(LISTENER, stage.listeners[0], rows, self._clock, stage.aim, stage.front.look, look)
+        self._canary = Canary(
+            LISTENER, stage.listeners[0], rows, self._clock, stage.aim, stage.front.look, look,
+            lambda fault: look_of(fault, stage.messaging, messaging),
+        )  # fmt: skip
         self._canary.start()
         self._ended = threading.Event()
         self.failure: HarnessError | None = None

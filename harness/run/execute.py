@@ -47,6 +47,7 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
             layout=prepared.layout,
             subject=prepared.scenario.subject,
             beside=Path(prepared.scenario.path).resolve().parent,
+            broker=prepared.scenario.topology.broker,
         )
         promise = promise_of(prepared, stage.ready[0])
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
@@ -79,11 +80,26 @@ def _closing_facts(stage: Stage) -> tuple[dict[str, Any], HarnessError | None]:
         trouble = trouble or error
     if stage.service is not None:
         facts |= stage.service.facts()
+    if stage.messaging is not None:
+        facts, trouble = _queues_end(stage, facts, trouble)
     facts["warnings"] = list(stage.witness_plane.control.warnings)
     left = stage.stores.close() if stage.stores else ()
     facts["leftovers"] = [*left, *stage.plane.close()]
     facts["toxiproxy_restarts"] = stage.plane.restarts
     return facts, trouble
+
+
+def _queues_end(
+    stage: Stage, facts: dict[str, Any], trouble: HarnessError | None
+) -> tuple[dict[str, Any], HarnessError | None]:
+    """End the consumer, then count what is left: a message in its hands is in a queue again."""
+    assert stage.messaging is not None
+    try:
+        if stage.service is not None and stage.service.child is not None:
+            stage.service.child.stop()
+        return facts | stage.messaging.closing(), trouble
+    except HarnessError as error:
+        return facts, trouble or error
 
 
 def drain_for_ns(timeline: Timeline, promise: Promise) -> int:

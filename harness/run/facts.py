@@ -28,6 +28,8 @@ def known_facts(prepared: Prepared, stage: Stage, policy: Policy, load: Load, fo
         facts |= {"replicas": layout.replicas, **stage.front.facts}
     if stage.service is not None:
         facts |= stage.service.facts()
+    if stage.messaging is not None:
+        facts["messaging"] = stage.messaging.facts()
     if layout.translation is not None:
         facts["mesh"] = _mesh(prepared, stage, policy, load)
     return facts

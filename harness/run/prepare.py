@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.faults import KINDS
 from harness.integrations import Entry, resolve
 from harness.policy import Promise, merge, overlay, scaled
 from harness.run.options import Options
@@ -105,10 +106,18 @@ def _check_aims(scenario: Scenario, layout: Layout) -> None:
         if fault.kind == "registry" and layout.discovery.kind == "none":
             what = f"fault {fault.name} is about a registry, and the client asks none"
             raise UsageError(what, "add topology: {discovery: consul} or {discovery: dns}")
+        _check_messaging(scenario, fault.name, KINDS[fault.kind].plane)
         instance = fault.only.get("instance", 0)
         if instance >= layout.replicas:
             what = f"fault {fault.name} hits instance {instance}, and the run has {layout.replicas}, numbered from 0"
             raise UsageError(what, "correct its `only`, or raise topology.replicas")
+
+
+def _check_messaging(scenario: Scenario, name: str, plane: str) -> None:
+    if plane == "broker" and scenario.topology.broker.kind == "none":
+        raise UsageError(f"fault {name} is about a broker, and there is none", "add topology: {broker: rabbitmq}")
+    if plane == "subject" and not scenario.subject.command:
+        raise UsageError(f"fault {name} kills a service of ours, and there is none", "add a subject with a command")
 
 
 def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:

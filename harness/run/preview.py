@@ -113,5 +113,5 @@ def ask(prepared: Prepared) -> Mapping[str, Any]:
         (folder / "spool").mkdir()
         part = start_part("the client", "harness.load.locust", [], folder / "client.log")
         undo.callback(part.stop)
-        part.channel.send(prepared.orders(folder)[0] | {"base_url": NOWHERE, "registry": NOWHERE})
+        part.channel.send(prepared.orders(folder)[0] | {"base_url": NOWHERE, "registry": NOWHERE, "amqp": {}})
         return part.expect("ready")

@@ -18,11 +18,13 @@ from harness.inject.stores import StorePlane
 from harness.inject.tcp import ToxiproxyPlane
 from harness.inject.toxiproxy import Api
 from harness.model import Fault
+from harness.run.broker import Messaging, bring_up
 from harness.run.front import Address, Front, at, lead_to
 from harness.run.parts import Part, start_part
 from harness.run.subject import Service, up
 from harness.run.topology import Layout
 from harness.scenario.subject import Subject
+from harness.scenario.topology import Broker
 from harness.stack import toxiproxy
 from harness.stack.ports import free_port, own_addresses
 
@@ -44,9 +46,12 @@ class Stage:
     service: Service | None = None
     stores: StorePlane | None = None
     """What carries store faults on a KATO that we didn't start."""
+    messaging: Messaging | None = None
 
     def aim(self, fault: Fault) -> Address:
         """The listener through which a fault shows its effect: that of what it names, else the first."""
+        if fault.only.get("part") == "broker" and self.messaging is not None:
+            return self.messaging.address
         if fault.only.get("part") == "registry" and self.front.registry_at is not None:
             return self.front.registry_at
         return self.listeners[fault.only.get("instance", 0)]
@@ -63,6 +68,7 @@ def set_stage(
     layout: Layout,
     subject: Subject,
     beside: Path,
+    broker: Broker,
 ) -> Stage:
     """Start everything; `undo` takes it down in reverse. A subject runs in the folder `beside`.
 
@@ -83,12 +89,16 @@ def set_stage(
     host = urlsplit(server.url).hostname or "127.0.0.1"
     listeners = _listen(plane, host, witness.expect("ready")["ports"], layout)
     front = lead_to(layout, listeners, folder, plane, undo)
-    service = up(subject, _environment(front), folder, beside, undo, None) if subject.asked else None
+    messaging = bring_up(broker, folder, plane, undo)
+    has_consumer = messaging.has_consumer if messaging else None
+    environment = _environment(front, messaging, folder)
+    service = up(subject, environment, folder, beside, undo, has_consumer) if subject.asked else None
     told = {"base_url": (service and service.base_url) or front.base_url, **front.orders}
+    told |= messaging.order() if messaging else {}
     generators = tuple(_generator(order | told, logs, undo) for order in orders)
     ready = tuple(part.expect("ready") for part in generators)
     witness_plane = WitnessPlane(WitnessControl(witness.channel), seed)
-    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases, service, stores)
+    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases, service, stores, messaging)
 
 
 def _before_stores(layout: Layout, plane: ToxiproxyPlane) -> StorePlane:
@@ -102,10 +112,13 @@ def _before_stores(layout: Layout, plane: ToxiproxyPlane) -> StorePlane:
     return before
 
 
-def _environment(front: Front) -> dict[str, str]:
-    """What a subject is told: where KATO is (our proxy), and the registry where there is one."""
+def _environment(front: Front, messaging: Messaging | None, folder: Path) -> dict[str, str]:
+    """What a subject is told: where KATO and what else there is are (our proxies), and a folder that it may use."""
+    data = folder / "subject"
+    data.mkdir(exist_ok=True)
     registry = {"REGISTRY_URL": str(front.orders["registry"])} if "registry" in front.orders else {}
-    return {"KATO_URL": front.base_url, **registry}
+    broker = {"AMQP_URL": messaging.url} if messaging else {}
+    return {"KATO_URL": front.base_url, "DATA_FOLDER": str(data), **registry, **broker}
 
 
 def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int], layout: Layout) -> tuple[Address, ...]:

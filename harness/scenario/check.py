@@ -77,6 +77,8 @@ def _topology(scenario: Scenario, sink: Sink) -> None:
         if bool(place.listen) != bool(place.upstream):
             what = f"topology.stores.{store} has only one of listen and upstream"
             sink.note(at(scenario, f"topology.stores.{store}"), what, "give both, or neither")
+    if topology.broker.kind != "none" and (not topology.broker.heartbeat.is_integer()):
+        sink.note(at(scenario, "topology.broker"), "AMQP's heartbeat is in whole seconds", "such as heartbeat: 2s")
     if topology.discovery.kind == "none":
         return
     if topology.mesh:
@@ -98,8 +100,10 @@ def _aims(scenario: Scenario, sink: Sink) -> None:
         if part == "registry" and discovery != "consul":
             what = f"{fault.name} hits a registry, and none stands behind a proxy of ours"
             sink.note(fault.where, what, "add topology: {discovery: consul}")
-        if part == "registry" and instance is not None:
-            sink.note(fault.where, f"{fault.name} hits an instance of the registry: it has none", "keep one of them")
+        if part not in (None, "kato") and instance is not None:
+            sink.note(fault.where, f"{fault.name} hits an instance of the {part}: it has none", "keep one of them")
+        if part == "broker" and scenario.topology.broker.kind == "none":
+            sink.note(fault.where, f"{fault.name} hits a broker: there is none", "add topology: {broker: rabbitmq}")
 
 
 def _fault_names(scenario: Scenario, sink: Sink) -> None:

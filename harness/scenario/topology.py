@@ -42,6 +42,17 @@ class StoreAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Broker:
+    """A message broker between load and subject; the names of its queues are what the subject calls them."""
+
+    kind: str = key(choice("none", "rabbitmq"), "a real RabbitMQ of our own", default="none")
+    heartbeat: float = key(POSITIVE_DURATION, "what it offers to its clients, in whole seconds (s)", default=60.0)
+    queue: str = key(TEXT, "where messages are published", default="observations")
+    outputs: str = key(TEXT, "where the subject publishes predictions", default="predictions")
+    dead: str = key(TEXT, "where it puts dead letters", default="observations.dead")
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """What stands between the client and KATO. `replicas` None: as many as the mesh's files say, else one."""
 
@@ -59,6 +70,7 @@ class Topology:
         MapOf(ListOf(PATH, 1), ("istio",), 1), "mesh policy in front of the client", factory=dict
     )
     discovery: Discovery = key(Record(Discovery, short="kind"), "how the client finds KATO", factory=Discovery)
+    broker: Broker = key(Record(Broker, short="kind"), "who carries messages to the subject", factory=Broker)
     stores: Mapping[str, StoreAt] = key(
         MapOf(Record(StoreAt, short="proxy"), ("redis", "clickhouse", "qdrant")),
         "Toxiproxy before the stores of a KATO that we didn't start",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from harness.model import ATTEMPT_HEADER, OPERATIONS
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from harness.twin.connection import Connection
     from harness.twin.rules import Verdict
 
+_FIELD = f'"{ATTEMPT_HEADER}"'.encode()
+_NAMED = re.compile(re.escape(_FIELD) + rb'\s*:\s*"(\d{1,18}\.\d{1,5})"')
 ALLOWED_HEADERS = ("x-user-id", "traceparent", "idempotency-key", "x-envoy-attempt-count")
 """Request headers that laws may ask for; no other value ever reaches the evidence."""
 
@@ -51,7 +54,7 @@ class Exchange:
         self.request = request
         self.arrive_ns = arrive_ns
         self.op, self.session = classify(request.method, request.path)
-        self.call, self.attempt = parse_attempt(request.headers.get(ATTEMPT_HEADER))
+        self.call, self.attempt = parse_attempt(request.headers.get(ATTEMPT_HEADER) or named_in(request.body))
         self.node_id = ""
         self.fault = ""
         self.verdict: Verdict | None = None
@@ -71,6 +74,14 @@ def classify(method: str, path: str) -> tuple[int, str]:
         return (_OP["open_session"] if method == "POST" else 0), ""
     session = "" if parts[2] == "count" else parts[2]
     return (_SESSION_OPS.get((method, parts[3]), 0) if len(parts) == 4 else 0), session
+
+
+def named_in(body: bytes) -> str | None:
+    """The attempt that an ignored field of an observation names: a message carries it there through a queue."""
+    if _FIELD not in body:
+        return None
+    found = _NAMED.search(body)
+    return found[1].decode() if found else None
 
 
 def parse_attempt(value: str | None) -> tuple[int, int]:

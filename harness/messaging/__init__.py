@@ -1,0 +1,1 @@
+"""Messages: the publisher that loads a queue, the collector of what comes out, and the witness between them."""

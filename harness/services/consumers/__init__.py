@@ -1,0 +1,1 @@
+"""Consumers of observations: RabbitMQ to KATO, predictions back."""

@@ -62,6 +62,9 @@ def test_made_up_values_need_only_be_of_the_same_kind() -> None:
     assert unlike(expected, {"unique_id": "obs-" + "f" * 32, "created_at": "2027", "uptime_seconds": 3}) == []
     assert unlike(expected, {**expected, "unique_id": "obs-1"}) != []
     assert unlike(expected, {**expected, "uptime_seconds": "long"}) != []
+    opened = {"session_id": f"session-{0:032x}-1795"}
+    assert unlike(opened, {"session_id": f"session-{7:032x}-12"}, "/sessions") == []
+    assert unlike(opened, {"session_id": f"session-{7:032x}-12"}, "/sessions/x/stm") != []
     assert unlike({"unique_id": "mine"}, {"unique_id": "yours"}) != []
 
 
@@ -111,8 +114,9 @@ def test_bodies_that_differ_do_not_conform(expected: Any, got: Any) -> None:
 def test_recording_the_cases_from_a_conforming_server_gives_cases_that_it_passes() -> None:
     """What is recorded from the engine is answered alike by another engine, and equals the shipped cases."""
     clock = Clock()
-    records = recorded(load_cases(), sender(new_kato(clock)), clock.sleep)
-    assert [record["case"] for record in records] == [case.name for case in load_cases()]
+    cases = [case for case in load_cases() if all(step.save for step in case.steps if step.path == "/sessions")]
+    records = recorded(cases, sender(new_kato(clock)), clock.sleep)
+    assert [record["case"] for record in records] == [case.name for case in cases]
     text = json.dumps(records)
     assert "${A}" in text
     assert "session-0" not in text

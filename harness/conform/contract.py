@@ -11,6 +11,9 @@ from typing import Any
 from harness import contracts
 from harness.errors import UsageError
 
+CASES = ("cases.jsonl", "more.jsonl")
+"""Cases by hand, and drawn ones: mixed calls and odd bodies, recorded alike."""
+
 NO_BODY = object()
 """The request has no body."""
 
@@ -61,7 +64,7 @@ def shipped(name: str, release: str = contracts.LATEST) -> list[dict[str, Any]]:
 def load_cases(path: Path | None = None, release: str = contracts.LATEST) -> list[Case]:
     """The cases of a file, or the shipped ones; raises UsageError naming the line that is no case."""
     if path is None:
-        return [_case(record) for record in shipped("cases.jsonl", release)]
+        return [_case(record) for name in CASES for record in shipped(name, release)]
     return list(_read(path))
 
 

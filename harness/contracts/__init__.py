@@ -1,7 +1,7 @@
 """Contract data by KATO release: a folder a release, with what was recorded from it (docs/next-kato.md).
 
-`release.json` names the version that the recorded server told of itself; `cases.jsonl`, `exchanges.jsonl`,
-`openapi.json` and `settings.json` are the recordings.
+`release.json` names the version that the recorded server told of itself; `cases.jsonl`, `more.jsonl`,
+`exchanges.jsonl`, `openapi.json` and `settings.json` are the recordings.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ SYSTEM_PACKAGES := chromium
 APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix scenarios lint lock system
+.PHONY: help setup demo test simulate matrix observes scenarios lint lock system
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ simulate: setup  ## the simulation's own proofs, minutes of them: unmodified cli
 
 matrix: setup  ## every client of the corpus in its scenarios, in virtual time: docs/kill-matrix.md (SEEDS=5)
 	@$(BIN)/python -m tests.clients.matrix $(or $(SEEDS),5)
+
+observes: setup  ## lost and doubled observes against KATO's own memory, 10⁶ calls in virtual time (half an hour)
+	@$(BIN)/python bench/observes.py --calls 1000000
 
 scenarios: setup  ## every shipped scenario against the reference client
 	@$(BIN)/kato-harness run scenarios/*.yaml --integration reference --profile fast --out reports/runs

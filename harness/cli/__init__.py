@@ -20,6 +20,7 @@ VERBS = {
     "schema": ("harness.cli.scenarios:schema", "JSON Schema of the scenario format, for editors."),
     "check": ("harness.cli.judge:check", "Judge a run again, without load."),
     "report": ("harness.cli.judge:report", "Draw a run's report again, without load."),
+    "explore": ("harness.cli.explore:explore", "Every small schedule of faults on a client's flow."),
     "shrink": ("harness.cli.shrink:shrink", "The smallest schedule that still fails what failed a run."),
     "capacity": ("harness.cli.capacity:capacity", "The highest load within the objectives, and the curve."),
     "compare": ("harness.cli.compare:compare", "Is one group of runs slower than another?"),

@@ -34,8 +34,11 @@ def simulate(prepared: Prepared) -> Executed:
     return Executed(folder)
 
 
-def simulate_in(folder: Path, prepared: Prepared, start: Start, change: Change | None = None) -> dict[str, Any]:
-    """One run whose spools and manifest lie in `folder` (which has a folder `spool`); the manifest."""
+def simulate_in(
+    folder: Path, prepared: Prepared, start: Start, change: Change | None = None, within_s: float = DONE_WITHIN_S
+) -> dict[str, Any]:
+    """One run whose spools and manifest lie in `folder` (which has a folder `spool`), done in `within_s` of real time;
+    the manifest."""
     simulation, ready = _started(prepared, folder, start)
     try:
         promise = promise_of(prepared, ready)
@@ -52,7 +55,7 @@ def simulate_in(folder: Path, prepared: Prepared, start: Start, change: Change |
                 "workers": 1,
             }
         )
-        done = simulation.expect("done", within_s=DONE_WITHIN_S)
+        done = simulation.expect("done", within_s=within_s)
     finally:
         simulation.stop()
     conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])

@@ -12,27 +12,30 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.errors import HarnessError
+from harness.evidence import Run
 from harness.explore.draft import Draft, yaml
+from harness.explore.trace import Did, Trace
+from harness.laws.judge import promise_of
 from harness.model import Verdict
+from harness.policy import Policy
 from harness.run.many import Job, Simulated, Simulator
 from harness.run.options import Options
 from harness.run.prepare import prepare
 from harness.scenario import load_scenario
 
+TRACED = 200
+"""A run of more calls has no trace: nobody compares it call by call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a schedule came to: the laws that failed it, or the error that ended it early.
-
-    `arrived`: requests of each operation that reached KATO; `felt`: the faults that the client felt; `calls` and
-    `failed_calls` count its calls.
-    """
+    """What a schedule came to: the laws that failed it, what the client promised and did, the faults that it felt, or
+    the error that ended it early."""
 
     failed: dict[str, Verdict] = field(default_factory=dict)
-    arrived: dict[str, int] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    trace: Trace = field(default_factory=Trace)
     felt: frozenset[str] = frozenset()
-    calls: int = 0
-    failed_calls: int = 0
     error: HarnessError | None = None
 
 
@@ -88,9 +91,31 @@ class Trials:
 def _trial(done: Simulated) -> Trial:
     if done.run is None or done.judgement is None:
         return Trial(error=done.error)
-    history = done.run.history
     failed = {verdict.law: verdict for verdict in done.judgement.verdicts if verdict.status == "fail"}
-    felt = frozenset(row["name"] for row in history.faults.rows() if row["felt_ns"])
-    bad = ~history.calls["outcome"].among("ok", "degraded")
-    arrived = Counter(history.arrivals["op"].tolist())
-    return Trial(failed, dict(arrived), felt, len(history.calls), int(bad.sum()))
+    felt = frozenset(row["name"] for row in done.run.history.faults.rows() if row["felt_ns"])
+    return Trial(failed, promise_of(done.run.manifest).policy, _trace(done.run), felt)
+
+
+def _trace(run: Run) -> Trace:
+    """What the client did, call by call."""
+    calls = list(run.history.calls.rows())
+    if len(calls) > TRACED:
+        return Trace()
+    begin_ns = int(run.manifest["start_ns"])
+    attempts: dict[int, list[tuple[int, str, int]]] = {row["call"]: [] for row in calls}
+    commits: Counter[int] = Counter()
+    requests = []
+    starts = {row["call"]: row["start_ns"] for row in calls}
+    ops = {row["call"]: row["op"] for row in calls}
+    for row in run.history.attempts.rows():
+        if row["call"] in starts:
+            after_ms = (row["start_ns"] - starts[row["call"]]) // 1_000_000
+            attempts[row["call"]].append((after_ms, row["result"], row["status"]))
+            requests.append((ops[row["call"]], row["start_ns"] - begin_ns))
+    for row in run.history.arrivals.rows():
+        commits[row["call"]] += row["commit_seq"] > 0
+    did = [
+        Did(row["call"], row["op"], row["outcome"], row["error"], tuple(attempts[row["call"]]), commits[row["call"]])
+        for row in calls
+    ]
+    return Trace(tuple(did), tuple(row["start_ns"] - begin_ns for row in calls), tuple(requests))

@@ -84,11 +84,13 @@ ATTEMPTS = Layout(
         ("start_ns", "q"),
         ("headers_ns", "q"),
         ("end_ns", "q"),
+        ("trace", "I"),
     ),
-    frozenset({"detail"}),
+    frozenset({"detail", "trace"}),
     {"via": "HOOKS", "result": "ERRORS"},
 )
-"""`result` is '' for a whole response (then `status` counts); `headers_ns` is 0 where none came."""
+"""`result` is '' for a whole response (then `status` counts); `headers_ns` is 0 where none came. `trace`: the
+traceparent that went along."""
 
 ARRIVALS = Layout(
     "arrivals",

@@ -175,6 +175,7 @@ class Row:
     connection: int
     reused: bool
     detail: str = ""
+    trace: str = ""
 
 
 @dataclass

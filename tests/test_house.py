@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "simulate": BASE | {"plan", "policy", "faults", "load", "twin", "integrations"},
     "stack": BASE,
     "discovery": BASE,
+    "otlp": BASE,
     "mesh": BASE | {"policy"},
     "manifests": BASE | {"policy", "mesh"},
     "evidence": BASE | {"faults"},

@@ -105,7 +105,7 @@ def outcome_of(function: Callable[..., Any], *arguments: Any) -> tuple[str, str]
 DIRECT = [name for name in REGISTRY if not name.endswith(("consul", "dns"))]
 """Those that speak to the URL given; who asks a registry or watches a name has tests of its own."""
 FIXED = [name for name in DIRECT if not name.startswith("guide")]
-RETRYING = ["fixed-tenacity", "reference"]
+RETRYING = ["fixed-otel", "fixed-tenacity", "reference"]
 BREAKING = ["fixed-pybreaker", "reference"]
 leaky = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 """guide-httpx leaves its clients to the garbage collector, whenever that comes."""

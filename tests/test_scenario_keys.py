@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "topology": ("topology: {replicas: 3}", "topology: 3"),
     "topology.replicas": ("topology: {replicas: 3}", "topology: {replicas: 0}"),
+    "topology.collector": ("topology: {collector: otlp}", "topology: {collector: zipkin}"),
     "topology.discovery": ("topology: {discovery: consul}", "topology: {discovery: zookeeper}"),
     "topology.discovery.kind": ("topology: {discovery: {kind: dns}}", "topology: {discovery: {kind: 3}}"),
     "topology.discovery.address": (

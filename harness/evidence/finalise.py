@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness import model
+from harness.evidence.beside import read_probes, read_spans
 from harness.evidence.history import SCHEMA, History, empty, table
 from harness.evidence.hops import read_hops
 from harness.evidence.pairing import pair_arrivals
@@ -56,6 +57,8 @@ def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
         breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),
         samples=raw["samples"].sorted_by("time_ns"),
         messages=raw["messages"].sorted_by("time_ns"),
+        spans=read_spans(folder, manifest),
+        probes=read_probes(folder),
         phases=phases,
         facts=manifest.get("facts", {}),
     )

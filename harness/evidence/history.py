@@ -24,6 +24,7 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
     "attempts": {
         "call": "int", "attempt": "int", "start_ns": "int", "headers_ns": "int", "end_ns": "int", "result": "word",
         "status": "int", "connection": "int", "reused": "int", "via": "word", "worker": "int", "detail": "word",
+        "trace": "word",
     },
     "arrivals": {
         "call": "int", "attempt": "int", "session": "word", "node_id": "word", "op": "word", "instance": "int",
@@ -50,9 +51,20 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
         "event": "word", "flag": "int", "count": "int", "connection": "int", "queue": "word", "message": "word",
         "call": "int", "number": "int", "time_ns": "int",
     },
+    "spans": {
+        "trace": "word", "span": "word", "parent": "word", "name": "word", "kind": "word", "service": "word",
+        "start_ns": "int", "end_ns": "int", "status": "word", "http_status": "int", "resend": "int", "method": "word",
+        "received_ns": "int",
+    },
+    "probes": {
+        "probe": "word", "path": "word", "start_ns": "int", "end_ns": "int", "status": "int", "error": "word",
+        "said": "word",
+    },
 }  # fmt: skip
 """Column kinds of every table: int (int64), float (float64), word (category).
 
+`spans` is what the client's exporter sent to the collector: ids in hexadecimal, `kind` and `status` in OpenTelemetry's
+lower-case words. `probes` are an orchestrator's look at readiness and liveness; `said` is the status in the body.
 `hops` is what a mesh's sidecar logged: rows of kind `request` (one of the client, `tries` sent for it) and `attempt`
 (the `try`-th of them, to `instance`, −1: none); `route` is the place in the fact `mesh.routes`, `flags` are Envoy's.
 """
@@ -98,6 +110,8 @@ class History:
     breaker: Table = field(default_factory=lambda: empty("breaker"))
     samples: Table = field(default_factory=lambda: empty("samples"))
     messages: Table = field(default_factory=lambda: empty("messages"))
+    spans: Table = field(default_factory=lambda: empty("spans"))
+    probes: Table = field(default_factory=lambda: empty("probes"))
     phases: tuple[Span, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -164,6 +164,27 @@ _ENTRIES = (
         "the client by DNS name corrected: looked up in the background, last good answer kept, follows moved addresses",
     ),
     Entry(
+        "guide-otel",
+        "harness.integrations.guide_otel",
+        "make",
+        "asyncio",
+        {"timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0}, "sessions": "one_per_user"},
+        "the guide's traced client: httpx instrumented, and no provider that would make spans of it",
+    ),
+    Entry(
+        "fixed-otel",
+        "harness.integrations.fixed_otel",
+        "make",
+        "asyncio",
+        {
+            "timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0, "total": 20.0},
+            "retry": _RETRY,
+            "calls": _WRITES_ONLY_IF_NEVER_ARRIVED,
+            "sessions": "one_per_user",
+        },
+        "the traced client corrected: provider, batch exporter, stable conventions, a span for each attempt",
+    ),
+    Entry(
         "reference",
         "harness.integrations.reference",
         "make",

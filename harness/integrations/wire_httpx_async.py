@@ -21,13 +21,19 @@ from harness.integrations.wire_httpx import KEEPALIVE_S, MAX_CONNECTIONS, cut_or
 class AsyncHttpxWire:
     """`HttpxWire` with `async def` methods."""
 
-    def __init__(self, base_url: str, timeout: Mapping[str, float], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        timeout: Mapping[str, float],
+        headers: Mapping[str, str] | None = None,
+        transport: httpx.AsyncHTTPTransport | None = None,
+    ) -> None:
         self._steps = {step: timeout.get(step) for step in ("connect", "read", "write", "pool")}
         self.client = httpx.AsyncClient(
             base_url=base_url,
             timeout=httpx.Timeout(**self._steps),
             headers=dict(headers or {}),
-            transport=_DeadlineTransport(),
+            transport=transport or DeadlineTransport(),
         )
 
     async def send(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -45,7 +51,7 @@ class AsyncHttpxWire:
         await self.client.aclose()
 
 
-class _DeadlineTransport(httpx.AsyncHTTPTransport):
+class DeadlineTransport(httpx.AsyncHTTPTransport):
     """httpx's transport over connections whose every wait is cut to the call's deadline."""
 
     def __init__(self) -> None:

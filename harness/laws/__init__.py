@@ -20,6 +20,7 @@ from harness.laws import (
     retry_load,
     retry_timing,
     timeouts,
+    tracing,
     waits,
 )
 from harness.laws.registry import LAWS, Law, in_catalogue_order
@@ -48,6 +49,7 @@ __all__ = [
     "retry_load",
     "retry_timing",
     "timeouts",
+    "tracing",
     "waits",
 ]
 

@@ -98,6 +98,7 @@ class Recorder:
         connection: int,
         reused: bool,
         detail: str = "",
+        trace: str = "",
     ) -> None:
         """One finished attempt, as a transport hook saw it (`call` 0: it worked for no call).
 
@@ -120,6 +121,7 @@ class Recorder:
                 start_ns,
                 headers_ns,
                 end_ns,
+                self._text(trace),
             )
         )
 

@@ -39,15 +39,14 @@ Send = Callable[[Mapping[str, Any]], None]
 
 
 def _discovery(order: Mapping[str, Any]) -> dict[str, Any]:
-    """What a client that finds KATO by itself is given besides, with the hooks that this takes."""
+    """What a client that finds KATO by itself or exports its spans is given besides; with the hooks that it takes."""
     if "names" in order:
         told = order["names"]
         names.install((told["server"][0], told["server"][1]), told["domain"], told["timeout_s"])
-    if "registry" not in order:
-        return {}
-    parts = urlsplit(order["registry"])
-    WATCH.elsewhere = frozenset({(parts.hostname or "", parts.port or 80)})
-    return {"registry": order["registry"]}
+    given = {name: str(order[name]) for name in ("registry", "collector", "collector_grpc") if name in order}
+    parts = [urlsplit(url) for url in given.values()]
+    WATCH.elsewhere = frozenset((part.hostname, part.port or 80) for part in parts if part.hostname)
+    return given
 
 
 class Session:
@@ -60,8 +59,9 @@ class Session:
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
         """`order`: {"use", "base_url", "context", "inspect", "spool", "process", "worker"}; besides, where the client
-        asks a registry, `registry` (its URL) or `names` ({"server", "domain", "timeout_s"} of a stub resolver), and
-        where it publishes, `amqp` ({"url", "queue", "outputs", "dead", "spool"}).
+        asks a registry, `registry` (its URL) or `names` ({"server", "domain", "timeout_s"} of a stub resolver); where
+        it publishes, `amqp` ({"url", "queue", "outputs", "dead", "spool"}); where it exports spans, `collector` (an
+        OTLP/HTTP URL) and `collector_grpc` (host:port).
 
         `loop_factory` makes the event loop of an async client; None: asyncio's own.
         """

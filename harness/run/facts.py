@@ -30,9 +30,16 @@ def known_facts(prepared: Prepared, stage: Stage, policy: Policy, load: Load, fo
         facts |= stage.service.facts()
     if stage.messaging is not None:
         facts["messaging"] = stage.messaging.facts()
+    facts |= tracing_facts(prepared)
     if layout.translation is not None:
         facts["mesh"] = _mesh(prepared, stage, policy, load)
     return facts
+
+
+def tracing_facts(prepared: Prepared, virtual: bool = False) -> dict[str, Any]:
+    """The fact `tracing` where the client is to trace; in virtual time no collector takes its spans."""
+    told = prepared.layout.collector
+    return {} if told == "none" else {"tracing": {"collector": "" if virtual else told}}
 
 
 def _mesh(prepared: Prepared, stage: Stage, policy: Policy, load: Load) -> dict[str, Any]:

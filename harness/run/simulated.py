@@ -11,6 +11,7 @@ from harness.errors import HarnessError, UsageError
 from harness.faults import KINDS
 from harness.run.conduct import Conducted
 from harness.run.execute import Executed, drain_for_ns
+from harness.run.facts import tracing_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
 from harness.run.prepare import Prepared, promise_of
@@ -44,7 +45,8 @@ def simulate_in(
         promise = promise_of(prepared, ready)
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
         timeline = timeline if change is None else change(timeline)
-        write_json(folder / "manifest.json", unfinished(prepared, promise, timeline, [ready], FACTS))
+        facts = {**FACTS, **tracing_facts(prepared, virtual=True)}
+        write_json(folder / "manifest.json", unfinished(prepared, promise, timeline, [ready], facts))
         simulation.channel.send(
             {
                 "do": "start",
@@ -59,7 +61,7 @@ def simulate_in(
     finally:
         simulation.stop()
     conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])
-    facts = {**FACTS, "simulation": done["cost"]}
+    facts |= {"simulation": done["cost"]}
     manifest = finished(prepared, promise, timeline, [ready], conducted, facts, None)
     write_json(folder / "manifest.json", manifest)
     return manifest
@@ -75,6 +77,7 @@ def check_modelled(prepared: Prepared) -> None:
         "a service under test runs in real time": prepared.scenario.subject.asked,
         f"the client's own interpreter {use.python} has a clock of its own": bool(use.python),
         f"fault {', '.join(real)} acts on real parts": bool(real),
+        "a collector is a real part": any(fault.only.get("part") == "collector" for fault in faults),
     }
     for what, holds in refused.items():
         if holds:

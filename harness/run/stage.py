@@ -19,6 +19,7 @@ from harness.inject.tcp import ToxiproxyPlane
 from harness.inject.toxiproxy import Api
 from harness.model import Fault
 from harness.run.broker import Messaging, bring_up
+from harness.run.collector import COLLECTOR, Collector, start_collector
 from harness.run.front import Address, Front, at, lead_to
 from harness.run.parts import Part, start_part
 from harness.run.subject import Service, up
@@ -47,6 +48,7 @@ class Stage:
     stores: StorePlane | None = None
     """What carries store faults on a KATO that we didn't start."""
     messaging: Messaging | None = None
+    collector: Collector | None = None
 
     def aim(self, fault: Fault) -> Address:
         """The listener through which a fault shows its effect: that of what it names, else the first."""
@@ -54,6 +56,8 @@ class Stage:
             return self.messaging.address
         if fault.only.get("part") == "registry" and self.front.registry_at is not None:
             return self.front.registry_at
+        if fault.only.get("part") == COLLECTOR and self.collector is not None:
+            return self.collector.address
         return self.listeners[fault.only.get("instance", 0)]
 
 
@@ -91,14 +95,18 @@ def set_stage(
     front = lead_to(layout, listeners, folder, plane, undo)
     messaging = bring_up(broker, folder, plane, undo)
     has_consumer = messaging.has_consumer if messaging else None
-    environment = _environment(front, messaging, folder)
+    collector = start_collector(spool, host, plane, undo) if layout.collector != "none" else None
+    besides = {**front.orders, **(collector.orders if collector else {})}
+    environment = _environment(front.base_url, besides, messaging, folder)
     service = up(subject, environment, folder, beside, undo, has_consumer) if subject.asked else None
-    told = {"base_url": (service and service.base_url) or front.base_url, **front.orders}
+    told = {"base_url": (service and service.base_url) or front.base_url, **besides}
     told |= messaging.order() if messaging else {}
     generators = tuple(_generator(order | told, logs, undo) for order in orders)
     ready = tuple(part.expect("ready") for part in generators)
-    witness_plane = WitnessPlane(WitnessControl(witness.channel), seed)
-    return Stage(front, listeners, witness, generators, ready, plane, witness_plane, leases, service, stores, messaging)
+    control = WitnessPlane(WitnessControl(witness.channel), seed)
+    return Stage(
+        front, listeners, witness, generators, ready, plane, control, leases, service, stores, messaging, collector
+    )
 
 
 def _before_stores(layout: Layout, plane: ToxiproxyPlane) -> StorePlane:
@@ -112,13 +120,16 @@ def _before_stores(layout: Layout, plane: ToxiproxyPlane) -> StorePlane:
     return before
 
 
-def _environment(front: Front, messaging: Messaging | None, folder: Path) -> dict[str, str]:
+_TOLD = {"registry": "REGISTRY_URL", "collector": "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+
+def _environment(base_url: str, orders: Mapping[str, Any], messaging: Messaging | None, folder: Path) -> dict[str, str]:
     """What a subject is told: where KATO and what else there is are (our proxies), and a folder that it may use."""
     data = folder / "subject"
     data.mkdir(exist_ok=True)
-    registry = {"REGISTRY_URL": str(front.orders["registry"])} if "registry" in front.orders else {}
+    others = {name: str(orders[key]) for key, name in _TOLD.items() if key in orders}
     broker = {"AMQP_URL": messaging.url} if messaging else {}
-    return {"KATO_URL": front.base_url, "DATA_FOLDER": str(data), **registry, **broker}
+    return {"KATO_URL": base_url, "DATA_FOLDER": str(data), **others, **broker}
 
 
 def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int], layout: Layout) -> tuple[Address, ...]:

@@ -34,6 +34,7 @@ class Layout:
     scale: float = 1.0
     stores: Mapping[str, StoreAt] = field(default_factory=dict)
     """How the stores that faults hit are reached, on a KATO that we didn't start."""
+    collector: str = "none"
 
     @property
     def replicas(self) -> int:
@@ -48,7 +49,11 @@ class Layout:
     @property
     def parts(self) -> frozenset[str]:
         """What stands before KATO, in the words of laws."""
-        asked = {"mesh": self.translation is not None, "registry": self.discovery.kind != "none"}
+        asked = {
+            "mesh": self.translation is not None,
+            "registry": self.discovery.kind != "none",
+            "collector": self.collector != "none",
+        }
         return frozenset(part for part, there in asked.items() if there)
 
 
@@ -57,7 +62,8 @@ def layout_of(scenario: Scenario, scale: float) -> Layout:
 
     On a KATO at a URL there is one way to it: its replicas are its own.
     """
-    return replace(_layout(scenario, scale), stores={} if scenario.target.embedded else _stores(scenario))
+    stores = {} if scenario.target.embedded else _stores(scenario)
+    return replace(_layout(scenario, scale), stores=stores, collector=scenario.topology.collector)
 
 
 def _layout(scenario: Scenario, scale: float) -> Layout:

@@ -104,6 +104,9 @@ def _aims(scenario: Scenario, sink: Sink) -> None:
             sink.note(fault.where, f"{fault.name} hits an instance of the {part}: it has none", "keep one of them")
         if part == "broker" and scenario.topology.broker.kind == "none":
             sink.note(fault.where, f"{fault.name} hits a broker: there is none", "add topology: {broker: rabbitmq}")
+        if part == "collector" and scenario.topology.collector == "none":
+            what = f"{fault.name} hits a collector, and the client is told of none"
+            sink.note(fault.where, what, "add topology: {collector: otlp}")
 
 
 def _fault_names(scenario: Scenario, sink: Sink) -> None:

@@ -31,8 +31,8 @@ def _per_second(text: str) -> float:
     return rate_per_s(text) if "/" in text else number(text)
 
 
-PARTS = ("kato", "registry", "broker")
-"""What Toxiproxy stands before: the instances of KATO, the registry where discovery asks one, the broker."""
+PARTS = ("kato", "registry", "broker", "collector")
+"""What Toxiproxy stands before: the instances of KATO, the registry that discovery asks, broker and collector."""
 
 MAX_INSTANCE = 63
 
@@ -49,7 +49,7 @@ class Only:
     every: int = key(integer(1), "each nth matching request", default=0)
     share: float = key(leaves.RATIO, "that share of them, drawn from the seed", default=0.0)
     instance: int = key(integer(0, MAX_INSTANCE), "one instance of KATO, numbered from 0", default=0)
-    part: str = key(choice(*PARTS), "kato, or the registry or broker of topology", default="kato")
+    part: str = key(choice(*PARTS), "kato, or the registry, broker or collector of topology", default="kato")
 
 
 ONLY = Record(Only)

@@ -71,6 +71,9 @@ class Topology:
     )
     discovery: Discovery = key(Record(Discovery, short="kind"), "how the client finds KATO", factory=Discovery)
     broker: Broker = key(Record(Broker, short="kind"), "who carries messages to the subject", factory=Broker)
+    collector: str = key(
+        choice("none", "otlp"), "otlp: the client is told of an OTLP collector of ours (`collector`)", default="none"
+    )
     stores: Mapping[str, StoreAt] = key(
         MapOf(Record(StoreAt, short="proxy"), ("redis", "clickhouse", "qdrant")),
         "Toxiproxy before the stores of a KATO that we didn't start",

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.load.hooks.attempt import WATCH, Attempt
 from harness.load.hooks.patch import replace
+from harness.model import TRACE_HEADER
 
 _ATTEMPT = "_kato_harness_attempt"
 _USED = "_kato_harness_used"
@@ -35,6 +36,7 @@ def _connect(original: Any) -> Any:
             return await original(self, req, *args, **kwargs)
         attempt = Attempt("aiohttp")
         setattr(req, _ATTEMPT, attempt)
+        attempt.trace = req.headers.get(TRACE_HEADER, "")
         for name, value in attempt.headers.items():
             req.headers[name] = value
         try:

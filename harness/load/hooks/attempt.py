@@ -27,6 +27,7 @@ class AttemptRecorder(Protocol):
         connection: int,
         reused: bool,
         detail: str = "",
+        trace: str = "",
     ) -> None:
         """One finished attempt."""
         ...
@@ -51,10 +52,11 @@ WATCH = Watch()
 class Attempt:
     """An attempt in progress. `end` or `fail` records it once; later ones say nothing.
 
-    `connection` is the local port (0: unknown); `headers` are what the request gets, nothing outside a call.
+    `connection` is the local port (0: unknown); `headers` are what the request gets, nothing outside a call; `trace`
+    is the traceparent that it had when it was sent.
     """
 
-    __slots__ = ("connection", "done", "frame", "headers_ns", "number", "reused", "start_ns", "status", "via")
+    __slots__ = ("connection", "done", "frame", "headers_ns", "number", "reused", "start_ns", "status", "trace", "via")
 
     def __init__(self, via: str) -> None:
         self.via = via
@@ -64,6 +66,7 @@ class Attempt:
         self.headers_ns = 0
         self.connection = 0
         self.reused = False
+        self.trace = ""
         self.done = False
         WATCH.open[self] = None
         self.start_ns = WATCH.clock_ns()
@@ -131,4 +134,5 @@ class Attempt:
                 self.connection,
                 self.reused,
                 detail,
+                self.trace,
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.load.hooks.attempt import WATCH, Attempt
 from harness.load.hooks.patch import replace
+from harness.model import TRACE_HEADER
 
 
 class _Trace:
@@ -79,6 +80,11 @@ def _begin(via: str, request: Any, trace: type[_Trace]) -> Attempt:
     return attempt
 
 
+def _traced(attempt: Attempt, request: Any) -> None:
+    """Take down the traceparent; an instrumentation that sits below our hook has put it there by now."""
+    attempt.trace = request.headers.get(TRACE_HEADER, "")
+
+
 def _answered(attempt: Attempt, response: Any, body: type) -> Any:
     attempt.answered(response.status_code)
     stream = response.extensions.get("network_stream")
@@ -104,8 +110,10 @@ def _sync_hook(body: type) -> Any:
             try:
                 response = original(self, request)
             except BaseException as error:
+                _traced(attempt, request)
                 attempt.fail(error)
                 raise
+            _traced(attempt, request)
             return _answered(attempt, response, body)
 
         return handle_request
@@ -122,8 +130,10 @@ def _async_hook(body: type) -> Any:
             try:
                 response = await original(self, request)
             except BaseException as error:
+                _traced(attempt, request)
                 attempt.fail(error)
                 raise
+            _traced(attempt, request)
             return _answered(attempt, response, body)
 
         return handle_async_request

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.load.hooks.attempt import WATCH, Attempt
 from harness.load.hooks.patch import replace
+from harness.model import TRACE_HEADER
 
 _ATTEMPT = "_kato_harness_attempt"
 
@@ -36,6 +37,7 @@ def _make_request(original: Any) -> Any:
         if added := attempt.headers:
             kwargs["headers"] = _with_headers(kwargs.get("headers"), added)
         attempt.reused = conn.sock is not None
+        attempt.trace = next((v for k, v in dict(kwargs.get("headers") or {}).items() if k.lower() == TRACE_HEADER), "")
         try:
             response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:

@@ -248,7 +248,7 @@ def test_retries_stay_within_their_budget(name: str, make: Make, kato: Server) -
     assert 50 < len(kato.seen) <= 50 + 5 + 1
 
 
-@each_retrying
+@pytest.mark.parametrize("name", [name for name in RETRYING if REGISTRY[name].runtime == "gevent"])
 def test_calls_at_once_have_attempts_of_their_own(name: str, make: Make, kato: Server) -> None:
     """Twenty concurrent failing calls take three attempts each, not shared ones."""
     budget = {"budget": {"ratio": 5.0, "min_per_second": 10_000.0}}

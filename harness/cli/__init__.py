@@ -30,6 +30,7 @@ VERBS = {
     "init": ("harness.cli.init:init", "An adapter and a scenario for a client of your own."),
     "twin": ("harness.cli.servers:twin", "The embedded KATO alone, for anybody's tests."),
     "conform": ("harness.cli.servers:conform", "Is this server a KATO?"),
+    "witness": ("harness.cli.witness:witness", "Record and judge traffic that something else generates."),
     "audit": ("harness.cli.static:audit", "Static findings in manifests, mesh policy and client code."),
     "translate": ("harness.cli.static:translate", "The Envoy routes and clusters that Istio's YAML means."),
     "doctor": ("harness.cli.doctor:doctor", "What is installed, and what a dead run left over."),

@@ -9,7 +9,7 @@ SYSTEM_PACKAGES := chromium
 APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix observes scenarios lint lock system
+.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,12 @@ $(READY): requirements.lock pyproject.toml
 
 demo: setup  ## two clients under the same faults, their verdicts side by side (90 s)
 	@$(BIN)/python -m harness.demo
+
+gallery: setup  ## the demo's reports again, in reports/gallery
+	@mkdir -p reports/gallery; folder=$$(mktemp -d); \
+	for client in guide-pybreaker reference; do \
+		$(BIN)/kato-harness run demo --integration $$client --out $$folder/$$client; \
+		cp $$folder/$$client/report.html reports/gallery/demo-$$client.html; done; rm -r $$folder
 
 test: setup  ## everything that CI holds: unit and property tests side by side, then real sockets one by one
 	@code=0; $(BIN)/pytest -q -n 2 -m "not sockets and not slow" $(APART:%=--ignore=%) || code=$$?; \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.history import History
@@ -140,9 +141,12 @@ def _plain(value: Any) -> str:
 
 def run_facts(manifest: Mapping[str, Any]) -> Grid:
     """What was run, with what, on what."""
-    rows = [
-        (key.replace("_", " "), _plain(value)) for key, value in manifest.get("run", {}).items() if key != "question"
-    ]
+    run = dict(manifest.get("run", {}))
+    run.pop("question", None)
+    if run.get("file"):
+        # a report is shown to others: where it was made is nobody's business
+        run["file"] = "/".join(Path(str(run["file"])).parts[-2:])
+    rows = [(key.replace("_", " "), _plain(value)) for key, value in run.items()]
     rows += [(f"machine: {key}", _plain(value)) for key, value in manifest.get("machine", {}).items()]
     return plain(("what", "value"), rows)
 

@@ -8,6 +8,7 @@ from harness.evidence.table import Mask
 from harness.laws.breaker_events import outcomes
 from harness.laws.case import Case, Ints, names_in
 from harness.laws.data import at_most, no_oracle
+from harness.laws.queue_view import queued
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import commits, strays
 
@@ -119,6 +120,8 @@ def _alike(one: str, other: str) -> bool:
 def no_false_success(case: Case) -> Ruling:
     if nothing := no_oracle(case):
         return nothing
+    if queued(case):
+        return inapplicable("a broker's confirm promises no commit: Q1 says what became of confirmed messages")
     calls = case.calls
     told = calls["outcome"].among("ok") | (degraded(case) & (calls["marked"] == 0) & ~calls["shape"].among("null", ""))
     claimed = np.zeros(len(calls), bool)

@@ -92,7 +92,7 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
         destructive=options.allow_destructive,
         writes=options.allow_writes,
     )
-    layout = layout_of(applied, scale)
+    layout = replace(layout_of(applied, scale), queue=scenario.topology.broker.kind != "none")
     _check_aims(applied, layout)
     return Prepared(applied, options, entry, scale, layout)
 

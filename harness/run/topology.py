@@ -32,6 +32,7 @@ class Layout:
     translation: Translation | None = None
     files: tuple[str, ...] = ()
     scale: float = 1.0
+    queue: bool = False
     stores: Mapping[str, StoreAt] = field(default_factory=dict)
     """How the stores that faults hit are reached, on a KATO that we didn't start."""
     collector: str = "none"
@@ -52,6 +53,7 @@ class Layout:
         asked = {
             "mesh": self.translation is not None,
             "registry": self.discovery.kind != "none",
+            "queue": self.queue,
             "collector": self.collector != "none",
         }
         return frozenset(part for part, there in asked.items() if there)

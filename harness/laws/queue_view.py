@@ -1,0 +1,117 @@
+"""What became of each message, derived from the witness of the queue, the collector and the commits, once a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.evidence.table import Mask
+from harness.faults.broker import POISON_ID
+from harness.laws.case import Case, Ints, Window, once
+from harness.laws.registry import Ruling, inapplicable, inconclusive
+from harness.laws.writes import commits, committed, has_oracle
+
+AMQP_MARGIN_NS = 5_000_000_000
+"""A broker that starts again takes connections and drops them for a while; what ends then is the fault's doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """One message of any origin: its row in calls (−1: poison or a stranger), its name, its deliveries' times (ns)."""
+
+    row: int
+    name: str
+    times: Ints
+
+
+class Flow:
+    """Messages of the load by row of calls; masks and counts over all calls."""
+
+    def __init__(self, case: Case) -> None:
+        table = case.history.messages
+        self.table = table
+        self.row = case.rows_of(table["call"])
+        self._size = len(case.calls)
+        self.confirmed: Mask = case.calls["op"].among("observe") & case.calls["outcome"].among("ok")
+        self.commits = commits(case, "observe")
+        seen = case.arrivals
+        mine = committed(case, "observe")
+        self.commit_ns = self._first(seen.row[mine], seen.table["arrive_ns"][mine])
+        self.acked_ns = self.first("acked")
+
+    def number(self, *events: str) -> Ints:
+        """For each call how many of these events its message had."""
+        mine = self.table["event"].among(*events) & (self.row >= 0)
+        return np.asarray(np.bincount(self.row[mine], minlength=self._size), np.int64)
+
+    def first(self, event: str) -> Ints:
+        """For each call the time of the first such event (ns), 0 for none."""
+        mine = self.table["event"].among(event) & (self.row >= 0)
+        return self._first(self.row[mine], self.table["time_ns"][mine])
+
+    def _first(self, rows: Ints, times: Ints) -> Ints:
+        found = np.full(self._size, np.iinfo(np.int64).max, np.int64)
+        np.minimum.at(found, rows, times)
+        found[found == np.iinfo(np.int64).max] = 0
+        return found
+
+    def strangers(self, *events: str) -> dict[str, Ints]:
+        """Times (ns) of these events by name of message, of poison and other messages that no call published."""
+        mine = self.table["event"].among(*events) & (self.row < 0) & ~self.table["message"].among("")
+        names, times = self.table["message"][mine].tolist(), self.table["time_ns"][mine]
+        found: dict[str, list[int]] = {}
+        for name, time_ns in zip(names, times.tolist(), strict=True):
+            found.setdefault(name, []).append(time_ns)
+        return {name: np.array(moments, np.int64) for name, moments in found.items()}
+
+    def deliveries(self) -> list[Deliveries]:
+        """Every message that was delivered more than once, and every stranger, by number of deliveries, most first."""
+        given = self.table["event"].among("delivered")
+        mine = given & (self.row >= 0)
+        again = np.flatnonzero(np.bincount(self.row[mine], minlength=self._size) > 1)
+        rows, times = self.row[mine], self.table["time_ns"][mine]
+        order = np.argsort(rows, kind="stable")
+        rows, times = rows[order], times[order]
+        found = [
+            Deliveries(int(row), "", times[np.searchsorted(rows, row) : np.searchsorted(rows, row, "right")])
+            for row in again
+        ]
+        found += [Deliveries(-1, name, moments) for name, moments in self.strangers("delivered").items()]
+        return sorted(found, key=lambda each: -len(each.times))
+
+
+@once
+def flow(case: Case) -> Flow:
+    """The flow of the run's messages."""
+    return Flow(case)
+
+
+def queued(case: Case) -> bool:
+    """Whether load went through a queue."""
+    return "messaging" in case.facts
+
+
+def no_queue(case: Case, oracle: bool = True) -> Ruling | None:
+    """The ruling where there is no queue, or nothing can say what was committed."""
+    if not queued(case):
+        return inapplicable("no broker stands between load and KATO")
+    if oracle and not has_oracle(case):
+        return inconclusive("nothing tells what was committed on this target: no commit oracle")
+    return None
+
+
+def poison_names(case: Case) -> frozenset[str]:
+    """The ids of the poison that was published."""
+    return frozenset(
+        f"{POISON_ID}-{window.name}-{number + 1}"
+        for window in case.windows
+        if window.kind == "poison"
+        for number in range(int(window.params.get("count", 1)))
+    )
+
+
+def on_connection(window: Window) -> bool:
+    """Whether the fault itself ends the consumer's connections."""
+    only = window.params.get("only") or {}
+    return window.kind in ("broker_down", "kill_subject") or only.get("part") == "broker"

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from harness.evidence.history import History, table
 from harness.laws import LAWS
-from harness.laws.breaker_events import events_of
-from harness.laws.breaker_state import infer_breaker
+from harness.laws.breaker_state import events_of, infer_breaker
 from harness.laws.case import Case
 from harness.policy import Breaker, Policy, Promise, merge
 
@@ -185,3 +184,54 @@ def test_operations_that_share_a_breaker_are_one() -> None:
     shared = History(calls=table("calls", {**history.calls.columns, "op": ops}), attempts=history.attempts)
     (events,) = events_of(Case(shared, Promise(policy_of(Plan()))))
     assert set(events.ops) == {"observe", "predict"}
+
+
+def beside(one: History, other: History, op: str) -> History:
+    """Both histories in one, the other's calls as another operation."""
+    offset = len(one.calls)
+    calls, tries = list(one.calls.rows()), list(one.attempts.rows())
+    calls += [{**row, "call": row["call"] + offset, "op": op} for row in other.calls.rows()]
+    tries += [{**row, "call": row["call"] + offset} for row in other.attempts.rows()]
+    names = ("call", "op", "start_ns", "end_ns", "ready_ns", "intended_ns", "outcome", "error", "worker", "phase")
+    parts = ("call", "attempt", "start_ns", "end_ns", "result", "status", "worker")
+    return History(
+        calls=table("calls", {name: [row[name] for row in calls] for name in names}),
+        attempts=table("attempts", {name: [row[name] for row in tries] for name in parts}),
+        phases=one.phases,
+        facts=one.facts,
+    )
+
+
+@pytest.mark.parametrize("how", ["connect_error", "503"])
+def test_operations_with_breakers_of_their_own_are_told_apart(how: str) -> None:
+    """In one outage each opens by its own count and tries by its own clock; nobody breaks a law by that."""
+    plans = [Plan(seed=seed, rate=rate, how=how) for seed, rate in ((1, 14.0), (2, 6.0))]
+    together = beside(*(simulate(plan)[0] for plan in plans), "predict")
+    assert len(events_of(Case(together, Promise(policy_of(plans[0]))))) == 2
+    for law in ("B1", "B2", "B3", "B5", "B6", "B7"):
+        ruling = LAWS[law].judge(Case(together, Promise(policy_of(plans[0]))))
+        assert ruling.status != "fail", (law, ruling.reason)
+
+
+def test_operations_behind_one_breaker_stay_together() -> None:
+    """A breaker that opens after three of five failures can't excuse itself with operations of its own."""
+    plan = Plan(fail_max=3)
+    history, _ = simulate(plan)
+    rows = list(history.calls.rows())
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    mixed = {**columns, "op": ["predict" if row["call"] % 3 == 0 else "observe" for row in rows]}
+    history = History(table("calls", mixed), history.attempts, phases=history.phases, facts=history.facts)
+    ruling = LAWS["B2"].judge(Case(history, Promise(policy_of(Plan()))))
+    assert ruling.status == "fail"
+
+
+def test_work_in_the_background_excuses_what_nobody_saw() -> None:
+    """A replay that failed behind the same breaker may have filled its count."""
+    plan = Plan(fail_max=3)
+    history, _ = simulate(plan)
+    tries = list(history.attempts.rows())
+    replay = {**tries[0], "call": 0, "result": "connect_error", "status": 0}
+    moments = [{**replay, "start_ns": at * S // 10, "end_ns": at * S // 10 + MS} for at in range(290)]
+    columns = {name: [row[name] for row in [*tries, *moments]] for name in tries[0]}
+    history = History(history.calls, table("attempts", columns), phases=history.phases, facts=history.facts)
+    assert LAWS["B2"].judge(Case(history, Promise(policy_of(Plan())))).status != "fail"

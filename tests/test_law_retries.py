@@ -465,3 +465,14 @@ class TestR12:
         """Fewer attempts are then right."""
         budget = promise({"retry": {**RETRY, "on": ["503"], "budget": {"ratio": 0.1}}})
         assert said("R12", budget, **self.storm(10)).status == "not_applicable"
+
+
+def test_what_aiohttp_sends_again_by_itself_is_no_retry() -> None:
+    """It repeats a read once when its connection was closed; what follows that is the client's own re-try."""
+    closed: list[Try] = [(0, 10, "reset"), (10, 20, "reset"), (220, 230, "reset"), (230, 240, 200)]
+    tables = history([closed])
+    lines = tables["attempts"].splitlines()
+    for via, status in (("aiohttp", "pass"), ("httpx", "fail")):
+        marked = "\n".join([f"{lines[0]} via", *(f"{line} {via}" for line in lines[1:])])
+        allowed = promise({"retry": {**RETRY, "max_attempts": 2}})
+        assert said("R1", allowed, **{**tables, "attempts": marked}).status == status

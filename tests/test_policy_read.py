@@ -35,6 +35,8 @@ class Holder:
 
     def observe(self, session_id: str, observation: dict[str, Any]) -> None: ...
 
+    def predict(self, session_id: str) -> None: ...
+
 
 def client_with(decorate: Any) -> Any:
     """A client class whose two calls are decorated."""
@@ -89,10 +91,21 @@ def test_a_requests_adapter_with_retries_and_timeout_is_read() -> None:
         session.mount("http://", TimeoutAdapter((1, 2), max_retries=retry))
         policy = read(session)
     assert policy["timeout"] == {"connect": 1.0, "read": 2.0}
-    assert policy["retry"]["max_attempts"] == 3
-    assert {"connect_error", "connect_timeout", "read_timeout", "503"} <= set(policy["retry"]["on"])
-    assert policy["retry"]["backoff"] == {"initial": 0.5, "multiplier": 2.0, "jitter": "full", "max": 4.0}
-    assert (policy["retry"]["calls"], policy["retry"]["retry_after"]) == (["predict"], "honour")
+    reads, writes = (policy["calls"][op]["retry"] for op in ("predict", "observe"))
+    assert (reads["max_attempts"], reads["retry_after"]) == (3, "honour")
+    assert {"connect_error", "connect_timeout", "read_timeout", "429", "503"} <= set(reads["on"])
+    assert reads["backoff"] == {"initial": 0.5, "multiplier": 2.0, "jitter": "full", "max": 4.0}
+    assert writes["on"] == ["connect_error", "connect_timeout"]
+
+
+def test_what_urllib3_draws_at_random_is_part_of_its_wait() -> None:
+    """backoff_jitter comes on top of factor · 2^(n−1)."""
+    retry = urllib3.Retry(2, connect=0, backoff_factor=0.2, backoff_jitter=0.1, allowed_methods=["GET"])
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(max_retries=retry))
+        policy = read(session)
+    assert policy["retry"]["backoff"]["initial"] == 0.5
+    assert policy["retry"]["calls"] == ["predict"]
 
 
 def test_a_pool_manager_retries_three_times_unless_told() -> None:
@@ -100,7 +113,8 @@ def test_a_pool_manager_retries_three_times_unless_told() -> None:
     with urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=2)) as pool:
         policy = read(pool)
     assert policy["timeout"] == {"connect": 1.0, "read": 2.0}
-    assert (policy["retry"]["max_attempts"], policy["retry"]["calls"]) == (4, ["predict"])
+    assert {op: own["retry"]["max_attempts"] for op, own in policy["calls"].items()} == {"observe": 4, "predict": 4}
+    assert policy["calls"]["observe"]["retry"]["on"] == ["connect_error", "connect_timeout"]
     with urllib3.PoolManager(retries=False, timeout=3) as pool:
         assert read(pool) == {"timeout": {"connect": 3.0, "read": 3.0}}
 

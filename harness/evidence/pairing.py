@@ -1,7 +1,8 @@
 """Which arrival belongs to which call (design, "The path of one operation").
 
 By attempt header; else by session, operation and time, when exactly one call of that session was under way. An arrival
-that fits two calls belongs to none.
+that fits two calls belongs to none, and so does one that carries another payload than the call's own attempts did (a
+client that replays older observations in the background).
 """
 
 from __future__ import annotations
@@ -24,10 +25,23 @@ def pair_arrivals(arrivals: Table, calls: Table) -> Table:
     unknown = np.flatnonzero(call == 0)
     if len(unknown):
         found = _by_time(arrivals.where(unknown), calls)
+        found[_of_another(arrivals, call, unknown, found)] = 0
         call[unknown] = found
         by[unknown[found > 0]] = 2
     columns: dict[str, Any] = {**arrivals.columns, "call": call, "paired_by": Words(by, ("", "header", "time"))}
     return Table(columns)
+
+
+def _of_another(
+    arrivals: Table, call: NDArray[np.int64], unknown: NDArray[np.intp], found: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Those of `unknown` whose found call has sent something else under its own name."""
+    named = np.flatnonzero((call > 0) & np.isin(call, found))
+    sent: dict[int, set[int]] = {}
+    for owner, payload in zip(call[named].tolist(), arrivals["payload"][named].tolist(), strict=True):
+        sent.setdefault(owner, set()).add(payload)
+    pairs = zip(found.tolist(), arrivals["payload"][unknown].tolist(), strict=True)
+    return np.array([owner in sent and payload not in sent[owner] for owner, payload in pairs], bool)
 
 
 def _by_time(arrivals: Table, calls: Table) -> NDArray[np.int64]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from harness.laws.breaker_events import Events, failure_ends
-from harness.laws.breaker_runs import ORDER_NS, Run, full_runs, needed
-from harness.laws.breaker_state import Spell, all_spells, since_served
+from harness.laws.breaker_events import Events
+from harness.laws.breaker_runs import Run, full_runs, needed
+from harness.laws.breaker_spells import Spell, since_served
+from harness.laws.breaker_state import all_spells, premature
 from harness.laws.breaker_trials import Trial, early, trials_of
 from harness.laws.case import Case, Ints
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -108,7 +107,7 @@ def _missed(case: Case, runs: list[Run], what: str) -> Ruling:
 def no_premature_open(case: Case) -> Ruling:
     if nothing := no_breaker(case):
         return nothing
-    hasty = [(e, spell) for e, spell, _ in openings(case) if _premature(case, e, spell)]
+    hasty = [(e, spell) for e, spell, _ in openings(case) if premature(case, e, spell)]
     if hasty:
         rows = np.array([e.row[spell.at] for e, spell in hasty], np.int64)
         reason = f"the breaker opened {plural(len(rows), 'time')} on fewer failures than its limit"
@@ -119,21 +118,6 @@ def no_premature_open(case: Case) -> Ruling:
     return passed(
         f"{plural(seen, 'failure')} opened the breaker {plural(len(openings(case)), 'time')}, never too early"
     )
-
-
-def _premature(case: Case, e: Events, spell: Spell) -> bool:
-    """Whether it opened though even the most generous count of failures had not filled its limit."""
-    breaker = case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()
-    until = int(e.start_ns[spell.at])
-    ends = failure_ends(case, e, spell.from_ns - ORDER_NS, until + ORDER_NS)
-    if breaker.fail_max is None:
-        recent = ends[ends >= until - ORDER_NS - int(1e9 * (breaker.window or 1e9))]
-        return len(recent) < math.ceil((breaker.failure_ratio or 0.0) * (breaker.min_calls or 1))
-    if len(ends) < breaker.fail_max:
-        return True
-    least, most = int(ends[-breaker.fail_max]) + ORDER_NS, int(ends[-1]) - ORDER_NS
-    served = e.end_ns[e.served & (e.start_ns > ends[-breaker.fail_max]) & (e.end_ns > least) & (e.end_ns < most)]
-    return len(served) > 0
 
 
 @law(

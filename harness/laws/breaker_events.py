@@ -2,11 +2,12 @@
 
 A rejection is known by its error (`breaker_open`), or is a degraded answer for which nothing was sent: clients hide
 the breaker's error behind a fallback. Only operations that were ever rejected are taken to be behind the breaker. Each
-process has a breaker of its own, and may have one an operation: tries of one while another is rejected show that.
+process has a breaker of its own; which operations share one is told in `breaker_scope`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,6 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, in_order, names_in, once
-from harness.policy import Breaker
 
 RECENT = 50
 """How many tried calls before a degraded answer are looked at for the failure that explains it."""
@@ -116,57 +116,31 @@ def governed_ops(case: Case, rejected: Mask) -> tuple[str, ...]:
     return tuple(op for op in ops.names if op not in ("open_session", "other", "") and case.policy.of(op).breaker)
 
 
-@once
-def events_of(case: Case) -> list[Events]:
-    """The events of each breaker: one a worker, or one for each operation of a worker."""
+def governed(case: Case) -> tuple[str, ...]:
+    """The operations behind a breaker in this run."""
+    return governed_ops(case, explicit_rejections(case) | silent_rejections(case))
+
+
+def events_under(case: Case, scopes: Iterable[tuple[str, ...]]) -> list[Events]:
+    """The events of each breaker, where each worker has one for each scope (operations that share a breaker)."""
     calls, tries = case.calls, case.attempts
     tried = tries.count > 0
     denied = explicit_rejections(case)
     rejected = (denied & ~tried) | silent_rejections(case)
     served, failed = outcomes(case)
     known = (rejected | tried) if case.hooked else ~calls["outcome"].among("overflow", "cancelled")
-    ops = governed_ops(case, denied | rejected)
-    chosen = known & calls["op"].among(*ops)
     first = tries.pick("start_ns", tries.first, calls["start_ns"])
     last = tries.pick("end_ns", tries.last, calls["end_ns"])
     columns = (calls["start_ns"], calls["end_ns"], first, last, rejected, served, failed, denied & tried)
     found = []
     for worker in case.workers:
-        row = np.flatnonzero(chosen & (calls["worker"] == worker))
-        if not len(row):
-            continue
-        row = row[np.argsort(calls["start_ns"][row], kind="stable")]
-        for scope in _scopes(case, row, rejected[row], served[row], ops):
-            mine = row[calls["op"].among(*scope)[row]]
-            picked: list[Any] = [column[mine] for column in columns]
-            found.append(Events(int(worker), scope, mine, *picked))
+        for scope in scopes:
+            row = np.flatnonzero(known & calls["op"].among(*scope) & (calls["worker"] == worker))
+            if len(row):
+                row = row[np.argsort(calls["start_ns"][row], kind="stable")]
+                picked: list[Any] = [column[row] for column in columns]
+                found.append(Events(int(worker), scope, row, *picked))
     return found
-
-
-def _scopes(case: Case, row: Ints, rejected: Mask, served: Mask, ops: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """All operations as one scope, or one each where they can't share a breaker.
-
-    Between two rejections of one operation a shared breaker lets another one succeed only if it closed meanwhile, and
-    then it takes a full count of failures to reject again.
-    """
-    breaker = case.policy.breaker or Breaker()
-    limit = breaker.fail_max or 1
-    for op in ops if len(ops) > 1 else ():
-        mine = np.flatnonzero(case.calls["op"].among(op)[row])
-        others = np.setdiff1d(np.flatnonzero(~rejected), mine)
-        gap = np.searchsorted(mine, others)
-        inside = (gap > 0) & (gap < len(mine))
-        others, gap = others[inside], gap[inside]
-        within = rejected[mine[gap - 1]] & rejected[mine[gap]]
-        others, gap = others[within], gap[within]
-        good = np.bincount(gap[served[others]], minlength=len(mine))
-        bad = np.bincount(gap[~served[others]], minlength=len(mine))
-        between_s = np.diff(case.calls["start_ns"][row[mine]], prepend=case.calls["start_ns"][row[mine[:1]]]) / 1e9
-        open_s = float(between_s[1:][rejected[mine[1:]] & rejected[mine[:-1]]].sum())
-        trials = open_s / max(breaker.reset_timeout, 1e-3) + 1
-        if ((good > 0) & (bad < limit)).sum() > 3 * trials * max(breaker.success_threshold, breaker.half_open_trials):
-            return [(each,) for each in ops]
-    return [ops]
 
 
 @once
@@ -197,6 +171,26 @@ def outcomes(case: Case) -> tuple[Mask, Mask]:
 def _call_failures(case: Case, words: tuple[str, ...]) -> Mask:
     errors = set(words) | ({"connect_timeout", "read_timeout"} if "timeout" in words else set())
     return case.calls["error"].among(*errors) & ~case.calls["outcome"].among("ok", "degraded")  # type: ignore[no-any-return]
+
+
+@once
+def background(case: Case) -> tuple[Ints, Ints, Mask]:
+    """The attempts that belong to no call, by end: when they began and ended, and which were served.
+
+    A client that works in the background (a replay, a probe) moves its breaker by them, and no call shows it.
+    """
+    table = case.history.attempts
+    rows = np.flatnonzero(case.attempt_rows < 0)
+    rows = rows[np.argsort(table["end_ns"][rows], kind="stable")]
+    status = table["status"][rows]
+    served = table["result"].among("")[rows] & (status >= 200) & (status < 300)
+    return table["start_ns"][rows], table["end_ns"][rows], served
+
+
+def moved_unseen(case: Case, since_ns: int, until_ns: int) -> bool:
+    """Whether the client tried something in the background between two moments."""
+    starts, ends, _ = background(case)
+    return bool(((starts <= until_ns) & (ends >= since_ns)).any())
 
 
 def failure_ends(case: Case, e: Events, since: int, until: int) -> Ints:

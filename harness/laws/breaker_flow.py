@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.breaker_events import events_of
 from harness.laws.breaker_runs import full_runs
+from harness.laws.breaker_state import events_of
 from harness.laws.case import Case, Ints, in_order, names_in, once
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.bounds import call_bounds_s
-from harness.laws.breaker_events import Events, events_of
-from harness.laws.breaker_state import Spell, all_spells
+from harness.laws.breaker_events import Events
+from harness.laws.breaker_spells import Spell
+from harness.laws.breaker_state import all_spells, events_of
 from harness.laws.case import Case, Ints, in_order
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.policy import Breaker

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.breaker_events import Events, events_of, failure_ends
+from harness.laws.breaker_events import Events, background, failure_ends
+from harness.laws.breaker_state import ORDER_NS, events_of
 from harness.laws.case import Case, Ints, in_order, once
 from harness.policy import Breaker
 
@@ -22,9 +23,6 @@ ENOUGH = 100
 
 LOOK_AHEAD = 1_000
 """Calls after a full count that are looked at."""
-
-ORDER_NS = 50_000_000
-"""Ends and starts that are closer than this may have been the other way round for the breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,8 @@ def _of_worker(case: Case, events: Events) -> list[Run]:
     found: list[Run] = []
     calls = case.calls
     same = calls["worker"] == events.worker
-    served = in_order(calls["end_ns"][same & case.attempts.any(case.words["ok"])])
+    _, ends, well = background(case)
+    served = in_order(np.concatenate([calls["end_ns"][same & case.attempts.any(case.words["ok"])], ends[well]]))
     for op in events.ops:
         breaker = case.policy.of(op).breaker
         if breaker is not None and needed(breaker):

@@ -1,42 +1,32 @@
-"""A breaker's states from outside: closed, open and half-open spans of each worker, from calls and attempts alone.
+"""Which operations share a breaker, and each breaker's states, from calls and attempts alone.
 
-Closed until calls are rejected without a try; open from the failure before the first rejection until the first call
-that is tried again, which is the trial; half-open until the trial has ended; then what follows tells: rejections mean
-that it opened again, tries that it closed (Nygard, Release It!, "Circuit Breaker").
+A client may have one breaker for all, one for writes and one for reads, or one an operation; nothing says which. All
+operations share one unless that makes it break its promise and another division doesn't: of the ways to divide them
+that one holds which leaves the fewest openings and trials unexplained, the coarsest of equals. Two operations behind
+one breaker can't be told apart by chance: an opening without enough failures of its own is unexplained, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from harness.evidence.history import History, table
 from harness.evidence.table import Table
-from harness.laws.breaker_events import Events, events_of
-from harness.laws.case import Case, Ints, once
+from harness.laws.breaker_events import Events, events_under, failure_ends, governed, moved_unseen
+from harness.laws.breaker_spells import Spell, since_served, spells
+from harness.laws.case import Case, once
 from harness.policy import Breaker, Policy, Promise
 
-SETTLE_NS = 2_000_000
-"""A call that starts within this after a change may have been let in before it."""
+ORDER_NS = 50_000_000
+"""Ends and starts that are closer than this may have been the other way round for the breaker."""
 
-LOOK_BACK = 512
-"""Tried calls before a rejection among which the failure that opened the breaker is sought."""
+MOST_DIVIDED = 5
+"""Operations above which no more divisions are looked at (52 of them)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Spell:
-    """One state of one worker's breaker over [from_ns, to_ns), which is empty for a trial that was refused at once.
-
-    `at` is the event (index) that ended or showed it: the first rejection after a closed spell, the trial after an
-    open one, the deciding trial of a half-open one; −1 for the last spell.
-    """
-
-    worker: int
-    state: str
-    from_ns: int
-    to_ns: int
-    at: int = -1
+Scopes = tuple[tuple[str, ...], ...]
 
 
 def infer_breaker(history: History, policy: Policy) -> Table:
@@ -47,150 +37,94 @@ def infer_breaker(history: History, policy: Policy) -> Table:
     return table("breaker", {"source": ["inferred"] * len(rows), **columns})
 
 
+def breaker_of(case: Case, e: Events) -> Breaker:
+    """What is promised of the breaker around these events."""
+    return case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()
+
+
+@once
+def events_of(case: Case) -> list[Events]:
+    """The events of each breaker of each worker."""
+    return [events for events, _ in all_spells(case)]
+
+
 @once
 def all_spells(case: Case) -> list[tuple[Events, list[Spell]]]:
-    """Each worker's events with the states of its breaker."""
+    """Each breaker's events with its states."""
+    ops = governed(case)
+    best = _read(case, (ops,))
+    fewest = _unexplained(case, best)
+    if fewest and 1 < len(ops) <= MOST_DIVIDED:
+        for scopes in sorted(_divisions(ops), key=len)[1:]:
+            read = _read(case, scopes)
+            left = _unexplained(case, read)
+            if left < fewest:
+                best, fewest = read, left
+    return best
+
+
+def _read(case: Case, scopes: Scopes) -> list[tuple[Events, list[Spell]]]:
     begin = int(case.calls["start_ns"].min()) if len(case.calls) else 0
     begin = min([begin, *(span.start_ns for span in case.history.phases)])
-    breaker = case.policy.breaker or Breaker()
-    return [(events, spells(events, breaker, begin, case.end_ns)) for events in events_of(case)]
+    return [(e, spells(e, breaker_of(case, e), begin, case.end_ns)) for e in events_under(case, scopes)]
 
 
-def since_served(e: Events, spell: Spell) -> Ints:
-    """The tried events (indices) between the last served one and the rejection that ended a closed spell."""
-    least = max(spell.at - LOOK_BACK, 0)
-    tried: Ints = np.flatnonzero(~e.rejected[least : spell.at]) + least
-    served = tried[e.served[tried]]
-    return tried[tried > served[-1]] if len(served) else tried
+def _divisions(ops: tuple[str, ...]) -> Iterator[Scopes]:
+    """All ways to divide the operations into groups, the undivided one first."""
+    if not ops:
+        yield ()
+        return
+    for rest in _divisions(ops[1:]):
+        for at, group in enumerate(rest):
+            yield (*rest[:at], (ops[0], *group), *rest[at + 1 :])
+        yield ((ops[0],), *rest)
 
 
-def spells(events: Events, breaker: Breaker, begin_ns: int, end_ns: int) -> list[Spell]:
-    """The states of one worker's breaker from `begin_ns` to `end_ns`; empty where nothing was ever rejected."""
-    if not events.rejected.any():
-        return []
-    reader = _Reader(events, breaker)
-    found: list[Spell] = []
-    state, since, at = "closed", begin_ns, 0
-    while True:
-        step = reader.step(state, since, at)
-        until = min(step.time_ns, end_ns) if step else end_ns
-        found.append(Spell(events.worker, state, since, until, step.shown if step else -1))
-        if step is None or step.time_ns >= end_ns:
-            return found
-        state, since, at = step.state, step.time_ns, step.at
+def _unexplained(case: Case, read: list[tuple[Events, list[Spell]]]) -> int:
+    """Openings on too few failures, and trials before their time."""
+    count = 0
+    for e, states in read:
+        for before, spell, after in zip([None, *states], states, [*states[1:], None], strict=False):
+            if spell.state == "closed" and spell.at >= 0 and e.rejected[spell.at]:
+                count += premature(case, e, spell)
+            if spell.state == "open" and before and before.state == "closed" and after:
+                reset_ns = int(1e9 * breaker_of(case, e).reset_timeout)
+                count += spell.to_ns < open_since(case, e, before, spell) + reset_ns - slack_ns(case, spell.to_ns)
+    return count
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """The next state, when it began, and from which event on to read."""
-
-    state: str
-    time_ns: int
-    at: int
-    shown: int = -1
+def slack_ns(case: Case, at_ns: int) -> int:
+    """How far from what it seems the order of things may be around a moment."""
+    edge = np.array([at_ns])
+    return ORDER_NS + int(case.lag.over(edge - ORDER_NS, edge + ORDER_NS)[0])
 
 
-class _Reader:
-    """Finds the next change of state; rejections and tries are looked up by position, never walked through."""
+def premature(case: Case, e: Events, spell: Spell) -> bool:
+    """Whether a closed spell ended though even the most generous count of failures had not filled its limit."""
+    breaker = breaker_of(case, e)
+    until = int(e.start_ns[spell.at])
+    if moved_unseen(case, spell.from_ns - int(1e9 * breaker.reset_timeout), until):
+        return False
+    ends = failure_ends(case, e, spell.from_ns - ORDER_NS, until + ORDER_NS)
+    if breaker.fail_max is None:
+        recent = ends[ends >= until - ORDER_NS - int(1e9 * (breaker.window or 1e9))]
+        return len(recent) < math.ceil((breaker.failure_ratio or 0.0) * (breaker.min_calls or 1))
+    if len(ends) < breaker.fail_max:
+        return True
+    least, most = int(ends[-breaker.fail_max]) + ORDER_NS, int(ends[-1]) - ORDER_NS
+    served = e.end_ns[e.served & (e.start_ns > ends[-breaker.fail_max]) & (e.end_ns > least) & (e.end_ns < most)]
+    return len(served) > 0
 
-    def __init__(self, events: Events, breaker: Breaker) -> None:
-        self._e = events
-        self._breaker = breaker
-        self._rejections = np.flatnonzero(events.rejected)
-        self._tries = np.flatnonzero(~events.rejected)
 
-    def step(self, state: str, since: int, at: int) -> _Step | None:
-        if state == "closed":
-            return self._opens(at)
-        return self._tried(at) if state == "open" else self._decided(at)
+def open_since(case: Case, e: Events, before: Spell | None, opened: Spell) -> int:
+    """The earliest moment at which the breaker can have opened: the failed attempt that may have filled its count.
 
-    def _next(self, positions: Ints, at: int) -> int | None:
-        where = int(np.searchsorted(positions, at))
-        return int(positions[where]) if where < len(positions) else None
-
-    def _opens(self, at: int) -> _Step | None:
-        first = self._next(self._rejections, at)
-        if first is None:
-            return None
-        tried = self._tries_between(at, first)
-        unseen = self._unseen_opening(tried, first)
-        return unseen or _Step("open", self._opening(tried, first), first, first)
-
-    def _tries_between(self, at: int, first: int) -> Ints:
-        """The last tried events from `at` on and before the rejection `first`."""
-        least, most = (int(edge) for edge in np.searchsorted(self._tries, [at, first]))
-        return self._tries[max(least, most - LOOK_BACK) : most]
-
-    def _failures(self, tried: Ints, until: int) -> Ints:
-        """Those of `tried` that failed in a row, by end, up to `until`."""
-        e = self._e
-        ended = tried[e.end_ns[tried] <= until]
-        ended = ended[np.argsort(e.end_ns[ended], kind="stable")]
-        good = np.flatnonzero(e.served[ended])
-        row = ended[good[-1] + 1 if len(good) else 0 :]
-        return row[e.failed[row]]
-
-    def _unseen_opening(self, tried: Ints, first: int) -> _Step | None:
-        """Little traffic: nobody called while it was open, and the first rejection came during the trial."""
-        e, limit = self._e, self._breaker.fail_max
-        if not len(tried) or limit is None or e.end_ns[tried[-1]] <= e.start_ns[first]:
-            return None
-        trial = int(tried[-1])
-        failures = self._failures(tried[:-1], int(e.from_ns[trial]))
-        if len(failures) < limit:
-            return None
-        opened_ns = int(e.end_ns[failures[limit - 1]])
-        waited = e.from_ns[trial] - opened_ns >= 0.9e9 * self._breaker.reset_timeout
-        return _Step("open", opened_ns, trial, first) if waited else None
-
-    def _opening(self, tried: Ints, first: int) -> int:
-        """When it opened: after the last try began and before the first rejection, best the failure that filled the
-        count."""
-        e, until = self._e, int(self._e.start_ns[first])
-        if not len(tried):
-            return until
-        least = int(e.from_ns[tried].max())
-        failures = self._failures(tried, until + SETTLE_NS)
-        limit = self._breaker.fail_max or len(failures)
-        filled = [int(t) for t in e.end_ns[failures[limit - 1 : limit]] if t >= least]
-        late = [int(t) for t in e.to_ns[failures] if least <= t <= until]
-        return min(until, (filled or late[-1:] or [until])[0])
-
-    def _tried(self, at: int) -> _Step | None:
-        trial = self._next(self._tries, at)
-        return None if trial is None else _Step("half_open", int(self._e.from_ns[trial]), trial, trial)
-
-    def _decided(self, at: int) -> _Step | None:
-        """When the trial ended, and what followed."""
-        e, successes, decisive = self._e, 0, at
-        pending = [at]
-        upto = at + 1
-        while True:
-            decisive = min(pending, key=lambda one: int(e.end_ns[one]))
-            while upto < len(e) and e.start_ns[upto] <= e.end_ns[decisive]:
-                if not e.rejected[upto]:
-                    pending.append(upto)
-                    decisive = min(decisive, upto, key=lambda one: int(e.end_ns[one]))
-                upto += 1
-            pending.remove(decisive)
-            successes += bool(e.served[decisive])
-            if not e.served[decisive] or successes >= self._breaker.success_threshold:
-                return self._after(int(e.end_ns[decisive]), bool(e.served[decisive]), decisive)
-            if not pending:
-                following = self._next(self._tries, upto)
-                if following is None:
-                    return None
-                if e.rejected[upto:following].any():
-                    return self._after(int(e.end_ns[decisive]), False, decisive)
-                pending, upto = [following], following + 1
-
-    def _after(self, decided_ns: int, served: bool, decisive: int) -> _Step:
-        e = self._e
-        following = int(np.searchsorted(e.start_ns, decided_ns + SETTLE_NS, side="right"))
-        if following >= len(e):
-            return _Step("closed" if served else "open", decided_ns, following, decisive)
-        if e.rejected[following]:
-            return _Step("open", decided_ns, following, decisive)
-        again_ns = decided_ns + int(0.9e9 * self._breaker.reset_timeout)
-        state = "open" if not served and e.start_ns[following] >= again_ns else "closed"
-        return _Step(state, decided_ns, following, decisive)
+    Processes may share a breaker's state, so with several workers any failure may have been the one.
+    """
+    if before is None or before.state != "closed":
+        return opened.from_ns
+    tried = since_served(e, before)
+    since = int(e.start_ns[tried[0]]) if len(tried) else before.from_ns
+    ends = failure_ends(case, e, since, int(e.start_ns[before.at]))
+    limit = 1 if len(case.workers) > 1 else breaker_of(case, e).fail_max or 1
+    return int(ends[min(limit, len(ends)) - 1]) if len(ends) else opened.from_ns

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.laws.breaker_events import Events, failure_ends
-from harness.laws.breaker_runs import ORDER_NS
-from harness.laws.breaker_state import Spell, all_spells, since_served
+from harness.laws.breaker_events import Events, moved_unseen
+from harness.laws.breaker_spells import Spell
+from harness.laws.breaker_state import ORDER_NS, all_spells, breaker_of, open_since, slack_ns
 from harness.laws.case import Case, Ints, once
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.policy import Breaker
@@ -55,7 +55,10 @@ def trials_of(case: Case) -> list[Trial]:
 
 
 def _tried_late(case: Case, e: Events, trial: Trial, since_ns: int) -> bool:
-    """Whether a call that isn't among the trials tried late, between the opening and the trial's end."""
+    """Whether something that isn't among the trials was tried between the opening and the trial's end: a call that
+    tried late, or work in the background."""
+    if moved_unseen(case, since_ns, int(case.calls["end_ns"][trial.row])):
+        return True
     starts, rows = _late_attempts(case)
     first, last = np.searchsorted(starts, [since_ns, case.calls["end_ns"][trial.row]])
     near = rows[first:last]
@@ -75,7 +78,7 @@ def _late_attempts(case: Case) -> tuple[Ints, Ints]:
 
 
 def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
-    breaker = case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()
+    breaker = breaker_of(case, e)
     first = opened.at
     window = np.arange(first, min(first + LOOK_AHEAD, len(e)))
     tried = window[~e.rejected[window]]
@@ -92,11 +95,11 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
     after = window[e.start_ns[window] > decided_ns + ORDER_NS]
     let_in = after[~e.rejected[after]][:1]
     # from the trial's attempt on: its call may go on for as long as it waits to try again
-    again_ns = int(e.to_ns[decisive]) + int(1e9 * breaker.reset_timeout) - _slack_ns(case, decided_ns)
+    again_ns = int(e.to_ns[decisive]) + int(1e9 * breaker.reset_timeout) - slack_ns(case, decided_ns)
     through = let_in[e.from_ns[let_in] < again_ns] if failed else let_in[:0]
     return Trial(
         row=int(e.row[decisive]),
-        open_ns=_open_since(case, e, before, opened),
+        open_ns=open_since(case, e, before, opened),
         from_ns=int(e.from_ns[first]),
         after_closed=before is None or before.state == "closed",
         at_once=e.row[np.array(group)],
@@ -107,30 +110,10 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
     )
 
 
-def _open_since(case: Case, e: Events, before: Spell | None, opened: Spell) -> int:
-    """The earliest moment at which the breaker can have opened: the failed attempt that may have filled its count.
-
-    Processes may share a breaker's state, so with several workers any failure may have been the one.
-    """
-    if before is None or before.state != "closed":
-        return opened.from_ns
-    tried = since_served(e, before)
-    since = int(e.start_ns[tried[0]]) if len(tried) else before.from_ns
-    ends = failure_ends(case, e, since, int(e.start_ns[before.at]))
-    shared = len(case.workers) > 1
-    limit = 1 if shared else (case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()).fail_max or 1
-    return int(ends[min(limit, len(ends)) - 1]) if len(ends) else opened.from_ns
-
-
-def _slack_ns(case: Case, at_ns: int) -> int:
-    edge = np.array([at_ns])
-    return ORDER_NS + int(case.lag.over(edge - ORDER_NS, edge + ORDER_NS)[0])
-
-
 def early(case: Case, trial: Trial) -> bool:
     """Whether the trial came before the reset time-out can have passed."""
     reset_s = (case.policy.breaker or Breaker()).reset_timeout
-    return trial.from_ns < trial.open_ns + int(1e9 * reset_s) - _slack_ns(case, trial.from_ns)
+    return trial.from_ns < trial.open_ns + int(1e9 * reset_s) - slack_ns(case, trial.from_ns)
 
 
 @law(

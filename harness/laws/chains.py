@@ -1,7 +1,8 @@
 """Attempts as retry laws see them: chains of tries of one request, with the gaps between them.
 
 A call may make several requests (open a session, then observe): a chain ends with an answer of 2xx, and where the
-witness saw another operation. An attempt that began before an earlier one of its chain had ended is a hedge, no retry.
+witness saw another operation. An attempt that began before an earlier one of its chain had ended is a hedge, no retry;
+nor is what aiohttp sends again by itself when its connection turns out to be closed (RFC 9112, 9.3.1).
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, once
 
+AT_ONCE_NS = 5_000_000
+"""A re-send within this time waited for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chains:
     """Columns beside `case.attempts.table`. `chain` numbers the chains; `nth` is 1 for a chain's first attempt and
-    counts no hedges; `before` is the index of the attempt that a re-try repeats (−1: first or hedge); `gap_ns` the
-    time from that one's end to this one's start; `arrival` the index in case.arrivals (−1: never seen)."""
+    counts neither hedges nor aiohttp's own re-sends; `before` is the index of the attempt that a re-try repeats (−1:
+    none); `gap_ns` the time from that one's end to this one's start; `arrival` the index in case.arrivals (−1: never
+    seen)."""
 
     chain: Ints
     nth: Ints
@@ -49,11 +54,26 @@ def chains_of(case: Case) -> Chains:
     latest = _latest_end(end, first, chain)
     hedge = ~breaks & (start < latest)
     position = np.arange(size)
-    steps = np.cumsum(~hedge)
+    extra = hedge | _stale(case, breaks)
+    steps = np.cumsum(~extra)
     nth = steps - steps[first][chain] + 1 if size else steps
-    before = np.where(breaks | hedge, -1, position - 1)
+    before = np.where(breaks | extra, -1, position - 1)
     gap = np.where(before >= 0, start - latest, 0)
     return Chains(chain, nth, before, hedge, gap, arrival)
+
+
+def _stale(case: Case, breaks: Mask) -> Mask:
+    """What aiohttp sent again at once because its connection was closed before it answered: reads, and once."""
+    tries, table = case.attempts, case.attempts.table
+    found = np.zeros(len(breaks), bool)
+    closed = table["via"].among("aiohttp") & table["result"].among("reset", "protocol_error")
+    closed &= case.calls["op"].among("predict")[tries.row]
+    at_once = table["start_ns"][1:] - table["end_ns"][:-1] <= AT_ONCE_NS
+    found[1:] = closed[:-1] & at_once & ~breaks[1:]
+    position = np.arange(len(found))
+    begun = np.maximum.accumulate(np.where(found, 0, position)) if len(found) else position
+    every_other: Mask = found & ((position - begun) % 2 == 1)
+    return every_other
 
 
 def _latest_end(end: Ints, first: Ints, chain: Ints) -> Ints:

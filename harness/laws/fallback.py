@@ -218,10 +218,17 @@ def lost_writes_declared(case: Case) -> Ruling:
         return passed(
             f"{plural(int(put_aside.sum()), 'observe')} put aside were all committed, {replayed:,} by a replay"
         )
-    if not _recovered(case, lost):
+    if not _recovered(case, lost) or _still_replaying(case):
         return inconclusive(f"{plural(missing, 'observe')} put aside were not committed yet when the run ended")
     reason = f"{plural(missing, 'observe')} answered with a substitute were never committed, and nobody was told"
     return broken(case, lost, reason, of=int(put_aside.sum()), measured=f"{missing:,} lost", bound="0")
+
+
+def _still_replaying(case: Case) -> bool:
+    """Whether a replay was under way when the run ended: some observe of no call came within its last second."""
+    seen = case.history.arrivals
+    mine = seen["op"].among("observe") & (seen["call"] == 0) & (seen["commit_seq"] > 0)
+    return bool(mine.any()) and int(seen["arrive_ns"][mine].max()) > case.end_ns - int(1e9)
 
 
 def _recovered(case: Case, lost: Ints) -> bool:

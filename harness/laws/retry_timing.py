@@ -54,6 +54,12 @@ def _least_wait_ns(asked: object) -> int:
     return int(1e9 * (math.ceil(float(str(asked))) - 0.05))
 
 
+def _no_backoff(case: Case) -> Ruling | None:
+    policies = (case.policy, *case.policy.calls.values())
+    known = any(policy.retry is not None and policy.retry.backoff is not None for policy in policies)
+    return None if known else inapplicable("no back-off is declared or read")
+
+
 def _interval_ns(backoff: Backoff, wait_s: float) -> tuple[int, int]:
     """The shortest and longest wait that the policy allows where its plain wait is `wait_s`."""
     if backoff.jitter == "full":
@@ -79,7 +85,7 @@ def _interval_ns(backoff: Backoff, wait_s: float) -> tuple[int, int]:
     calls=LEAST_GAPS,
 )
 def backoff_shape(case: Case) -> Ruling:
-    if nothing := no_retry(case) or unseen(case):
+    if nothing := no_retry(case) or unseen(case) or _no_backoff(case):
         return nothing
     chains = chains_of(case)
     retries = chains.retries[retry_after_ns(case)[chains.before[chains.retries]] == 0]
@@ -95,7 +101,7 @@ def backoff_shape(case: Case) -> Ruling:
             least[chosen], most[chosen] = _interval_ns(policy.retry.backoff, backoff_s(policy, int(retry)))
     judged = most >= 0
     if not judged.any():
-        return inapplicable("no back-off is declared or read")
+        return unexercised(f"nothing was tried again; it takes {exercise('R3')}")
     gap = chains.gap_ns[retries]
     start = case.attempts.table["start_ns"][retries]
     late = gap > most + case.lag.over(start - np.maximum(gap, 0), start) + case.epsilon_ns[rows]
@@ -128,10 +134,8 @@ def backoff_shape(case: Case) -> Ruling:
     calls=LEAST_JITTER_GAPS // 2,
 )
 def jitter_present(case: Case) -> Ruling:
-    if nothing := no_retry(case) or unseen(case):
+    if nothing := no_retry(case) or unseen(case) or _no_backoff(case):
         return nothing
-    if not any(p.retry and p.retry.backoff for p in (case.policy, *case.policy.calls.values())):
-        return inapplicable("no back-off is declared or read")
     if _declared_without(case):
         return inapplicable("the integration declares a back-off without jitter")
     chains = chains_of(case)

@@ -7,7 +7,8 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.bounds import source
 from harness.laws.breaker_events import Events
-from harness.laws.breaker_state import Spell, all_spells, since_served
+from harness.laws.breaker_spells import Spell, since_served
+from harness.laws.breaker_state import all_spells
 from harness.laws.case import Case
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised

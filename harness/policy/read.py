@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.policy.read_breaker import read_breaker
 from harness.policy.read_retry import read_retry
-from harness.policy.read_timeout import read_timeout, read_transport_retry
+from harness.policy.read_timeout import CONNECT_ONLY, read_timeout, read_transport_retry
 from harness.policy.read_walk import Found, named, walk
 
 OPERATIONS = ("open_session", "observe", "predict", "learn")
@@ -54,13 +54,22 @@ def _retries(found: list[Found], ops: list[str]) -> dict[str, Any]:
     below = _agreed([read_transport_retry(item.thing) for item in found if item.kind == "client"])
     tied = {op: _agreed([read_retry(i.thing) for i in found if i.kind == "retry" and i.op == op]) for op in ops}
     shared = _agreed([read_retry(item.thing) for item in found if item.kind == "retry" and item.op is None])
-    each = {op: _layered(tied[op] or shared, below) for op in ops if tied[op] or shared or below}
+    each = {op: made for op in ops if (made := _layered(tied[op] or shared, _below(below, op)))}
     if not each:
         return {}
     if len({repr(retry) for retry in each.values()}) > 1:
         return {"calls": {op: {"retry": retry} for op, retry in each.items()}}
     one = next(iter(each.values()))
-    return {"retry": one | ({"calls": list(each)} if any(tied.values()) else {})}
+    return {"retry": one | ({"calls": list(each)} if any(tied.values()) or len(each) < len(ops) else {})}
+
+
+def _below(retry: dict[str, Any], op: str) -> dict[str, Any]:
+    """What a transport's retry does for one operation: for those it may not repeat, what was never sent at most."""
+    rest = {key: value for key, value in retry.items() if key != "calls"}
+    if op in retry.get("calls", (op,)):
+        return rest
+    never_sent = [word for word in retry.get("on", ()) if word in CONNECT_ONLY]
+    return rest | {"on": never_sent} if never_sent else {}
 
 
 def _layered(above: dict[str, Any], below: dict[str, Any]) -> dict[str, Any]:

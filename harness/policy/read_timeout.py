@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.taxonomy import name_of
 
-_CONNECT_ONLY = ["connect_error", "connect_timeout"]
+CONNECT_ONLY = ["connect_error", "connect_timeout"]
 
 
 def read_timeout(client: Any) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def read_transport_retry(client: Any) -> dict[str, Any]:
     if connects and (most := max(connects)):
         # httpcore waits 0, then 0.5 s · 2^n (_sync/connection.py, RETRIES_BACKOFF_FACTOR)
         waits = {"initial": 0.5, "multiplier": 2.0, "jitter": "full"}
-        return {"max_attempts": most + 1, "on": _CONNECT_ONLY, "backoff": waits}
+        return {"max_attempts": most + 1, "on": CONNECT_ONLY, "backoff": waits}
     retries = [getattr(adapter, "max_retries", None) for adapter in getattr(client, "adapters", {}).values()]
     settings = getattr(client, "connection_pool_kw", None)
     if settings is not None:
@@ -91,24 +91,33 @@ def _urllib3(timeout: Any) -> dict[str, float]:
 
 
 def _urllib3_retry(retry: Any) -> dict[str, Any]:
-    """urllib3's Retry: waits are 0, then factor · 2^(n−1) (util/retry.py, get_backoff_time)."""
+    """urllib3's Retry: waits are 0, then factor · 2^(n−1) + up to `backoff_jitter` (util/retry.py, get_backoff_time).
+
+    `allowed_methods` bounds what may have arrived; a request that was never sent is sent again whatever its method.
+    """
     total = getattr(retry, "total", retry)
     if not isinstance(total, int) or isinstance(total, bool) or total < 1:
         return {}
     if isinstance(retry, int):
         return {"max_attempts": total + 1}
-    on = [] if retry.connect == 0 else list(_CONNECT_ONLY)
+    on = [] if retry.connect == 0 else list(CONNECT_ONLY)
     on += [] if retry.read in (0, False) else ["read_timeout", "reset", "protocol_error"]
     methods = retry.allowed_methods
     read: dict[str, Any] = {
         "max_attempts": total + 1,
-        "on": on + sorted(str(status) for status in retry.status_forcelist or ()),
+        "on": on + sorted(_statuses(retry)),
         "retry_after": "honour" if retry.respect_retry_after_header else "ignore",
     }
     if methods and "POST" not in methods:
         read["calls"] = ["predict"]
-    if retry.backoff_factor:
+    first = retry.backoff_factor * 2.0 + getattr(retry, "backoff_jitter", 0.0)
+    if first:
         longest = getattr(retry, "backoff_max", None)
-        first = retry.backoff_factor * 2.0
         read["backoff"] = {"initial": first, "multiplier": 2.0, "jitter": "full"} | _given(max=longest)
     return read
+
+
+def _statuses(retry: Any) -> set[str]:
+    """Those it is told, and those of which it heeds Retry-After."""
+    heeded = retry.RETRY_AFTER_STATUS_CODES if retry.respect_retry_after_header else ()
+    return {str(status) for status in (*(retry.status_forcelist or ()), *heeded)}

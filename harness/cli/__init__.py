@@ -21,6 +21,7 @@ VERBS = {
     "check": ("harness.cli.judge:check", "Judge a run again, without load."),
     "report": ("harness.cli.judge:report", "Draw a run's report again, without load."),
     "explore": ("harness.cli.explore:explore", "Every small schedule of faults on a client's flow."),
+    "recovery": ("harness.cli.recovery:recovery", "After which triggers, at which loads, a client comes back."),
     "shrink": ("harness.cli.shrink:shrink", "The smallest schedule that still fails what failed a run."),
     "capacity": ("harness.cli.capacity:capacity", "The highest load within the objectives, and the curve."),
     "compare": ("harness.cli.compare:compare", "Is one group of runs slower than another?"),

@@ -73,10 +73,11 @@ class Return:
 
 def returns(case: Case, band: Band) -> list[Return]:
     """One Return for each stretch without faults that is long enough to tell."""
-    return [found for quiet in quiet_stretches(case) if (found := _return(case, band, quiet)) is not None]
+    return [found for quiet in quiet_stretches(case) if (found := return_of(case, band, quiet)) is not None]
 
 
-def _return(case: Case, band: Band, quiet: Quiet) -> Return | None:
+def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
+    """How one stretch went; None when it is too short or too empty to tell."""
     calls = case.calls
     begin = quiet.start_ns + GRACE_NS
     seconds = int((quiet.end_ns - begin) // SECOND_NS)

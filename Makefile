@@ -7,9 +7,13 @@ READY := $(VENV)/.ready
 SYSTEM_PACKAGES := chromium
 # proofs that take minutes, with a target of their own
 APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
+# scenarios that name the client which asks their registry
+ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery
+
+.PHONY: help setup demo test simulate matrix mutations meshes scenarios lint lock system
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -52,6 +56,17 @@ observes: setup  ## lost and doubled observes against KATO's own memory, 10⁶ c
 
 scenarios: setup  ## every shipped scenario against the reference client
 	@$(BIN)/kato-harness run scenarios/*.yaml --integration reference --profile fast --out reports/runs
+
+scenarios: setup  ## every shipped scenario: against the reference client, or one that asks a registry where there is one
+	@code=0; $(BIN)/kato-harness run $(filter-out $(ASKING),$(wildcard scenarios/*.yaml)) --integration reference \
+		--profile fast --out reports/runs || code=$$?; \
+	$(BIN)/kato-harness run $(ASKING) --profile fast --out reports/runs || code=$$?; exit $$code
+
+mutations: setup  ## 100 mutated mesh policies, predicted and observed on a real Envoy: docs/mesh-mutations.md (5 minutes)
+	@$(BIN)/python -m tests.mesh_mutations $(COUNT)
+
+meshes: setup  ## real runs behind meshes, registries and replicas, the guide's ways and corrected ones (8 minutes)
+	@$(BIN)/pytest -q tests/test_runs_mesh.py
 
 lint: setup  ## style and types
 	@$(BIN)/ruff check .

@@ -43,6 +43,9 @@ class StandInKato:
         if session_id in self.observed:
             self.observed[session_id] = list(snapshot)
 
+    def stm_lengths(self) -> dict[str, int]:
+        return {session: len(seen) for session, seen in self.observed.items()}
+
     def set_store(self, store: str, mode: str, slow: float) -> None:
         if store == "redis":
             self.wait = math.inf if mode == "hung" else slow if mode == "slow" else 0.0

@@ -70,15 +70,22 @@ class TestS1:
 
     def test_an_attempt_that_another_fault_broke_is_not_held_against_it(self) -> None:
         tries = ["1 1 9000 9040 - 200", "2 1 12400 12440 - 200", "3 1 15000 15010 reset 0"]
-        rows = {"faults": [self.KILLED, 'cut reset_peer 14900 15100 {"only":{"instance":0}}'], "attempts": tries}
+        faults = [self.KILLED, 'cut reset_peer 14900 15100 {"only":{"instance":0}}']
+        rows = {"faults": faults, "attempts": tries, "arrivals": ["1 observe 2 9001"]}
         assert judged("S1", facts(), *self.CALLS, **rows).status == "pass"
 
     def test_its_own_checks_are_no_requests(self) -> None:
         assert self.judged(self.KILLED, "1 observe 2 9001", "0 - 2 15001").status == "pass"
 
     def test_is_not_exercised_by_a_fault_that_its_checks_outlast_or_that_is_not_one_instances(self) -> None:
-        assert self.judged('gone kill 10000 12400 {"only":{"instance":2}}').status == "not_exercised"
-        assert self.judged("gone kill 10000 20000 {}").status == "not_exercised"
+        assert (
+            self.judged('gone kill 10000 12400 {"only":{"instance":2}}', "1 observe 2 9001").status == "not_exercised"
+        )
+        assert self.judged("gone kill 10000 20000 {}", "1 observe 2 9001").status == "not_exercised"
+
+    def test_an_instance_that_nobody_asks_is_left_alone_by_nobodys_merit(self) -> None:
+        """The guide's client knows the first one only."""
+        assert self.judged(self.KILLED, "1 observe 0 9001", "3 observe 0 15001").status == "not_exercised"
 
 
 class TestS2:

@@ -53,6 +53,13 @@ def test_the_fixed_manifests_break_nothing(folder: str) -> None:
     assert audit_command([DEPLOY / folder / "guide"])[1] == EXIT_FAILED
 
 
+@pytest.mark.parametrize(("folder", "said"), [("linkerd", True), ("kubernetes", False), ("consul", False)])
+def test_the_audit_says_that_linkerd_is_not_run(folder: str, said: bool) -> None:
+    """Nothing of ours proves what its files promise."""
+    for version in ("guide", "fixed"):
+        assert ("Linkerd: not run" in audit_command([DEPLOY / folder / version])[0]) == said
+
+
 def test_every_finding_stands_on_a_line_that_is_there_and_has_a_cure() -> None:
     for finding in audit([DEPLOY]):
         file, line, column = finding.where.rsplit(":", 2)

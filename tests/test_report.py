@@ -33,6 +33,18 @@ def failed(**more: object) -> Verdict:
     return replace(Verdict("B3", "CountsRightFailures", "fail", "stayed closed", "count 5xx"), **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("facts", "said"), [
+    ({}, "target embedded · seed 7"),
+    ({"registry": {"kind": "consul", "what": "stand-in"}}, "seed 7 · Consul: stand-in"),
+    ({"registry": {"kind": "dns", "what": "stub resolver"}}, "seed 7 · DNS: stub resolver"),
+    ({"envoy": {"version": "1.40.0"}}, "seed 7 · Envoy 1.40.0"),
+])  # fmt: skip
+def test_what_stood_between_client_and_kato_is_said_with_its_name(facts: dict[str, object], said: str) -> None:
+    """A stand-in is called one, wherever the run's subject is named."""
+    run = {"integration": "fixed-consul", "target": "embedded", "seed": 7}
+    assert summary.subject_line({"run": run, "facts": facts}).endswith(said)
+
+
 @settings(deadline=None)
 @given(st.floats(1e-3, 1e12))
 def test_a_number_is_printed_without_exponent_and_within_half_a_per_cent(value: float) -> None:

@@ -91,9 +91,9 @@ def stale_instance(case: Case) -> Ruling:
         return NO_REGISTRY
     wait_ns = round((2 * facts["interval_s"] + facts["timeout_s"]) * 1e9) + EPSILON_NS
     judged = [w for w in case.windows if instance_of(w) is not None and w.kind in DOWN | UNWELL]
-    judged = [w for w in judged if w.end_ns > w.start_ns + wait_ns and _within(case, w).any()]
+    judged = [w for w in judged if w.end_ns > w.start_ns + wait_ns and _within(case, w).any() and _used(case, w)]
     if not judged:
-        return unexercised(f"no instance was down for longer than its checks take; it takes {exercise('S1')}")
+        return unexercised(f"no instance in use was down for longer than its checks take; it takes {exercise('S1')}")
     found = [(window, _sent_after(case, window, window.start_ns + wait_ns)) for window in judged]
     late = [(window, rows) for window, rows in found if len(rows)]
     bound = f"{wait_ns / 1e9:.2f} s"
@@ -105,6 +105,13 @@ def stale_instance(case: Case) -> Ruling:
         return broken(case, rows, reason, measured=f"{len(rows)} calls", bound=bound)
     who = listed({f"instance {instance_of(window)}" for window in judged})
     return passed(f"{who} got nothing any more {bound} after it was down", measured="0 calls", bound=bound)
+
+
+def _used(case: Case, window: Window) -> bool:
+    """Did calls reach the fault's instance before it? One that nobody asks is left alone by nobody's merit."""
+    seen = case.arrivals.table
+    mine = (seen["instance"] == instance_of(window)) & seen["op"].among(*KATO_OPS)
+    return bool((mine & (seen["arrive_ns"] < window.start_ns)).any())
 
 
 def _sent_after(case: Case, window: Window, from_ns: int) -> Ints:

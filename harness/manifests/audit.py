@@ -36,19 +36,31 @@ def audit(paths: Sequence[str | Path]) -> list[Finding]:
 
     A folder is a unit: what is applied together and may refer to each other; files named one by one are one unit.
     """
-    findings: list[Finding] = []
-    for files in _units([Path(path) for path in paths]):
-        unit, problems = _read(files)
-        findings += problems
-        findings += [finding for rule in RULES for finding in rule.findings(unit)]
-    return sorted(findings, key=_place)
+    return _examined(paths)[0]
 
 
 def audit_command(paths: Sequence[str | Path], form: str = "text") -> tuple[str, int]:
-    """The findings in a format (text, json, sarif, junit) and the exit code: 1 when a gate rule is broken."""
-    findings = audit(paths)
+    """The findings in a format (text, json, sarif, junit) and the exit code: 1 when a gate rule is broken.
+
+    The text also names what no run of ours proves.
+    """
+    findings, units = _examined(paths)
     failed = any(finding.severity == "gate" for finding in findings)
-    return FORMATS[form](findings, RULES), EXIT_FAILED if failed else EXIT_OK
+    said = FORMATS[form](findings, RULES)
+    if form == "text" and any(linkerd.concerned(unit) for unit in units):
+        said += "Linkerd: not run, its files are judged by reading only\n"
+    return said, EXIT_FAILED if failed else EXIT_OK
+
+
+def _examined(paths: Sequence[str | Path]) -> tuple[list[Finding], list[Unit]]:
+    findings: list[Finding] = []
+    units: list[Unit] = []
+    for files in _units([Path(path) for path in paths]):
+        unit, problems = _read(files)
+        units.append(unit)
+        findings += problems
+        findings += [finding for rule in RULES for finding in rule.findings(unit)]
+    return sorted(findings, key=_place), units
 
 
 def _units(paths: Sequence[Path]) -> Iterator[list[Path]]:

@@ -23,6 +23,17 @@ RETRY, TIMEOUT = "retry.linkerd.io/http", "timeout.linkerd.io/request"
 DEFAULT_BUDGET = Budget(ratio=0.2, min_per_second=10)
 
 
+def concerned(unit: Unit) -> bool:
+    """Do these files speak to Linkerd?"""
+    marked = (
+        name
+        for document in unit.documents
+        for path in ((), ("spec", "template"))
+        for name in _annotations(document, *path)
+    )
+    return any("linkerd.io/" in name for name in marked) or any(unit.of_kind("ServiceProfile"))
+
+
 def retry_budget(unit: Unit) -> Policy | None:
     """The re-tries that Linkerd's files allow as a policy, for the laws R6 and R7; None when nothing is re-tried.
 

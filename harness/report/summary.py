@@ -167,8 +167,19 @@ def subject_line(manifest: Mapping[str, Any]) -> str:
         f"profile {run['profile']}" + (f" (scaled × {scale:g})" if scale != 1.0 else "") if run.get("profile") else "",
         f"target {run['target']}" if run.get("target") else "",
         f"seed {run['seed']}" if "seed" in run else "",
+        *_real_parts(manifest.get("facts", {})),
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _real_parts(facts: Mapping[str, Any]) -> list[str]:
+    """What stood between the client and KATO, and whether it was the real thing."""
+    registry, sidecar = facts.get("registry"), facts.get("envoy")
+    names = {"consul": "Consul", "dns": "DNS"}
+    return [
+        *([f"{names[registry['kind']]}: {registry['what']}"] if registry else []),
+        *([f"Envoy {sidecar['version']}"] if sidecar else []),
+    ]
 
 
 def accounting_line(manifest: Mapping[str, Any]) -> str:

@@ -57,18 +57,26 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
         facts, trouble = _closing_facts(stage)
         facts["wall_step_ns"] = wall_offset_ns() - offset_ns
+
+        # Only where callers share a session can observes overwrite each other (law D5).
+        facts, trouble = _closing_facts(stage, prepared.scenario.load.sessions.strategy == "shared")
     error = error or trouble
     write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, known | facts, error))
     return Executed(folder, error)
 
 
-def _closing_facts(stage: Stage) -> tuple[dict[str, Any], HarnessError | None]:
-    """What the planes say at the end of a run, and the error that makes the witness's evidence worthless."""
+def _closing_facts(stage: Stage, read_back: bool) -> tuple[dict[str, Any], HarnessError | None]:
+    """What the planes say at the end of a run, and the error that makes the witness's evidence worthless.
+
+    `read_back`: also how long each session's STM is.
+    """
     facts: dict[str, Any] = {}
     trouble: HarnessError | None = None
     try:
         stats = stage.witness_plane.control.do("stats")
         facts |= {key: stats[key] for key in ("arrived", "committed", "added_ms") if key in stats}
+        if read_back:
+            facts["stm"] = stage.witness_plane.control.do("stm")["lengths"]
         if stats.get("errors"):
             what = f"the witness failed {stats['errors']} times, so its evidence is not to be trusted"
             trouble = InvalidRun(what, "its log in the run folder has the words; report this as a bug")

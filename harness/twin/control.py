@@ -87,6 +87,10 @@ async def _stats(process: Process, command: Mapping[str, Any]) -> Fields:
     return process.stats()
 
 
+async def _stm(process: Process, command: Mapping[str, Any]) -> Fields:
+    return {"lengths": process.witness.backend.stm_lengths()}
+
+
 async def _connections(process: Process, command: Mapping[str, Any]) -> Fields:
     return {"open": sum(len(instance.witness.connections) for instance in _chosen(process, command))}
 
@@ -107,5 +111,6 @@ _COMMANDS: Mapping[str, Callable[[Process, Mapping[str, Any]], Any]] = {
     "store": _store,
     "stats": _stats,
     "connections": _connections,
+    "stm": _stm,
     "stop": _stop,
 }

@@ -56,6 +56,8 @@ class Handler(Protocol):
 
     def restore(self, session_id: str, snapshot: object, /) -> None: ...
 
+    def stm_lengths(self) -> dict[str, int]: ...
+
     def set_store(self, store: str, mode: str, slow: float, /) -> None: ...
 
 
@@ -161,6 +163,9 @@ class Embedded:
 
     def stats(self) -> dict[str, Any]:
         return {"hung": len(self._hung) + len(self._aside), "shared_nodes": len(self._shared_nodes)}
+
+    def stm_lengths(self) -> dict[str, int]:
+        return self._kato.stm_lengths()
 
     async def finish(self) -> None:
         pass

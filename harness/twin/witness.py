@@ -88,6 +88,10 @@ class Backend(Protocol):
         """What it counts."""
         ...
 
+    def stm_lengths(self) -> dict[str, int]:
+        """How many events the STM of each session holds, where that is known."""
+        ...
+
     async def finish(self) -> None:
         """The witness stops: bring what is still open to an end."""
         ...

@@ -101,6 +101,10 @@ class Kato:
         session = self._state.session(session_id)
         return None if session is None else snapshot(session)
 
+    def stm_lengths(self) -> dict[str, int]:
+        """How many events the STM of each session holds."""
+        return self._state.sessions.lengths()
+
     def restore(self, session_id: str, saved: Any) -> None:
         """A session as a worker that loaded `saved` sees it: what others wrote since is lost."""
         session = self._state.session(session_id)

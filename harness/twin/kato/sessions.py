@@ -108,6 +108,10 @@ class SessionTable:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def lengths(self) -> dict[str, int]:
+        """How many events each session's STM holds, also of those that nobody asked for since they ended."""
+        return {id: len(session.stm) for id, session in self._sessions.items()}
+
     def add(self, session: Session, ttl: int) -> None:
         """Store a new session; raises CrashError for a lifetime that KATO can't express."""
         session.ttl = ttl

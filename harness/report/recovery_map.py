@@ -66,7 +66,8 @@ def page(title: str, cells: Sequence[Cell]) -> str:
 
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:48rem;padding:0 1rem;color:#1b1b1b}h1{font-size:1.3rem;overflow-wrap:anywhere}"
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:48rem;padding:0 1rem;color:#1b1b1b}"
+    "h1{font-size:1.3rem;overflow-wrap:anywhere}"
     "table{border-collapse:collapse;width:100%}caption{text-align:left;padding:.5rem 0}"
     "th,td{border:1px solid #999;padding:.5rem;text-align:left;font-weight:normal}dt{font-weight:bold}"
 )

@@ -20,14 +20,23 @@ if TYPE_CHECKING:
 @click.argument("scenario", required=False)
 @click.option("--integration", metavar="NAME|FILE:FACTORY", help="The client that makes the calls.")
 @click.option("--target", metavar="embedded|URL", help="The KATO under it.")
-@click.option("--profile", default="fast", show_default=True, metavar="fast|true", help="As for `run`.")
+@click.option("--profile", metavar="fast|true|FILE", help="As for `run`; with --plan-for a KATO's service times.")
 @click.option("--slo", "slos", multiple=True, help="What must hold; default: the scenario's gates, else p(95) < 50ms.")
 @click.option("--from", "start", metavar="RATE", help="Where to begin; default: the scenario's rate.")
 @click.option("--probe", "length", default="30s", show_default=True, help="Measured time of a probe.")
 @click.option("--most", type=click.IntRange(5, 50), default=12, show_default=True, help="Probes of one search at most.")
 @click.option("--under-faults", is_flag=True, help="Search again under each fault of the scenario.")
 @click.option("--at-least", metavar="RATE", help="Exit 1 when the capacity (of every search) is below.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Generator processes.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Generator processes; with --plan-for the workers of a replica.",
+)
+@click.option("--plan-for", metavar="RATE", help="Simulate the fleet that this load needs, instead of running.")
+@click.option("--lose", type=click.IntRange(0), default=0, help="With --plan-for: also with so many replicas lost.")
+@click.option("--sessions", type=click.IntRange(1), default=200, show_default=True, help="With --plan-for.")
 @click.option("--virtual", is_flag=True, help="In virtual time.")
 @click.option("--seed", type=int, help="Seed of the first probe.")
 @click.option("--env", "environment", help="An environment of the scenario file.")
@@ -36,21 +45,30 @@ if TYPE_CHECKING:
 @click.option("--allow-writes", is_flag=True, help="Let `learn` run on a target that we didn't start.")
 @click.option("--allow-destructive", is_flag=True, help="Let destructive faults and scenarios run.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def capacity(scenario: str | None, integration: str | None, target: str | None, profile: str, slos: tuple[str, ...],
-             start: str | None, length: str, most: int, under_faults: bool, at_least: str | None, workers: int,
+def capacity(scenario: str | None, integration: str | None, target: str | None, profile: str | None,
+             slos: tuple[str, ...], start: str | None, length: str, most: int, under_faults: bool,
+             at_least: str | None, workers: int,
              virtual: bool, seed: int | None, environment: str | None, out: Path | None,
              allow_targets: tuple[str, ...], allow_writes: bool, allow_destructive: bool,
-             as_json: bool) -> int:  # fmt: skip
-    """Search the highest rate at which the objectives of SCENARIO hold: at most 12 probes, each a run of its own."""
+             as_json: bool, plan_for: str | None, lose: int, sessions: int) -> int:  # fmt: skip
+    """Search the highest rate at which the objectives of SCENARIO hold: at most 12 probes, each a run of its own.
+
+    With --plan-for nothing is run: replicas, balancing and a lost replica are simulated on measured service times.
+    """
     from harness.capacity.render import as_json as plain
     from harness.capacity.render import text
     from harness.run import Options, shipped_scenario
     from harness.run.limits import search_scenario
 
+    wanted = _rate("--plan-for", plan_for)
+    if wanted is not None:
+        return _plan(wanted, slos, lose, profile or "kato-1w", workers, sessions, as_json)
     if scenario is None:
-        raise UsageError("no scenario was named", "kato-harness capacity SCENARIO")
+        raise UsageError("no scenario was named", "kato-harness capacity SCENARIO, or --plan-for RATE")
+    if profile not in (None, "fast", "true"):
+        raise UsageError(f"--profile {profile} goes with --plan-for", "fast or true, or add --plan-for RATE")
     options = Options(
-        integration, target, profile, seed, workers, virtual, out, environment, allow_targets, allow_writes,
+        integration, target, profile or "fast", seed, workers, virtual, out, environment, allow_targets, allow_writes,
         allow_destructive,
     )  # fmt: skip
     needed = _rate("--at-least", at_least)
@@ -69,6 +87,20 @@ def capacity(scenario: str | None, integration: str | None, target: str | None, 
         raise UsageError(f"--slo or --probe: {error.what}", error.cure) from None
     sys.stdout.write(json.dumps(plain(found), indent=1) + "\n" if as_json else text(found))
     return _exit_code(found, needed)
+
+
+def _plan(rate: float, slos: tuple[str, ...], lose: int, profile: str, workers: int, sessions: int, as_json: bool
+          ) -> int:  # fmt: skip
+    """The table of `--plan-for`; 1 where no number of replicas serves in any way of balancing."""
+    from dataclasses import asdict
+
+    from harness.run.planning import MIX, planned
+
+    if rate <= 0:
+        raise UsageError(f"--plan-for {rate:g}/s is no load", "give a rate like 2000/s")
+    text, answers = planned(rate, slos, lose, profile, workers, sessions, MIX)
+    sys.stdout.write(json.dumps([asdict(answer) for answer in answers], indent=1) + "\n" if as_json else text)
+    return EXIT_OK if any(answer.fleet for answer in answers) else EXIT_FAILED
 
 
 def _rate(flag: str, text: str | None) -> float | None:

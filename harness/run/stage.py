@@ -79,6 +79,8 @@ def set_stage(
     Raises PartMissing or what the integration's import says.
     """
     spool, logs = folder / "spool", folder / "logs"
+    # importing Locust takes longest of all, so it begins first
+    waiting = [_begun(order, logs, undo) for order in orders]
     arguments = ["--spool", str(spool / "witness.raw"), "--profile", profile, "--seed", str(seed)]
     arguments += ["--target", target] if target else ["--replicas", str(layout.replicas)]
     witness = start_part("the witness", "harness.twin", arguments, logs / "witness.log", flag="--control-fd")
@@ -101,7 +103,7 @@ def set_stage(
     service = up(subject, environment, folder, beside, undo, has_consumer) if subject.asked else None
     told = {"base_url": (service and service.base_url) or front.base_url, **besides}
     told |= messaging.order() if messaging else {}
-    generators = tuple(_generator(order | told, logs, undo) for order in orders)
+    generators = tuple(_told(part, order | told, undo) for part, order in zip(waiting, orders, strict=True))
     ready = tuple(part.expect("ready") for part in generators)
     control = WitnessPlane(WitnessControl(witness.channel), seed)
     return Stage(
@@ -144,9 +146,16 @@ def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int], layout: Layo
     return tuple(addresses)
 
 
-def _generator(order: Mapping[str, Any], logs: Path, undo: ExitStack) -> Part:
+def _begun(order: Mapping[str, Any], logs: Path, undo: ExitStack) -> Part:
+    """A generator that imports what it needs while the rest of the stage is set."""
     name = str(order["process"])
     part = start_part(f"the generator {name}", "harness.load.locust", [], logs / f"{name}.log")
+    undo.callback(part.stop)
+    return part
+
+
+def _told(part: Part, order: Mapping[str, Any], undo: ExitStack) -> Part:
+    """It has its order; from here on it ends before what it calls does."""
     undo.callback(part.stop)
     part.channel.send(order)
     return part

@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery
+.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery sound
 
 .PHONY: help setup demo test simulate matrix mutations meshes scenarios lint lock system
 
@@ -53,6 +53,9 @@ matrix: setup  ## every client of the corpus in its scenarios, in virtual time: 
 
 observes: setup  ## lost and doubled observes against KATO's own memory, 10⁶ calls in virtual time (half an hour)
 	@$(BIN)/python bench/observes.py --calls 1000000
+
+sound: setup  ## every sound client of the corpus over many seeds in virtual time: docs/sound-clients.md (SEEDS=50, 30 min)
+	@$(BIN)/python -m tests.clients.seeds $(or $(SEEDS),50)
 
 scenarios: setup  ## every shipped scenario against the reference client
 	@$(BIN)/kato-harness run scenarios/*.yaml --integration reference --profile fast --out reports/runs

@@ -70,10 +70,10 @@ Job = tuple[Subject, str, int]
 
 def runs(jobs: Sequence[Job]) -> Iterator[tuple[Job, dict[str, Verdict]]]:
     """Each job with what each law says of its run in virtual time; raises what ended a run early."""
-    prepared = [
+    prepared = (
         many.Job(prepare(load_scenario(SCENARIOS / f"{scenario}.yaml"), Options(integration=subject.use, seed=seed)))
         for subject, scenario, seed in jobs
-    ]
+    )
     for job, done in zip(jobs, many.simulate_many(prepared), strict=True):
         if done.judgement is None:
             raise done.error or AssertionError("a run without a judgement has an error")

@@ -6,10 +6,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import EXIT_FAILED, EXIT_OK, Problem
-from harness.manifests import consul, istio, linkerd, pods, probes, resources, schema, settings_rules, stores, traffic
+from harness.manifests import (
+    client_code,
+    client_waits,
+    consul,
+    istio,
+    linkerd,
+    pods,
+    probes,
+    resources,
+    schema,
+    settings_rules,
+    stores,
+    traffic,
+)
 from harness.manifests.formats import FORMATS
 from harness.manifests.hcl import load_hcl
 from harness.manifests.rules import Rule
+from harness.manifests.source import Source, read_source
 from harness.manifests.unit import Unit, Variable
 from harness.mesh.inventory import flat
 from harness.mesh.nodes import ManifestError, Node, load_file
@@ -26,13 +40,15 @@ RULES: tuple[Rule, ...] = (
     *traffic.RULES,
     *linkerd.RULES,
     *consul.RULES,
+    *client_code.RULES,
+    *client_waits.RULES,
 )
 UNREADABLE = "FILE/unreadable"
-_YAML, _HCL, _ENV = (".yaml", ".yml", ".json"), (".hcl",), (".env",)
+_YAML, _HCL, _ENV, _PYTHON = (".yaml", ".yml", ".json"), (".hcl",), (".env",), (".py",)
 
 
 def audit(paths: Sequence[str | Path]) -> list[Finding]:
-    """What is wrong in manifests, file by file and line by line.
+    """What is wrong in manifests and client code, file by file and line by line.
 
     A folder is a unit: what is applied together and may refer to each other; files named one by one are one unit.
     """
@@ -72,7 +88,7 @@ def _units(paths: Sequence[Path]) -> Iterator[list[Path]]:
             folders: dict[Path, list[Path]] = {}
             for file in sorted(path.rglob("*")):
                 hidden = any(part.startswith(".") for part in file.relative_to(path).parts[:-1])
-                if file.is_file() and file.suffix in (*_YAML, *_HCL, *_ENV) and not hidden:
+                if file.is_file() and file.suffix in (*_YAML, *_HCL, *_ENV, *_PYTHON) and not hidden:
                     folders.setdefault(file.parent, []).append(file)
             yield from folders.values()
 
@@ -81,6 +97,7 @@ def _read(files: Sequence[Path]) -> tuple[Unit, list[Finding]]:
     documents: list[Node] = []
     services: list[Node] = []
     environment: list[Variable] = []
+    sources: list[Source] = []
     findings: list[Finding] = []
     for file in files:
         try:
@@ -88,13 +105,15 @@ def _read(files: Sequence[Path]) -> tuple[Unit, list[Finding]]:
                 services.append(load_hcl(_text(file), str(file)))
             elif file.suffix in _ENV:
                 environment += _environment(_text(file), str(file))
+            elif file.suffix in _PYTHON:
+                sources.append(read_source(_text(file), str(file)))
             else:
                 documents += flat(load_file(file))
         except ManifestError as error:
             for found in error.problems:
                 place = f"{found.file}:{found.line}:{found.column}"
                 findings.append(Finding(UNREADABLE, place, found.what, found.cure, "gate"))
-    return Unit(tuple(documents), tuple(services), tuple(environment)), findings
+    return Unit(tuple(documents), tuple(services), tuple(environment), tuple(sources)), findings
 
 
 def _text(file: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.manifests.kato import WORKERS
+from harness.manifests.source import Source
 from harness.mesh.inventory import WORKLOADS, kind_of, labels_of, namespace_of, pod_labels
 from harness.mesh.nodes import Node
 
@@ -66,11 +67,12 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Documents that belong together: `documents` of Kubernetes, `services` of Consul, `environment` files."""
+    """What belongs together: `documents` of Kubernetes, `services` of Consul, `environment` files, Python `sources`."""
 
     documents: tuple[Node, ...] = ()
     services: tuple[Node, ...] = ()
     environment: tuple[Variable, ...] = field(default=())
+    sources: tuple[Source, ...] = ()
 
     def of_kind(self, *kinds: str) -> Iterator[Node]:
         """The documents of some kinds, of any group."""

@@ -53,11 +53,11 @@ CASES = {
     "R8/writes-again": (
         (
             "import httpx\nfrom tenacity import retry, retry_if_exception_type\n"
-            "@retry(retry=retry_if_exception_type(httpx.RequestError))\ndef create(c):\n    return c.post('/sessions')\n"
+            "@retry(retry=retry_if_exception_type(httpx.RequestError))\ndef make(c):\n    return c.post('/sessions')\n"
         ),
         (
             "import httpx\nfrom tenacity import retry, retry_if_exception_type\n"
-            "@retry(retry=retry_if_exception_type(httpx.ConnectError))\ndef create(c):\n    return c.post('/sessions')\n"
+            "@retry(retry=retry_if_exception_type(httpx.ConnectError))\ndef make(c):\n    return c.post('/sessions')\n"
         ),
     ),
     "R10/retry-around-breaker": (

@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from harness.stack.toxiproxy import VERSION
-
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = (ROOT / "requirements.lock").read_text()
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
@@ -68,19 +66,11 @@ def test_ci_makes_the_system_ready_before_it_tests() -> None:
     assert steps == ["system", "test"]
 
 
-def test_compose_binds_only_loopback_and_pins_what_it_runs() -> None:
-    assert services().keys() == {"toxiproxy", "harness"}
-    for name, service in services().items():
-        assert service["profiles"] == ["embedded"], name
-        assert re.fullmatch(r"[\w-]+:\d+\.\d+\.\d+", service["image"]), name
-        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
-    assert f"TOXIPROXY={VERSION}" in (ROOT / "Dockerfile").read_text()
-
-
 def test_compose_waits_for_a_toxiproxy_that_answers() -> None:
     assert services()["harness"]["depends_on"] == {"toxiproxy": {"condition": "service_healthy"}}
     check = " ".join(services()["toxiproxy"]["healthcheck"]["test"])
-    port = services()["toxiproxy"]["command"][-1]
+    command = services()["toxiproxy"]["command"]
+    port = command[command.index("-port") + 1]
     assert f"http://127.0.0.1:{port}/version" in check
     assert services()["harness"]["environment"]["TOXIPROXY_URL"] == f"http://127.0.0.1:{port}"
     assert services()["harness"]["network_mode"] == "service:toxiproxy"

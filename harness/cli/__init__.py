@@ -32,6 +32,7 @@ VERBS = {
     "twin": ("harness.cli.servers:twin", "The embedded KATO alone, for anybody's tests."),
     "conform": ("harness.cli.servers:conform", "Is this server a KATO?"),
     "witness": ("harness.cli.witness:witness", "Record and judge traffic that something else generates."),
+    "exporter": ("harness.cli.servers:exporter", "The newest run as Prometheus metrics."),
     "audit": ("harness.cli.static:audit", "Static findings in manifests, mesh policy and client code."),
     "translate": ("harness.cli.static:translate", "The Envoy routes and clusters that Istio's YAML means."),
     "doctor": ("harness.cli.doctor:doctor", "What is installed, and what a dead run left over."),

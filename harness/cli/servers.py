@@ -52,6 +52,25 @@ def conform(url: str, cases: Path | None, release: str, recording: bool, out: Pa
     return 0 if report.passed else 1
 
 
+@click.command()
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("reports/runs"), show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, default=9464, show_default=True, help="Port to listen on; 0: a free one.")
+def exporter(runs: Path, host: str, port: int) -> int:
+    """Serve the newest run under --runs at /metrics, in Prometheus's format, until a signal."""
+    from harness.run.exporter import exporter as serve
+
+    try:
+        server = serve(runs, host, port)
+    except OSError as error:
+        raise UsageError(f"{host}:{port} can't be listened to: {error.strerror}", "name another --port") from None
+    sys.stdout.write(f"http://{host}:{server.server_address[1]}/metrics\n")
+    sys.stdout.flush()
+    with server:
+        server.serve_forever()
+    return 0
+
+
 def _write(out: Path | None, text: str) -> None:
     if out is None:
         sys.stdout.write(text)

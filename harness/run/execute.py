@@ -55,11 +55,9 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
         write_json(manifest, unfinished(prepared, promise, timeline, stage.ready, known))
         offset_ns = wall_offset_ns()
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
-        facts, trouble = _closing_facts(stage)
-        facts["wall_step_ns"] = wall_offset_ns() - offset_ns
-
         # Only where callers share a session can observes overwrite each other (law D5).
         facts, trouble = _closing_facts(stage, prepared.scenario.load.sessions.strategy == "shared")
+        facts["wall_step_ns"] = wall_offset_ns() - offset_ns
     error = error or trouble
     write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, known | facts, error))
     return Executed(folder, error)

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SYSTEM_PACKAGES := chromium
+SYSTEM_PACKAGES := chromium rabbitmq-server
 # proofs that take minutes, with a target of their own
 APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 # scenarios that name the client which asks their registry

@@ -22,9 +22,12 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._before: OrderedDict[str, int] = OrderedDict()
         self._done: OrderedDict[str, None] = OrderedDict()
-        for line in path.read_text().splitlines() if path.exists() else ():
+        written = path.read_text() if path.exists() else ""
+        for line in written.splitlines():
             self._read(line)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        if written and not written.endswith("\n"):
+            os.write(self._file, b"\n")
 
     def done(self, message: str) -> bool:
         """Whether its observe is known to be committed."""

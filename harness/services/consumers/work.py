@@ -61,6 +61,7 @@ class Work:
         self._journal = journal
         self._sleep = sleep
         self._turn = threading.Lock()
+        self._lengths: dict[str, int] = {}
 
     def process(self, body: bytes, message_id: str | None) -> bytes:
         """The predictions to be published; raises Poison or NotNow."""
@@ -74,14 +75,20 @@ class Work:
         """Observe, unless it is known, or can be read back, that this message was observed before."""
         if self._journal.done(message.id):
             return
-        length = int(self._get(f"/sessions/{message.session}/stm")["length"])
+        length = self._length(message.session)
         before = self._journal.before(message.id)
         if before is None:
             self._journal.begin(message.id, length)
         if before is None or length == before:
             reply = self._kato.post(f"/sessions/{message.session}/observe", json=message.observation)
             reply.raise_for_status()
+            self._lengths[message.session] = int(reply.json()["stm_length"])
         self._journal.finish(message.id)
+
+    def _length(self, session: str) -> int:
+        """How many events the session holds: as KATO's last reply said, or read back where none did."""
+        known = self._lengths.pop(session, None)  # until the next reply nothing is known
+        return int(self._get(f"/sessions/{session}/stm")["length"]) if known is None else known
 
     def _get(self, path: str) -> Any:
         reply = self._kato.get(path)

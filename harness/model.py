@@ -64,6 +64,9 @@ MESSAGE_EVENTS = (
 """What became of a message, or of a consumer's connection, as seen between the consumer and the broker (connected to
 output_refused, beat), at the end of its way (collected, dead), or in a queue after the run (left, left_dead)."""
 
+UNLEARNED = "unlearned: "
+"""Begins the detail of a call whose answer named what its user had never shown to KATO."""
+
 TRACE_HEADER = "traceparent"
 """W3C Trace Context: `00-<trace id>-<span id>-<flags>` in hexadecimal."""
 

@@ -32,8 +32,9 @@ class Integration(Protocol):
     """A KATO client under test; its methods may be `async def` instead, all of them.
 
     Optional besides: `open_session(node_id) -> str` (absent: the client owns its sessions, and `session_id` is the
-    user's id), `learn(session_id)`, `policy` (what it promises), `degraded(result) -> bool` (is this the fallback?)
-    and `inspect` (objects to read promises from).
+    user's id), `learn(session_id)`, `policy` (what it promises), `degraded(result) -> bool` (is this the fallback?),
+    `symbols(result) -> list[str]` (which symbols a prediction's answer names) and `inspect` (objects to read promises
+    from).
     """
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:

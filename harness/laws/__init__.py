@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.laws import (
+    answers,
     breaker,
     breaker_flow,
     breaker_open,
@@ -32,6 +33,7 @@ from harness.laws.words import explain
 __all__ = [
     "LAWS",
     "Law",
+    "answers",
     "breaker",
     "breaker_flow",
     "breaker_open",

@@ -6,7 +6,7 @@ Only the line that calls the integration differs between the two; what comes bef
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Clock
@@ -14,7 +14,7 @@ from harness.load.book import Book, Job
 from harness.load.frame import CURRENT, Frame
 from harness.load.outcomes import classify, shape
 from harness.load.recorder import Recorder
-from harness.model import PlannedCall
+from harness.model import UNLEARNED, PlannedCall
 from harness.plan import Plan, open_call_id
 
 
@@ -22,6 +22,7 @@ from harness.plan import Plan, open_call_id
 class _Session:
     id: str = ""
     opens: int = 0
+    shown: set[str] = field(default_factory=set)
 
 
 class Caller:
@@ -39,6 +40,7 @@ class Caller:
         self.opens = hasattr(integration, "open_session")
         """Whether the client opens sessions; else it owns them and is given the users' ids."""
         self._degraded: Callable[[Any], bool] | None = getattr(integration, "degraded", None)
+        self._symbols: Callable[[Any], list[str]] | None = getattr(integration, "symbols", None)
 
     def perform(self, job: Job) -> int:
         """Run one job to its end and record it; the end time (ns). A session that isn't open yet is opened first."""
@@ -117,7 +119,10 @@ class Caller:
         """The method and its arguments, made before the call starts: drawing data is the generator's own time."""
         method = getattr(self._integration, planned.op)
         if planned.op == "observe":
-            return method, (session_id, self._plan.observation(planned.call))
+            observation = self._plan.observation(planned.call)
+            if self._symbols is not None:
+                self._session(planned).shown.update(observation.get("strings", ()))
+            return method, (session_id, observation)
         return method, (session_id,)
 
     def _begin(self, job: Job) -> Frame:
@@ -131,12 +136,20 @@ class Caller:
         CURRENT.set(None)
         try:
             marked = self._degraded is not None and result is not None and bool(self._degraded(result))
+            detail = self._unlearned(job.planned, result)
         except Exception as error:  # noqa: BLE001 - the client's own code; its error is the call's outcome
             return self._failed(job, frame, error)
         unserved = self._recorder.attempts_seen > 0 and not frame.succeeded
         outcome = "degraded" if marked or unserved else "ok"
-        self._record(job, end_ns, outcome, session_id=session_id, marked=marked, shape=shape(result))
+        self._record(job, end_ns, outcome, session_id=session_id, marked=marked, detail=detail, shape=shape(result))
         return end_ns
+
+    def _unlearned(self, planned: PlannedCall, result: Any) -> str:
+        """The symbols of an answer that its session never showed to KATO, as law F5 reads them."""
+        if self._symbols is None or planned.op != "predict" or result is None:
+            return ""
+        strange = [name for name in self._symbols(result) if name not in self._session(planned).shown]
+        return f"{UNLEARNED}{', '.join(strange[:3])}" if strange else ""
 
     def _failed(self, job: Job, frame: Frame, error: BaseException) -> int:
         end_ns = self._clock.now_ns()

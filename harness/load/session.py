@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from harness.clock import MonotonicClock
 from harness.errors import UsageError
 from harness.integrations import build, is_async, resolve
+from harness.integrations.entry import CALLED_WITH
 from harness.load import hooks
 from harness.load.book import Book
 from harness.load.caller import Caller
@@ -103,7 +104,7 @@ class Session:
             "event": "ready",
             "declared": dict(self._declared),
             "read": read_policy(self.integration, self._inspect),
-            "methods": [m for m in ("open_session", "observe", "predict", "learn") if hasattr(self.integration, m)],
+            "methods": [m for m in (*CALLED_WITH, "symbols") if hasattr(self.integration, m)],
             "asynchronous": self.asynchronous,
             "hooks": list(self.hooks),
         }

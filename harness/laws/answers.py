@@ -1,0 +1,37 @@
+"""The law of answers: what a service tells its users was learned from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.laws.case import Case
+from harness.laws.data import at_most
+from harness.laws.registry import Ruling, broken, inapplicable, law, passed, plural, unexercised
+from harness.model import UNLEARNED
+
+
+@law(
+    "F5",
+    "LearnedAnswers",
+    family="fallback",
+    rule="an answer, degraded or not, names only symbols that its own user had shown to KATO",
+    trap="bestsellers in place of recommendations are an invention unless the answer says so by another name",
+    cure="read both shapes of a prediction, and substitute with the user's own last good answer",
+    example="a chatbot that passes KATO's error body on as the conversation's context",
+    wants="a client that says which symbols an answer names: `symbols(result)`; predictions after learn",
+    zero_tolerance=True,
+)
+def learned_answers(case: Case) -> Ruling:
+    if "symbols" not in case.facts.get("methods", ()):
+        return inapplicable("the client doesn't say which symbols its answers name")
+    calls = case.calls
+    answered = calls["op"].among("predict") & calls["outcome"].among("ok", "degraded")
+    strange = np.flatnonzero(answered & calls["detail"].starting(UNLEARNED))
+    count = int(answered.sum())
+    if len(strange):
+        names = calls["detail"][int(strange[0])].removeprefix(UNLEARNED)
+        reason = f"{plural(len(strange), 'answer')} of {count:,} named what their user had never shown, such as {names}"
+        return broken(case, strange, reason, of=count, measured=f"{len(strange):,} invented", bound="0")
+    if not count:
+        return unexercised("no prediction was answered")
+    return passed(f"{plural(count, 'answer')} named only what was shown", measured="0 invented", bound=at_most(count))

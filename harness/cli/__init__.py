@@ -31,6 +31,7 @@ VERBS = {
     "init": ("harness.cli.init:init", "An adapter and a scenario for a client of your own."),
     "twin": ("harness.cli.servers:twin", "The embedded KATO alone, for anybody's tests."),
     "conform": ("harness.cli.servers:conform", "Is this server a KATO?"),
+    "calibrate": ("harness.cli.servers:calibrate", "Service times of your KATO, as a profile."),
     "witness": ("harness.cli.witness:witness", "Record and judge traffic that something else generates."),
     "exporter": ("harness.cli.servers:exporter", "The newest run as Prometheus metrics."),
     "audit": ("harness.cli.static:audit", "Static findings in manifests, mesh policy and client code."),

@@ -53,6 +53,33 @@ def conform(url: str, cases: Path | None, release: str, recording: bool, out: Pa
 
 
 @click.command()
+@click.argument("url")
+@click.option("--rounds", type=int, default=60, show_default=True, help="Requests of each kind.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Worker processes that it runs.")
+@click.option("--out", type=click.Path(path_type=Path), help="The profile's file; default: stdout.")
+@click.option("--allow-target", "allow_targets", multiple=True, metavar="HOST", help="A host that may be loaded.")
+@click.option("--allow-writes", is_flag=True, help="Let `learn` leave 20 patterns on a node of its own.")
+def calibrate(
+    url: str, rounds: int, workers: int, out: Path | None, allow_targets: tuple[str, ...], allow_writes: bool
+) -> int:
+    """Measure the service times of the KATO at URL and write them as a profile for `twin` and scenarios."""
+    from harness.conform.calibrate import calibrate as measure
+    from harness.scenario.guards import host_of, loopback
+
+    host = host_of(url)
+    if not loopback(host) and host not in allow_targets:
+        raise UsageError(f"{host} is not a target that may be loaded", f"--allow-target {host}")
+    if not loopback(host) and not allow_writes:
+        raise UsageError("calibrating learns 20 patterns that stay on that KATO", "--allow-writes")
+    found = measure(url, rounds)
+    for kind, patterns, count, middle, high in found.rows():
+        click.echo(f"{kind:20} {patterns:4} patterns  n {count:4}  p50 {middle:8.2f} ms  p95 {high:8.2f} ms", err=True)
+    click.echo(f"left behind: {', '.join(found.left)}", err=True)
+    _write(out, json.dumps(found.profile(workers), indent=1) + "\n")
+    return 0
+
+
+@click.command()
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("reports/runs"), show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, default=9464, show_default=True, help="Port to listen on; 0: a free one.")

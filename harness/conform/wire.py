@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import httpx
 
@@ -18,11 +18,20 @@ def sender(url: str) -> Send:
     Each request has a connection of its own, because KATO closes kept ones after a 500 without saying so. The client
     lives as long as the function that is returned.
     """
+    return _sender(url, kept=0)[0]
+
+
+def keeping_sender(url: str) -> tuple[Send, Callable[[], None]]:
+    """`sender` over one kept connection, and what closes it: for measuring."""
+    return _sender(url, kept=1)
+
+
+def _sender(url: str, kept: int) -> tuple[Send, Callable[[], None]]:
     base = url.rstrip("/")
     if not base.startswith(("http://", "https://")):
         raise UsageError(f"{url!r} is no URL of a server", "write it as http://127.0.0.1:8000")
     context = httpx.create_ssl_context() if base.startswith("https") else False
-    client = httpx.Client(verify=context, timeout=TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=0))
+    client = httpx.Client(verify=context, timeout=TIMEOUT_S, limits=httpx.Limits(max_keepalive_connections=kept))
 
     def send(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         try:
@@ -33,4 +42,4 @@ def sender(url: str) -> Send:
             return 0, {}, f"{type(error).__name__}: {error}".encode()
         return reply.status_code, dict(reply.headers), reply.content
 
-    return send
+    return send, client.close

@@ -32,6 +32,7 @@ VERBS = {
     "twin": ("harness.cli.servers:twin", "The embedded KATO alone, for anybody's tests."),
     "conform": ("harness.cli.servers:conform", "Is this server a KATO?"),
     "calibrate": ("harness.cli.servers:calibrate", "Service times of your KATO, as a profile."),
+    "deploy": ("harness.cli.deploy:deploy", "Kubernetes manifests of a witness and Toxiproxy before KATO."),
     "witness": ("harness.cli.witness:witness", "Record and judge traffic that something else generates."),
     "exporter": ("harness.cli.servers:exporter", "The newest run as Prometheus metrics."),
     "audit": ("harness.cli.static:audit", "Static findings in manifests, mesh policy and client code."),

@@ -83,7 +83,7 @@ class _Reader:
     def step(self, state: str, since: int, at: int) -> _Step | None:
         if state == "closed":
             return self._opens(at)
-        return self._tried(at) if state == "open" else self._decided(at)
+        return self._tried(at, since) if state == "open" else self._decided(at)
 
     def _next(self, positions: Ints, at: int) -> int | None:
         where = int(np.searchsorted(positions, at))
@@ -137,8 +137,10 @@ class _Reader:
         late = [int(t) for t in e.to_ns[failures] if least <= t <= until]
         return min(until, (filled or late[-1:] or [until])[0])
 
-    def _tried(self, at: int) -> _Step | None:
-        trial = self._next(self._tries, at)
+    def _tried(self, at: int, since: int) -> _Step | None:
+        """The first call tried again; those let in at the very moment of the opening came before it."""
+        settled = int(np.searchsorted(self._e.start_ns, since + SETTLE_NS, side="right"))
+        trial = self._next(self._tries, max(at, settled))
         return None if trial is None else _Step("half_open", int(self._e.from_ns[trial]), trial, trial)
 
     def _decided(self, at: int) -> _Step | None:

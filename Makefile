@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery sound
+.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery sound queue
 
 .PHONY: help setup demo test simulate matrix mutations meshes scenarios lint lock system
 
@@ -56,6 +56,12 @@ observes: setup  ## lost and doubled observes against KATO's own memory, 10⁶ c
 
 sound: setup  ## every sound client of the corpus over many seeds in virtual time: docs/sound-clients.md (SEEDS=50, 30 min)
 	@$(BIN)/python -m tests.clients.seeds $(or $(SEEDS),50)
+
+queue: setup  ## a broker killed under 10,000 messages, every fault ten times, and what publisher and collector carry (20 min)
+	@$(BIN)/python bench/queue.py
+	@$(BIN)/kato-harness run scenarios/queue/ten_thousand.yaml --out reports/runs/ten_thousand
+	@for n in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/kato-harness run scenarios/queue/all.yaml --seed $$n --out reports/runs/queue-$$n || exit $$?; done
+	@! $(BIN)/kato-harness run scenarios/queue/all.yaml --env guide --out reports/runs/queue-guide
 
 scenarios: setup  ## every shipped scenario against the reference client
 	@$(BIN)/kato-harness run scenarios/*.yaml --integration reference --profile fast --out reports/runs

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pika
 import pika.exceptions
 
-from harness.errors import PartMissing
+from harness.errors import HarnessError, InvalidRun, PartMissing
 from harness.messaging.ledger import identity
 from harness.messaging.log import MessageLog
 
@@ -17,6 +18,8 @@ MOST = 200_000
 SETTLE_S = 1.0
 """A broker gives back what a dead consumer held within this time."""
 WITHIN_S = 20.0
+IDLE_S = 1.5
+NOT_FOUND = 404
 
 
 def connected(url: str, within_s: float = WITHIN_S) -> pika.BlockingConnection:
@@ -47,19 +50,31 @@ def count_left(url: str, queues: Iterable[tuple[str, str]], spool: Path) -> dict
 
 
 def _take(connection: pika.BlockingConnection, event: str, queue: str, log: MessageLog) -> int:
+    """Take a queue empty by consuming: a queue with a single active consumer refuses basic.get."""
     channel = connection.channel()
     try:
-        for number in range(MOST):
-            method, properties, _ = channel.basic_get(queue, auto_ack=True)
-            if method is None:
-                return number
-            headers = getattr(properties, "headers", None) or {}
-            message = getattr(properties, "correlation_id", None) if event == "collected" else identity(properties)
-            earlier = headers.get("x-delivery-count", 0)
-            log.event(event, str(message or ""), queue, flag=bool(method.redelivered), count=int(earlier))
-        return MOST
-    except pika.exceptions.ChannelClosedByBroker:
-        return 0
+        waiting = int(channel.queue_declare(queue, passive=True).method.message_count)
+        taken = 0
+        for method, properties, _ in channel.consume(queue, auto_ack=True, inactivity_timeout=IDLE_S):
+            if method is None or taken >= MOST:
+                break
+            taken += 1
+            _note(log, event, queue, method, properties)
+        channel.cancel()
+    except pika.exceptions.ChannelClosedByBroker as error:
+        if error.reply_code == NOT_FOUND:
+            return 0
+        raise HarnessError(f"the queue {queue} can't be read at the end: {error.reply_text}", "see its log") from error
+    if taken < waiting:
+        raise InvalidRun(f"{queue} held {waiting} messages at the end and gave {taken}", "read the broker's log")
+    return taken
+
+
+def _note(log: MessageLog, event: str, queue: str, method: Any, properties: Any) -> None:
+    headers = getattr(properties, "headers", None) or {}
+    message = getattr(properties, "correlation_id", None) if event == "collected" else identity(properties)
+    earlier = headers.get("x-delivery-count", 0)
+    log.event(event, str(message or ""), queue, flag=bool(method.redelivered), count=int(earlier))
 
 
 def consumers_of(url: str, queue: str) -> int:

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from harness.evidence.history import History
 from harness.model import Verdict
-from harness.report import details, palette, panels, summary, tables, words
+from harness.report import details, palette, panels, queue, summary, tables, words
 from harness.report.frames import traffic, validity
 from harness.report.frames.phases import LEVELS, outcome_table, phase_table
 from harness.report.frames.timeline import timeline
@@ -93,6 +93,7 @@ def _evidence(run: Run, judgement: Judgement) -> dict[str, Any]:
         "outcome_times": tables.from_frame(outcome_table(history)),
         "attempts": tables.from_frame(traffic.attempts_by_phase(history, seen.attempts)),
         "times": _times(history),
+        "queue": queue.lines(history),
         "faults": details.faults(history, axis.start_ns),
         "policy": details.policy(manifest),
         "health": details.health(run, judgement),

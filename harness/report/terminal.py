@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from harness.report import queue
 from harness.report.summary import (
     EXIT_MEANINGS,
     FAULTY,
@@ -86,6 +87,7 @@ def _lines(run: Run, judgement: Judgement) -> list[str]:
         *(one_line(f"NOTICE {notice}") for notice in judgement.notices),
         not_applicable_line(judgement.verdicts),
         accounting_line(manifest),
+        *queue.lines(run.history),
         headline(judgement),
         _exit_line(judgement),
     ]
@@ -147,7 +149,8 @@ def _show_table(run: Run, judgement: Judgement, console: Console) -> None:
     console.print(Text(str(run.manifest.get("run", {}).get("question", "")), "bold"))
     console.print(Text(subject_line(run.manifest), "dim"))
     console.print(table)
-    for line in (*judgement.notices, not_applicable_line(judgement.verdicts), accounting_line(run.manifest)):
+    told = (*judgement.notices, not_applicable_line(judgement.verdicts), accounting_line(run.manifest))
+    for line in (*told, *queue.lines(run.history)):
         console.print(Text(line, "dim"))
     console.print(Text(headline(judgement), _STYLES["fail" if judgement.exit_code else "pass"]))
     console.print(Text(_exit_line(judgement), "dim"))

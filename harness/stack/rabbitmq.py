@@ -108,7 +108,7 @@ def answers(port: int) -> bool:
 
 
 def _launch(program: Path, environment: Mapping[str, str], log: Path) -> process.Child:
-    return process.start("RabbitMQ", [str(program)], log, env=environment, cwd=log.parent)
+    return process.start("RabbitMQ", [str(program)], log, env=environment, cwd=log.parent, measuring=True)
 
 
 def _environment(folder: Path, port: int, names: int, heartbeat_s: int) -> dict[str, str]:

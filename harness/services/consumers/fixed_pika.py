@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +15,8 @@ import pika.exceptions
 from harness.services.consumers.queues import BOUNDED, DEAD, OBSERVATIONS, PREDICTIONS, QUORUM
 from harness.services.consumers.work import NotNow, Poison, Work, journal_in
 
+PREFETCH = 10
+"""While predictions wait for their confirm the next messages are worked on, one after another, in order."""
 IDLE_S = 1.0
 AGAIN_S = 0.5
 BLOCKED_S = 10.0
@@ -28,27 +31,26 @@ class Consumer:
         parameters.socket_timeout = BLOCKED_S
         self._work = work
         self._pool = pool
-        self._running: tuple[Future[bytes], Any, Any] | None = None
+        self._running: deque[tuple[Future[bytes], Any, Any]] = deque()
         self._connection = pika.BlockingConnection(parameters)
         self._channel = self._connection.channel()
         self._channel.queue_declare(DEAD, durable=True, arguments=QUORUM)
         self._channel.queue_declare(OBSERVATIONS, durable=True, arguments=BOUNDED)
         self._channel.queue_declare(PREDICTIONS, durable=True, arguments=QUORUM)
         self._channel.confirm_delivery()
-        self._channel.basic_qos(prefetch_count=1)
+        self._channel.basic_qos(prefetch_count=PREFETCH)
         self._channel.basic_consume(OBSERVATIONS, self._received)
 
     def run(self) -> None:
         """Consume until the connection is lost, which raises; heartbeats are served while work goes on."""
         while True:
             self._connection.process_data_events(time_limit=IDLE_S)
-            if self._running is not None and self._running[0].done():
-                finished, self._running = self._running, None
-                self._settle(*finished)
+            while self._running and self._running[0][0].done():
+                self._settle(*self._running.popleft())
 
     def _received(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         future = self._pool.submit(self._work.process, body, properties.message_id)
-        self._running = (future, method, properties)
+        self._running.append((future, method, properties))
         future.add_done_callback(lambda _: self._wake())
 
     def _wake(self) -> None:

@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery sound queue
+.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery sound queue findings
 
 .PHONY: help setup demo test simulate matrix mutations meshes scenarios lint lock system
 
@@ -48,11 +48,14 @@ test: setup  ## everything that CI holds: unit and property tests side by side, 
 simulate: setup  ## the simulation's own proofs, minutes of them: unmodified clients of every make in virtual time
 	@$(BIN)/pytest -q $(APART)
 
-matrix: setup  ## every client of the corpus in its scenarios, in virtual time: docs/kill-matrix.md (SEEDS=5)
+matrix: setup  ## broken and sound clients by law, in virtual time: docs/kill-matrix.md (SEEDS=5)
 	@$(BIN)/python -m tests.clients.matrix $(or $(SEEDS),5)
 
 observes: setup  ## lost and doubled observes against KATO's own memory, 10⁶ calls in virtual time (half an hour)
 	@$(BIN)/python bench/observes.py --calls 1000000
+
+findings: setup  ## the integration guide's defects, each named by its law with a witness: docs/guide-findings.md (a minute)
+	@$(BIN)/python -m tests.clients.findings
 
 sound: setup  ## every sound client of the corpus over many seeds in virtual time: docs/sound-clients.md (SEEDS=50, 30 min)
 	@$(BIN)/python -m tests.clients.seeds $(or $(SEEDS),50)

@@ -245,3 +245,14 @@ class TestT7:
         """Nobody waited."""
         attempts = self.attempts(510).replace("pool_timeout", "-")
         assert said("T7", self.POOL, calls=self.CALLS.format(510), attempts=attempts).status == "not_exercised"
+
+
+def test_three_requests_in_a_row_don_t_fit_into_one_total() -> None:
+    """T5: each ended within its own second; together they outlived it. One row later nothing is said."""
+    heads = "call op start_ms end_ms outcome"
+    tries = "call attempt start_ms end_ms result status\n1 1 0 500 - 200\n1 2 500 1000 - 200\n1 3 1000 {end} - 200"
+    promised = promise({"timeout": {"read": 1.0, "total": 1.0}})
+    for end, status in ((1600, "warn"), (1100, "pass")):
+        calls = f"{heads}\n1 observe 0 {end} ok"
+        assert said("T5", promised, calls=calls, attempts=tries.format(end=end)).status == status
+    assert said("T5", promise({}), calls=f"{heads}\n1 observe 0 1600 ok").status == "not_applicable"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.evidence.table import Mask
+from harness.laws.budget import client_budget
 from harness.laws.case import EPSILON_NS, Case, Ints
 from harness.laws.mesh_view import NO_MESH, MeshView, call_rows, flagged, mesh_of, took_ns
 from harness.laws.registry import (
@@ -80,18 +81,18 @@ def _s(ns: int) -> str:
     "T5",
     "BudgetFitsAttempts",
     family="time-outs",
-    rule="(1 + attempts) × perTryTimeout + Σ back-off ≤ the route's timeout",
+    rule="(1 + attempts) × perTryTimeout + Σ back-off ≤ the route's timeout; and a call that makes several requests in "
+    "a row ends within the client's declared total",
     trap="`attempts` counts re-tries: 3 means up to four tries",
     cure="raise the route's timeout, or lower attempts or perTryTimeout",
-    example="the guide's 4 × 10 s in 30 s: the fourth try never starts",
+    example="the guide's 4 × 10 s in 30 s: the fourth try never starts; three requests of 30 s behind one caller",
     severity="warn",
     static=True,
-    part="mesh",
 )
 def budget_fits_attempts(case: Case) -> Ruling:
     view = mesh_of(case)
     if view is None:
-        return NO_MESH
+        return client_budget(case)
     limited = [(index, view.routes[index]) for index, _ in view.used_routes()]
     limited = [(index, told) for index, told in limited if told["retries"] and told["per_try_ns"] and told["route_ns"]]
     if not limited:

@@ -92,23 +92,22 @@ def _place(scenario: str) -> Path:
     return next(path for folder in SCENARIOS if (path := folder / f"{scenario}.yaml").exists())
 
 
-def audited() -> dict[int, str]:
-    """For each static defect what the audit says, "" where it says nothing."""
+def audited() -> dict[int, tuple[str, str]]:
+    """For each static defect what the audit says and where, "" where it says nothing."""
     said = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, (_, rule, lines) in STATIC.items():
             file = Path(folder) / "client.py"
             file.write_text(lines)
-            said[number] = next((found.reason for found in audit([file]) if found.rule == rule), "")
+            named = (found for found in audit([file]) if found.rule == rule)
+            said[number] = next(((found.reason, Path(found.where).name) for found in named), ("", ""))
     return said
 
 
 def rows() -> list[tuple[int, str, str, str, str, str]]:
     """(number, words, where, law, reason, witness); reason "" where nothing named the defect."""
     found, said = judged(DEFECTS), audited()
-    table = [
-        (number, words, "audit", rule, said[number], "file:line:column") for number, (words, rule, _) in STATIC.items()
-    ]
+    table = [(number, words, "audit", rule, *said[number]) for number, (words, rule, _) in STATIC.items()]
     for defect in DEFECTS:
         for law in defect.laws:
             verdict = found[defect.client, defect.scenario][law]

@@ -99,6 +99,44 @@ def test_a_session_is_opened_once(tmp_path: Path) -> None:
     assert calls["op"].tolist().count("open_session") == 5
 
 
+class Racing:
+    """A client whose two first openings end together, each with a session of its own."""
+
+    def __init__(self) -> None:
+        self.both = threading.Barrier(2, timeout=30)
+        self.opened: list[str] = []
+        self.observed: list[str] = []
+
+    def open_session(self, node_id: str) -> str:
+        self.both.wait()
+        self.opened.append(f"session-{len(self.opened)}")
+        return self.opened[-1]
+
+    def observe(self, session_id: str, observation: Any) -> dict[str, str]:
+        self.observed.append(session_id)
+        return {"status": "okay"}
+
+
+def test_callers_who_open_a_shared_session_at_once_are_on_record_with_the_one_they_used(tmp_path: Path) -> None:
+    """Else the other session's observes would look lost (law D5)."""
+    recorder, client = Recorder(tmp_path / "g.raw", "g"), Racing()
+    plan = Plan(Load(stages=(Stage(30, 30, SECOND_NS),), sessions=1, strategy="shared"), 1)
+    book = Book(chains=0)
+    caller = Caller(client, plan, recorder, MonotonicClock(), book)
+    jobs = [book.offer(_call(number, 0), 0)[0] for number in (1, 2)]
+    threads = [threading.Thread(target=caller.perform, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    recorder.close()
+    calls = _rows(tmp_path)
+    observes = calls.where(calls["op"].among("observe"))
+    assert sorted(client.observed) == sorted(observes["session"].tolist())
+    assert len(set(client.observed)) == 1
+    assert set(calls.where(calls["op"].among("open_session"))["session"].tolist()) == set(client.opened)
+
+
 class AsyncClient:
     """The same, async."""
 

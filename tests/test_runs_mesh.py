@@ -31,6 +31,8 @@ CASES = [
     ("mesh_bad_endpoint", "fixed-requests", "", set(), {"I1", "I2", "I4", "I5", "T4", "T5"}),
     ("replicas_uneven", "reference", "", set(), {"D1", "D6", "R1", "R2"}),
     ("replicas_rolling", "reference", "", set(), {"D6"}),
+    ("replicas_sticky", "reference", "", set(), {"D5"}),
+    ("replicas_sticky", "reference", "spread", {"D1", "D5"}, {"D6"}),
 ]
 """Scenario, client, environment, the laws that fail and some that pass."""
 

@@ -93,6 +93,18 @@ def test_a_killed_kato_resets_and_refuses_until_it_is_restarted(served: ServedWi
     assert send(connect(served.port), "/sessions/s1/observe") == 200
 
 
+def test_open_connections_and_what_sessions_hold_are_told(served: ServedWitness, connect: Connect) -> None:
+    """A shutdown in order waits for the ones, law D5 asks for the others."""
+    client = connect(served.port)
+    for path in ("/sessions", "/sessions/s1/observe", "/sessions/s1/observe"):
+        send(client, path)
+    assert served.control({"do": "stm"})["lengths"] == {"s1": 2}
+    assert served.control({"do": "connections"})["open"] == 1
+    assert served.control({"do": "connections", "instance": 7})["ok"] is False
+    client.close()
+    assert until(lambda: served.control({"do": "connections", "instance": 0})["open"] == 0)
+
+
 @pytest.mark.parametrize(("how", "error"), [("close", http.client.RemoteDisconnected), ("reset", ConnectionResetError)])
 def test_a_drop_is_a_clean_end_or_a_reset(
     served: ServedWitness, how: str, error: type[Exception], connect: Connect

@@ -13,11 +13,19 @@ import click
 @click.option("--integration", metavar="NAME|FILE:FACTORY", help="The client under test.")
 @click.option("--profile", type=click.Choice(["fast", "true"]), default="fast", show_default=True)
 @click.option("--seed", type=int, help="Equal seed, equal plan.")
+@click.option("--env", "environment", help="An environment of the scenario file.")
 @click.option("--head", type=int, default=10, show_default=True, help="How many calls to print.")
 @click.option("--mesh", is_flag=True, help="Also print what the scenario's mesh YAML implies.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(
-    scenario: str, integration: str | None, profile: str, seed: int | None, head: int, mesh: bool, as_json: bool
+    scenario: str,
+    integration: str | None,
+    profile: str,
+    seed: int | None,
+    environment: str | None,
+    head: int,
+    mesh: bool,
+    as_json: bool,
 ) -> int:
     """Print SCENARIO's timeline, expected calls, and for each law whether it is provable here and what it needs."""
     from harness.run import Options, shipped_scenario
@@ -25,7 +33,8 @@ def plan(
     from harness.scenario import cells, load_scenario
 
     options = Options(integration=integration, profile=profile, seed=seed)
-    shown = [preview(cell, options, head, mesh) for cell in cells(load_scenario(shipped_scenario(scenario)))]
+    found = load_scenario(shipped_scenario(scenario), env=environment)
+    shown = [preview(cell, options, head, mesh) for cell in cells(found)]
     if as_json:
         sys.stdout.write(json.dumps([each.as_json() for each in shown], indent=1) + "\n")
     else:

@@ -49,10 +49,11 @@ class Caller:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                session.id = _checked(invoke(self._integration.open_session, (self._node(job.planned),)))
+                opened = _checked(invoke(self._integration.open_session, (self._node(job.planned),)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
-            end_ns = self._opened(job, opening, frame, session.id)
+            session.id = session.id or opened  # the first one stays, where several callers share it
+            end_ns = self._opened(job, opening, frame, opened)
             if opening is job:
                 return end_ns
         elif job.planned.op == "open_session":
@@ -72,10 +73,11 @@ class Caller:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                session.id = _checked(await self._integration.open_session(self._node(job.planned)))
+                opened = _checked(await self._integration.open_session(self._node(job.planned)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
-            end_ns = self._opened(job, opening, frame, session.id)
+            session.id = session.id or opened  # the first one stays, where several callers share it
+            end_ns = self._opened(job, opening, frame, opened)
             if opening is job:
                 return end_ns
         elif job.planned.op == "open_session":

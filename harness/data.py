@@ -24,6 +24,10 @@ PHRASES = (
     "what do you suggest",
 )
 VECTOR_LENGTH = 16
+STRESS_WORDS = 1000
+STRESS_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+SPREAD = 0.6180339887498949
+"""Multiples of the golden ratio fill the unit interval evenly: many numbers of one draw."""
 
 
 def product_views(draw: Draw) -> Observation:
@@ -53,11 +57,37 @@ def emotives(draw: Draw) -> Observation:
     }
 
 
+def stress(draw: Draw) -> Observation:
+    """What KATO's own stress suite sends: 1 to 10 strings of 1 to 50 characters out of a vocabulary of 1,000, a vector
+    in 30 % and 1 to 5 emotives in 20 % of the observations; vectors of one length, since a node refuses to mix them."""
+    strings = [_stress_word(int(_spread(draw(1), n) * STRESS_WORDS)) for n in range(1 + int(draw(0) * 10))]
+    vector = [round(_spread(draw(3), n), 4) for n in range(VECTOR_LENGTH)]
+    emotives = {f"emotive-{n}": round(_spread(draw(6), n), 3) for n in range(1 + int(draw(5) * 5))}
+    return {
+        "strings": strings,
+        "vectors": [vector] if draw(2) < 0.3 else [],
+        "emotives": emotives if draw(4) < 0.2 else {},
+    }
+
+
+def _stress_word(number: int) -> str:
+    """The `number`-th word of the vocabulary: 1 to 50 characters, another one for each number."""
+    size = 1 + number * 7 % 50
+    letters = (STRESS_ALPHABET[(number * 31 + at * at * 7 + at) % len(STRESS_ALPHABET)] for at in range(size))
+    name = f"{number:x}"
+    return (name + "".join(letters))[: max(size, len(name))]
+
+
+def _spread(unit: float, number: int) -> float:
+    return (unit + number * SPREAD) % 1.0
+
+
 GENERATORS: Mapping[str, Callable[[Draw], Observation]] = {
     "product_views": product_views,
     "chat_turns": chat_turns,
     "numeric_vectors": numeric_vectors,
     "emotives": emotives,
+    "stress": stress,
 }
 
 

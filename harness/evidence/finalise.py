@@ -42,7 +42,8 @@ def finalise(folder: Path, manifest: Mapping[str, Any]) -> History:
 
 def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
     """The History of a spool folder; torn last records and unknown tables are left out."""
-    spools = [read_spool(path) for path in sorted(folder.glob("*.raw"))]
+    # a process that died before its first flush left an empty file
+    spools = [read_spool(path) for path in sorted(folder.glob("*.raw")) if path.stat().st_size]
     raw = {layout.table: _joined(layout, spools) for layout in LAYOUTS}
     phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
     calls = raw["calls"].sorted_by("intended_ns", "call")

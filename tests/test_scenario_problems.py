@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ScenarioError, UsageError
+from harness.run.options import Options
+from harness.run.prepare import prepare
 from harness.scenario import cells, load_scenario, override, reveal
 from harness.scenario import given as as_given
 from harness.scenario.lint import lint, text_of
@@ -302,3 +304,13 @@ def test_lint_lists_every_file_and_resolves_its_times(tmp_path: Path) -> None:
     assert "no recovery would be seen" in problems[1].what
     assert "there is no law Z9" in problems[2].what
     assert text_of(problems).count("cure:") == 4
+
+
+def test_a_run_refuses_a_law_that_there_is_not(tmp_path: Path) -> None:
+    """Else it would be required and never judged."""
+    file = tmp_path / "typo.yaml"
+    file.write_text(
+        "format: kato-harness/1\nquestion: one?\nload: {rate: 5/s, duration: 2s}\nlaws: {require: [B33]}\n"
+    )
+    with pytest.raises(ScenarioError, match="4:18: there is no law B33"):
+        prepare(load_scenario(file), Options(integration="reference"))

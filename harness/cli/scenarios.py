@@ -46,17 +46,15 @@ def plan(
 @click.argument("scenarios", nargs=-1, required=True)
 def lint(scenarios: tuple[str, ...]) -> int:
     """Print every problem of SCENARIOS with file, line, column and cure; 4 when there is one."""
-    from harness.errors import EXIT_OK, EXIT_USAGE, Problem, ScenarioError
+    from harness.errors import EXIT_OK, EXIT_USAGE
+    from harness.laws import LAWS
     from harness.run import shipped_scenario
-    from harness.scenario import load_scenario
+    from harness.scenario.lint import lint as problems_of
+    from harness.scenario.lint import text_of
 
-    problems: list[Problem] = []
-    for name in scenarios:
-        try:
-            load_scenario(shipped_scenario(name))
-        except ScenarioError as error:
-            problems += error.problems
-    sys.stdout.writelines(f"{problem}\n" for problem in problems)
+    problems = problems_of([shipped_scenario(name) for name in scenarios], laws=LAWS)
+    if problems:
+        sys.stdout.write(f"{text_of(problems)}\n")
     return EXIT_USAGE if problems else EXIT_OK
 
 

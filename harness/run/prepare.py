@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import ScenarioError, UsageError
 from harness.faults import KINDS
 from harness.integrations import Entry, resolve
+from harness.laws import LAWS
 from harness.policy import Promise, merge, overlay, scaled
 from harness.run.options import Options
 from harness.run.topology import Layout, layout_of
 from harness.scenario import Scenario
 from harness.scenario.guards import check_permissions
+from harness.scenario.lint import unknown_laws
 from harness.scenario.secrets import reveal
 
 DEFAULTS: Mapping[str, Any] = {}
@@ -75,7 +77,12 @@ class Prepared:
 
 
 def prepare(scenario: Scenario, options: Options) -> Prepared:
-    """Apply the command line; raises UsageError for what doesn't exist and for what the run may not do."""
+    """Apply the command line.
+
+    Raises UsageError for what doesn't exist and for what the run may not do, ScenarioError for a law that there isn't.
+    """
+    if unknown := unknown_laws(scenario, LAWS):
+        raise ScenarioError(tuple(unknown))
     use, target = scenario.integration, scenario.target
     if options.integration:
         use = replace(use, use=options.integration)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from law_cases import calls_of, promise, said
+
+from harness.manifests import retry_budget
+from harness.manifests.unit import Unit
+from harness.mesh import load_file
+from harness.policy.merge import to_mapping
 
 RETRY = {"max_attempts": 3, "backoff": {"initial": 0.2, "multiplier": 2.0}}
 THREE = promise({"retry": RETRY})
@@ -292,6 +298,27 @@ class TestR7:
     def test_is_not_exercised_without_a_total_failure(self) -> None:
         """All is well."""
         assert said("R7", self.BUDGET, **history([tries(200)] * 50), faults=OUTAGE).status == "not_exercised"
+
+
+PROFILE = """
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: kato.default.svc.cluster.local}
+spec:
+  retryBudget: {retryRatio: 0.2, minRetriesPerSecond: 0, ttl: 10s}
+  routes: [{name: predict, condition: {method: GET, pathRegex: /sessions/.*}, isRetryable: true}]
+"""
+
+
+@pytest.mark.parametrize(("law", "held", "broken"), [("R6", 40, 80), ("R7", 10, 50)])
+def test_linkerds_budget_is_judged_like_a_clients(law: str, held: int, broken: int, tmp_path: Path) -> None:
+    """What a ServiceProfile allows is a policy like any other."""
+    (tmp_path / "profile.yaml").write_text(PROFILE)
+    found = retry_budget(Unit(tuple(load_file(tmp_path / "profile.yaml"))))
+    assert found is not None
+    storm = TestR6().storm if law == "R6" else TestR7().storm
+    assert said(law, promise(to_mapping(found)), **storm(held)).status == "pass"
+    assert said(law, promise(to_mapping(found)), **storm(broken)).status == "fail"
 
 
 class TestR8:

@@ -102,7 +102,7 @@ def outcome_of(function: Callable[..., Any], *arguments: Any) -> tuple[str, str]
         return failure.outcome, failure.error
 
 
-DIRECT = [name for name in REGISTRY if not name.endswith(("consul", "dns", "shop", "chatbot"))]
+DIRECT = [name for name in REGISTRY if not name.endswith(("consul", "dns", "shop", "chatbot", "front"))]
 """Those that speak to the URL given and answer as KATO does; who asks a registry or watches a name has tests of its
 own, and so have services with answers of their own (test_service_patterns)."""
 FIXED = [name for name in DIRECT if not name.startswith("guide")]

@@ -217,6 +217,14 @@ _ENTRIES = (
         "the chatbot memory corrected: a message is processed when it was committed, a stale context is marked",
     ),
     Entry(
+        "front",
+        "harness.integrations.front",
+        "make",
+        "asyncio",
+        {"timeout": {"total": 30.0}, "sessions": "one_per_user"},
+        "the driver of a front service as the subject: POST /api/process, some callers going away early",
+    ),
+    Entry(
         "reference",
         "harness.integrations.reference",
         "make",

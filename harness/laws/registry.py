@@ -113,7 +113,7 @@ def law(id: str, name: str, **words: Any) -> Callable[[Judge], Judge]:
     return register
 
 
-FAMILIES = "KTRBFPMDQSIOHX"
+FAMILIES = "KTRBFPMDQSIOHVX"
 """First letters of the ids in the order of laws.md, the gates last."""
 
 

@@ -39,6 +39,12 @@ _ALL = (
     Format("json", "verdicts.json", "verdicts for programs, versioned schema", "harness.report.verdicts:render"),
     Format("junit", "junit.xml", "a test case a law, for CI systems", "harness.report.junit:render"),
     Format("github", "summary.md", "step summary for GitHub Actions", "harness.report.github:render"),
+    Format(
+        "otlp", "otlp.jsonl", "phases, faults and verdicts as OTLP spans and metrics", "harness.report.telemetry:otlp"
+    ),
+    Format(
+        "prometheus", "metrics.prom", "verdicts and faults as Prometheus text", "harness.report.telemetry:prometheus"
+    ),
     Format("annotations", "annotations.txt", "GitHub's ::error lines for stdout", "harness.report.github:commands"),
 )
 

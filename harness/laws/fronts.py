@@ -1,0 +1,133 @@
+"""Laws of a front service: what its callers are told of KATO's trouble, and who is worked for when they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.laws.case import EPSILON_NS, Case, Window
+from harness.laws.registry import (
+    Ruling,
+    broken,
+    exercise,
+    inapplicable,
+    inconclusive,
+    law,
+    listed,
+    passed,
+    plural,
+    unexercised,
+)
+
+MEANS: Mapping[str, tuple[int, ...]] = {
+    "refuse": (503,),
+    "kill": (502, 503),
+    "timeout": (504,),
+    "latency": (504,),
+    "pause": (504,),
+    "delay": (504,),
+    "status": (502, 503),
+    "reset_peer": (502, 503),
+    "commit_then_drop": (502,),
+    "drop_before_commit": (502,),
+    "truncate": (502,),
+    "malformed": (502,),
+}
+"""laws.md, R9: a time-out is 504, refused or an open breaker 503, a failure upstream 502. A refusal with 503 or 429 by
+KATO itself may be passed on as 503."""
+
+LEAK = "LeakedInternals"
+NO_FRONT = inapplicable("no front service is the subject")
+GRACE_NS = EPSILON_NS
+
+
+def _is_front(case: Case) -> bool:
+    return bool((case.facts.get("subject") or {}).get("url"))
+
+
+@law(
+    "V1",
+    "StatusMapping",
+    family="front services",
+    rule="a front answers 504 for a time-out, 503 where KATO is not to be reached, 502 where it failed; never 500, and "
+    "never with words of its inside",
+    trap="a breaker that is open turns any of them into 503; a request that straddles two faults may tell of either",
+    cure="map each exception of the client to its status, with a fixed text",
+    example='HTTPException(status_code=500, detail=f"KATO error: {e}") for everything',
+    needs=frozenset(MEANS),
+    wants="refuse, status, or latency above the time-outs",
+)
+def status_mapping(case: Case) -> Ruling:
+    if not _is_front(case):
+        return NO_FRONT
+    calls = case.calls
+    status = calls["status"]
+    leaked = np.flatnonzero(calls["detail"].starting(LEAK))
+    if len(leaked):
+        reason = f"{plural(len(leaked), 'answer')} told of the service's inside"
+        return broken(case, leaked, reason, of=len(calls), notes=lambda row: {"status": int(status[row])})
+    plain = np.flatnonzero(status == 500)
+    if len(plain):
+        return broken(case, plain, f"{plural(len(plain), 'answer')} were 500, which says nothing", of=len(calls))
+    judged, wrong = np.zeros(len(calls), bool), np.zeros(len(calls), bool)
+    for window in case.windows:
+        if window.kind in MEANS:
+            only = _only_under(case, window) & (status >= 500)
+            judged |= only
+            wrong |= only & ~np.isin(status, (*MEANS[window.kind], 503))
+    if wrong.any():
+        rows = np.flatnonzero(wrong)
+        told = listed({str(each) for each in status[rows]})
+        reason = f"{plural(len(rows), 'answer')} had a status that means something else: {told}"
+        return broken(case, rows, reason, of=int(judged.sum()), notes=lambda row: {"status": int(status[row])})
+    if not judged.any():
+        return unexercised(f"no request failed for one cause alone; it takes {exercise('V1')}")
+    return passed(f"{plural(int(judged.sum()), 'failure')} had the status of their cause, and no word of the inside")
+
+
+def _only_under(case: Case, window: Window) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """The calls that lie within the fault and meet no other."""
+    start, end = case.calls["start_ns"], case.calls["end_ns"]
+    found = (start >= window.start_ns + GRACE_NS) & (end <= window.end_ns)
+    for other in case.windows:
+        if other is not window:
+            found &= (end < other.start_ns) | (start > other.end_ns + GRACE_NS)
+    return np.asarray(found, np.bool_)
+
+
+@law(
+    "V2",
+    "AbandonedStops",
+    family="front services",
+    rule="when a caller has gone away, the service begins no further request to KATO for it",
+    trap="a request that was on its way already is none; the user's next call may begin soon",
+    cure="watch for the disconnect beside the work, and cancel it",
+    example="FastAPI runs a handler to its end, whoever is still there: two more steps for nobody",
+    needs=frozenset({"latency", "timeout", "pause", "delay"}),
+    wants="callers that go away while KATO is slow: latency",
+)
+def abandoned_stops(case: Case) -> Ruling:
+    if not _is_front(case):
+        return NO_FRONT
+    calls = case.calls
+    gone = np.flatnonzero(calls["outcome"].among("timeout"))
+    if not len(gone):
+        return unexercised(f"no caller went away; it takes {exercise('V2')}")
+    seen = case.history.arrivals
+    if not len(seen) or not any(seen["node_id"].names):
+        return inconclusive("the arrivals don't say whose they are")
+    at, who = seen["arrive_ns"], np.array(seen["node_id"].tolist())
+    users, starts = np.array(calls["user"].tolist()), calls["start_ns"]
+    late = {}
+    for row in gone.tolist():
+        mine = (users == users[row]) & (starts > calls["end_ns"][row])
+        until = int(starts[mine].min()) if mine.any() else case.end_ns
+        after = (who == users[row]) & (at > calls["end_ns"][row] + GRACE_NS) & (at < until)
+        if after.any():
+            late[row] = int(after.sum())
+    if late:
+        rows = np.array(sorted(late, key=lambda row: -late[row]), np.int64)
+        reason = f"{plural(sum(late.values()), 'request')} were begun for {plural(len(rows), 'caller')} who had gone"
+        return broken(case, rows, reason, of=len(gone), notes=lambda row: {"begun_afterwards": late[row]})
+    return passed(f"nothing was begun for {plural(len(gone), 'caller')} who had gone away")

@@ -1,0 +1,71 @@
+"""Laws of front services on literal histories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from law_cases import calls_of, promise, said
+
+NOTHING = promise({"timeout": {"total": 3.0}})
+FRONT: dict[str, Any] = {"subject": {"ours": True, "url": "http://127.0.0.1:1", "exits": []}}
+CALLS = "call op user start_ms end_ms outcome error status detail"
+FAULTS = "name kind applied_ms cleared_ms params"
+
+
+def v1(kind: str, status: int, detail: str = "HTTPStatusError", facts: dict[str, Any] | None = None) -> Any:
+    """A request of 100 ms in the middle of a fault of 2 s."""
+    calls = f"{CALLS}\n1 observe u 2000 2100 error 5xx {status} {detail}"
+    return said(
+        "V1", NOTHING, FRONT if facts is None else facts, calls=calls, faults=f"{FAULTS}\nf {kind} 1000 3000 {{}}"
+    )
+
+
+@pytest.mark.parametrize(("kind", "status"), [("refuse", 503), ("latency", 504), ("timeout", 504), ("status", 502)])
+def test_v1_passes_when_the_status_tells_the_cause(kind: str, status: int) -> None:
+    assert v1(kind, status).status == "pass"
+    assert v1(kind, 503).status == "pass", "an open breaker"
+
+
+@pytest.mark.parametrize(("kind", "status"), [("refuse", 500), ("latency", 502), ("refuse", 504), ("status", 504)])
+def test_v1_fails_when_it_tells_another(kind: str, status: int) -> None:
+    """And 500 tells nothing."""
+    verdict = v1(kind, status)
+    assert verdict.status == "fail" and calls_of(verdict) == [1]
+
+
+def test_v1_fails_on_words_of_the_inside() -> None:
+    """An exception's text, an address."""
+    assert v1("refuse", 503, "LeakedInternalsError").status == "fail"
+
+
+def test_v1_applies_to_fronts_alone() -> None:
+    assert v1("refuse", 503, facts={}).status == "not_applicable"
+
+
+def test_v1_is_not_exercised_by_a_request_that_meets_two_faults() -> None:
+    """Its status may tell of either."""
+    calls = f"{CALLS}\n1 observe u 2000 2100 error 5xx 502 HTTPStatusError"
+    faults = f"{FAULTS}\na refuse 1000 3000 {{}}\nb latency 1000 3000 {{}}"
+    assert said("V1", NOTHING, FRONT, calls=calls, faults=faults).status == "not_exercised"
+
+
+def v2(*arrivals: tuple[int, str], outcome: str = "timeout") -> Any:
+    """A caller who went away at 1,000 ms and came again at 5,000 ms; arrivals at (ms, user)."""
+    calls = f"{CALLS}\n1 observe u 0 1000 {outcome} read_timeout 0 -\n2 observe u 5000 5100 ok - 200 -"
+    seen = "\n".join(["call op node_id arrive_ms status", *(f"0 observe {user} {at} 200" for at, user in arrivals)])
+    return said("V2", NOTHING, FRONT, calls=calls, arrivals=seen)
+
+
+def test_v2_passes_when_nothing_was_begun_afterwards() -> None:
+    """What had begun before, and what others do, is none of it; nor is the user's next call."""
+    assert v2((500, "u"), (1100, "u"), (2000, "v"), (5050, "u")).status == "pass"
+
+
+def test_v2_fails_when_the_work_went_on() -> None:
+    verdict = v2((500, "u"), (2000, "u"), (3000, "u"))
+    assert verdict.status == "fail" and verdict.witnesses[0]["begun_afterwards"] == 2
+
+
+def test_v2_is_not_exercised_when_all_callers_stayed() -> None:
+    assert v2((500, "u"), outcome="ok").status == "not_exercised"

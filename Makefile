@@ -11,9 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix observes scenarios lint lock system gallery sound queue findings
-
-.PHONY: help setup demo test simulate matrix mutations meshes scenarios lint lock system
+.PHONY: help setup demo test simulate matrix observes mutations meshes scenarios lint lock system gallery sound queue findings
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -65,9 +63,6 @@ queue: setup  ## a broker killed under 10,000 messages, every fault ten times, a
 	@$(BIN)/kato-harness run scenarios/queue/ten_thousand.yaml --out reports/runs/ten_thousand
 	@for n in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/kato-harness run scenarios/queue/all.yaml --seed $$n --out reports/runs/queue-$$n || exit $$?; done
 	@! $(BIN)/kato-harness run scenarios/queue/all.yaml --env guide --out reports/runs/queue-guide
-
-scenarios: setup  ## every shipped scenario against the reference client
-	@$(BIN)/kato-harness run scenarios/*.yaml --integration reference --profile fast --out reports/runs
 
 scenarios: setup  ## every shipped scenario: against the reference client, or one that asks a registry where there is one
 	@code=0; $(BIN)/kato-harness run $(filter-out $(ASKING),$(wildcard scenarios/*.yaml)) --integration reference \

@@ -59,7 +59,7 @@ sound: setup  ## every sound client of the corpus over many seeds in virtual tim
 	@$(BIN)/python -m tests.clients.seeds $(or $(SEEDS),50)
 
 queue: setup  ## a broker killed under 10,000 messages, every fault ten times, and what publisher and collector carry (20 min)
-	@$(BIN)/python bench/queue.py
+	@$(BIN)/python bench/messages.py
 	@$(BIN)/kato-harness run scenarios/queue/ten_thousand.yaml --out reports/runs/ten_thousand
 	@for n in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/kato-harness run scenarios/queue/all.yaml --seed $$n --out reports/runs/queue-$$n || exit $$?; done
 	@! $(BIN)/kato-harness run scenarios/queue/all.yaml --env guide --out reports/runs/queue-guide

@@ -1,4 +1,4 @@
-"""What publisher and collector of a queue carry on one core: `python bench/queue.py [--rate 2000] [--seconds 5]`.
+"""What publisher and collector of a queue carry on one core: `python bench/messages.py [--rate 2000] [--seconds 5]`.
 
 The harness's own arrival clock publishes with confirms at a fixed rate to a real RabbitMQ, and the collector takes
 every message out again, both in this one process. Told are the messages a second, what the process used of a core, and
@@ -24,9 +24,10 @@ from harness.evidence.finalise import from_spools
 from harness.load.session import Session
 from harness.messaging.publisher import Publisher
 from harness.model import Load, Stage
-from harness.stack import rabbitmq
+from harness.stack import process, rabbitmq
 
 START_IN_NS = 500_000_000
+INSIDE = "--inside"
 
 
 class Bare:
@@ -83,9 +84,12 @@ def carry(url: str, rate: float, seconds: float, folder: Path) -> dict[str, Any]
 
 def main() -> int:
     """Start a broker, carry, tell; 0 when a core carries what was asked and all came out again."""
+    if INSIDE not in sys.argv:
+        return _with_priority()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=2000.0)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kato-harness-") as folder:
         broker = rabbitmq.start(Path(folder) / "rabbitmq")
@@ -97,6 +101,16 @@ def main() -> int:
             broker.stop()
     sys.stdout.write(json.dumps(found | {"machine": described()}, indent=1) + "\n")
     return 0 if found["per_core_s"] >= asked.rate and found["collected"] >= found["confirmed"] > 0 else 1
+
+
+def _with_priority() -> int:
+    """In a process that measures, like the generators of a run."""
+    with tempfile.TemporaryDirectory(prefix="kato-harness-") as folder:
+        log = Path(folder) / "log"
+        child = process.start("the bench", [sys.executable, *sys.argv, INSIDE], log, measuring=True)
+        code = child.process.wait()
+        sys.stdout.write(log.read_text())
+    return code
 
 
 if __name__ == "__main__":

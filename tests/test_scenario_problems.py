@@ -309,8 +309,6 @@ def test_lint_lists_every_file_and_resolves_its_times(tmp_path: Path) -> None:
 def test_a_run_refuses_a_law_that_there_is_not(tmp_path: Path) -> None:
     """Else it would be required and never judged."""
     file = tmp_path / "typo.yaml"
-    file.write_text(
-        "format: kato-harness/1\nquestion: one?\nload: {rate: 5/s, duration: 2s}\nlaws: {require: [B33]}\n"
-    )
+    file.write_text("format: kato-harness/1\nquestion: one?\nload: {rate: 5/s, duration: 2s}\nlaws: {require: [B33]}\n")
     with pytest.raises(ScenarioError, match="4:18: there is no law B33"):
         prepare(load_scenario(file), Options(integration="reference"))

@@ -9,6 +9,7 @@ import pytest
 from harness.laws import LAWS
 from harness.model import Verdict
 from tests.clients.catalogue import GATES, SCENARIOS, SUBJECTS, Job, failing, runs
+from tests.clients.matrix import BARE
 
 GAPS: Mapping[tuple[str, str], str] = {
     (
@@ -63,3 +64,10 @@ def test_every_scenario_of_the_corpus_is_used() -> None:
     assert {path.stem for path in SCENARIOS.glob("*.yaml")} == {
         name for subject in SUBJECTS for name in subject.runs_in
     }
+
+
+def test_a_law_without_a_client_says_why() -> None:
+    """Every law about a client has one that breaks it, or a reason why none can here."""
+    apart = {"messaging", "discovery", "mesh", "tracing"}
+    about = {law for law in LAWS if LAWS[law].family not in apart and not LAWS[law].part} - set(GATES)
+    assert about - {subject.law for subject in SUBJECTS} == set(BARE)

@@ -1,4 +1,4 @@
-"""Clients with one defect in how long they wait: T1, T2, T6, T7."""
+"""Clients with one defect in how long they wait: T1, T2, T5, T7."""
 
 from __future__ import annotations
 
@@ -106,3 +106,16 @@ class WaitsLongForPool(Client):
     policy = timeouts(pool=POOL_S)
     timeout = httpx.Timeout(READ_S, pool=0.8)
     connections = 4
+
+
+class RequestsInARow(Client):
+    """Promises a second for an observe, and makes three requests of up to a second each for it (finding 27)."""
+
+    runs_in, law = ("slow",), "T5"
+    policy = {**timeouts(total=READ_S), "sessions": "per_call"}
+
+    def observe(self, session_id: str, observation: Any) -> Any:
+        found = super().observe(session_id, observation)
+        self.predict(session_id)
+        self.predict(session_id)
+        return found

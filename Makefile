@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix observes mutations meshes scenarios lint lock system gallery sound queue findings 
+.PHONY: help setup demo test simulate matrix observes mutations meshes scenarios lint lock system gallery sound queue findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ simulate: setup  ## the simulation's own proofs, minutes of them: unmodified cli
 
 matrix: setup  ## broken and sound clients by law, in virtual time: docs/kill-matrix.md (SEEDS=5)
 	@$(BIN)/python -m tests.clients.matrix $(or $(SEEDS),5)
+
+breakers: setup  ## breaker states inferred from outside against their listener's, 1,000 random schedules (20 min)
+	@$(BIN)/python bench/breakers.py
 
 observes: setup  ## lost and doubled observes against KATO's own memory, 10⁶ calls in virtual time (half an hour)
 	@$(BIN)/python bench/observes.py --calls 1000000

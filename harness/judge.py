@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.evidence import Run, read_run
 from harness.laws.judge import Judgement, judge_run, verdicts_json
+from harness.run.control import beside_control, control_of
 from harness.run.folder import write_json
 
 
@@ -32,9 +33,12 @@ class Judged:
 
 
 def judge_folder(folder: Path, *, strict_known: bool = False) -> Judged:
-    """Judge the run in `folder` and write its verdicts.json."""
+    """Judge the run in `folder`, beside its control where it has one, and write its verdicts.json."""
     run = read_run(folder)
     judgement = judge_run(run, strict_known=strict_known)
+    control = control_of(folder.resolve())
+    if (control / "manifest.json").exists():
+        judgement = beside_control(judgement, judge_run(read_run(control)))
     write_json(folder / "verdicts.json", verdicts_json(judgement, run.manifest))
     return Judged(run, judgement)
 

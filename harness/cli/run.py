@@ -24,6 +24,7 @@ from harness.errors import HarnessError, worst
 @click.option("--seed", type=int, help="Equal seed, equal plan.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Generator processes.")
 @click.option("--virtual", is_flag=True, help="In virtual time: the clock jumps, TCP faults are modelled.")
+@click.option("--control", is_flag=True, help="Before each run the same one without its faults, to compare with.")
 @click.option("--env", "environment", help="An environment of the scenario file.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder; DIR/<scenario> for several.")
 @click.option("--format", "formats", multiple=True, default=["html"], show_default=True, help="See `list formats`.")

@@ -127,7 +127,8 @@ class _Reader:
     def _opening(self, tried: Ints, first: int) -> int:
         """When it opened: after the last try began and before the first rejection, best the failure that filled the
         count."""
-        e, until = self._e, int(self._e.start_ns[first])
+        # a call that waited for others in the client was rejected when it ended, not when it began
+        e, until = self._e, int(self._e.end_ns[first])
         if not len(tried):
             return until
         least = int(e.from_ns[tried].max())

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.run.control import control_of, without_faults
 from harness.run.execute import Executed, execute
-from harness.run.options import Options
-from harness.run.prepare import prepare
+from harness.run.folder import default_folder
+from harness.run.options import Change, Options
+from harness.run.prepare import Prepared, prepare
 from harness.run.simulated import simulate
 from harness.scenario import cells, load_scenario
 
@@ -22,8 +24,24 @@ def run_all(files: Sequence[Path], options: Options) -> Iterator[Executed]:
     for each in prepared:
         several = options.out is not None and len(prepared) > 1
         out = options.out / each.scenario.name if several and options.out else options.out
-        placed = replace(each, options=replace(options, out=out))
-        yield simulate(placed) if options.virtual else execute(placed, _Line(each.scenario.name))
+        placed = _placed(each, out)
+        if options.control:
+            folder = out or default_folder(each.scenario.name)
+            placed = _placed(each, folder)
+            control = _run(_placed(each, control_of(folder)), without_faults)
+            if control.error is not None:
+                raise control.error
+        yield _run(placed)
+
+
+def _placed(prepared: Prepared, out: Path | None) -> Prepared:
+    return replace(prepared, options=replace(prepared.options, out=out))
+
+
+def _run(prepared: Prepared, change: Change | None = None) -> Executed:
+    if prepared.options.virtual:
+        return simulate(prepared, change)
+    return execute(prepared, _Line(prepared.scenario.name), change)
 
 
 class _Line:

@@ -16,6 +16,7 @@ from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start
 from harness.run.facts import known_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished, wall_offset_ns
+from harness.run.options import Change
 from harness.run.prepare import Prepared, promise_of
 from harness.run.signals import stopping
 from harness.run.stage import Stage, set_stage
@@ -32,8 +33,9 @@ class Executed:
     error: HarnessError | None = None
 
 
-def execute(prepared: Prepared, progress: Progress) -> Executed:
-    """Run it. Raises what goes wrong before load starts; afterwards the error is kept beside the evidence."""
+def execute(prepared: Prepared, progress: Progress, change: Change | None = None) -> Executed:
+    """Run it, with `change` another timeline than the scenario's own. Raises what goes wrong before load starts;
+    afterwards the error is kept beside the evidence."""
     folder = make_folder(prepared.options.out, prepared.scenario.name)
     manifest = folder / "manifest.json"
     with stopping() as stop, ExitStack() as undo:
@@ -51,6 +53,7 @@ def execute(prepared: Prepared, progress: Progress) -> Executed:
         )
         promise = promise_of(prepared, stage.ready[0])
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
+        timeline = timeline if change is None else change(timeline)
         known = known_facts(prepared, stage, promise.policy, timeline.load, folder)
         write_json(manifest, unfinished(prepared, promise, timeline, stage.ready, known))
         offset_ns = wall_offset_ns()

@@ -17,9 +17,14 @@ from harness.errors import UsageError
 PACKAGES = ("locust", "gevent", "httpx", "pybreaker", "tenacity", "requests", "toxiproxy-python")
 
 
+def default_folder(name: str) -> Path:
+    """Where a run of that name goes when nobody says so."""
+    return Path("reports") / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{os.getpid()}"
+
+
 def make_folder(out: Path | None, name: str) -> Path:
-    """A new empty run folder: `out` itself, else reports/runs/<time>-<name>. Raises UsageError when it can't be."""
-    folder = out or Path("reports") / "runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}-{os.getpid()}"
+    """A new empty run folder: `out` itself, else the default one. Raises UsageError when it can't be."""
+    folder = out or default_folder(name)
     try:
         if folder.exists() and any(folder.iterdir()):
             raise UsageError(f"--out {folder} is not empty", "name a new folder; evidence is never overwritten")

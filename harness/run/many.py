@@ -15,8 +15,9 @@ from harness.errors import HarnessError
 from harness.evidence.finalise import from_spools
 from harness.evidence.run import Run
 from harness.laws.judge import Judgement, judge_run
+from harness.run.options import Change
 from harness.run.prepare import Prepared
-from harness.run.simulated import Change, check_modelled, simulate_in
+from harness.run.simulated import check_modelled, simulate_in
 from harness.run.simulation import Start, Zygotes
 
 AT_ONCE = 2

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.scenario import Timeline
+
 FAST_SCALE = 0.1
 """`--profile fast`: built-in clients run with a tenth of the guide's 10, 30 and 60 s (design, "Time in proportion")."""
+
+
+Change = Callable[[Timeline], Timeline]
+"""What is to be run instead of the scenario's own timeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,7 @@ class Options:
     allow_targets: tuple[str, ...] = ()
     allow_writes: bool = False
     allow_destructive: bool = False
+    control: bool = False
 
     @property
     def scale(self) -> float:

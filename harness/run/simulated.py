@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,22 @@ from harness.run.execute import Executed, drain_for_ns
 from harness.run.facts import tracing_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
+from harness.run.options import Change
 from harness.run.prepare import Prepared, promise_of
 from harness.run.simulation import Simulation, Start, start_fresh
-from harness.scenario import Timeline, resolve
+from harness.scenario import resolve
 from harness.simulate.world import MODELLED
 
 DONE_WITHIN_S = 900.0
 FACTS: Mapping[str, Any] = {"virtual": True}
 
-Change = Callable[[Timeline], Timeline]
-"""What is to be simulated instead of the scenario's own timeline."""
 
-
-def simulate(prepared: Prepared) -> Executed:
+def simulate(prepared: Prepared, change: Change | None = None) -> Executed:
     """Run it in virtual time. Raises what a real run would raise before its load starts, and UsageError for what
     has no model."""
     check_modelled(prepared)
     folder = make_folder(prepared.options.out, prepared.scenario.name)
-    simulate_in(folder, prepared, start_fresh)
+    simulate_in(folder, prepared, start_fresh, change)
     return Executed(folder)
 
 

@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from harness.integrations.fast_wire import Answer, Connection
-from harness.integrations.kato import SESSIONS_PATH, BadAnswerError, checked, learn_path, observe_path, predictions_path
+from harness.integrations.kato import (
+    SESSIONS_PATH,
+    BadAnswerError,
+    checked,
+    learn_path,
+    observe_path,
+    predictions_path,
+    session_body,
+)
 from harness.load.frame import CURRENT, Frame
 from harness.load.hooks import AttemptRecorder
 from harness.load.outcomes import classify
@@ -46,8 +54,8 @@ class Fast:
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder().decode
 
-    def open_session(self, node_id: str) -> str:
-        return str(self._send("POST", SESSIONS_PATH, self._encode({"node_id": node_id}))["session_id"])
+    def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
+        return str(self._send("POST", SESSIONS_PATH, self._encode(session_body(node_id, config, ttl)))["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         return self._send("POST", observe_path(session_id), self._encode(observation))

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.integrations.deadline import within
-from harness.integrations.kato import SESSIONS_PATH, learn_path, observe_path, predictions_path
+from harness.integrations.kato import (
+    SESSIONS_PATH,
+    learn_path,
+    observe_path,
+    predictions_path,
+    session_body,
+)
 from harness.integrations.wire_httpx_async import AsyncHttpxWire
 
 
@@ -19,8 +25,8 @@ class FixedHttpx:
         self._wire = AsyncHttpxWire(base_url, policy["timeout"], headers)
         self.inspect = (self._wire.client,)
 
-    async def open_session(self, node_id: str) -> str:
-        return str((await self._send("POST", SESSIONS_PATH, {"node_id": node_id}))["session_id"])
+    async def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
+        return str((await self._send("POST", SESSIONS_PATH, session_body(node_id, config, ttl)))["session_id"])
 
     async def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         return await self._send("POST", observe_path(session_id), dict(observation))

@@ -17,7 +17,13 @@ import httpx
 from pybreaker import STATE_HALF_OPEN, STATE_OPEN, CircuitBreaker, CircuitBreakerError
 
 from harness.integrations.deadline import within
-from harness.integrations.kato import SESSIONS_PATH, learn_path, observe_path, predictions_path
+from harness.integrations.kato import (
+    SESSIONS_PATH,
+    learn_path,
+    observe_path,
+    predictions_path,
+    session_body,
+)
 from harness.integrations.wire_httpx import HttpxWire
 
 
@@ -128,8 +134,8 @@ class FixedPybreaker:
         self._healthy: Mapping[str, Any] = _NO_PREDICTIONS
         self.inspect = (self.breaker, self._wire.client)
 
-    def open_session(self, node_id: str) -> str:
-        return str(self._send("POST", SESSIONS_PATH, {"node_id": node_id})["session_id"])
+    def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
+        return str(self._send("POST", SESSIONS_PATH, session_body(node_id, config, ttl))["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         return self._send("POST", observe_path(session_id), dict(observation))

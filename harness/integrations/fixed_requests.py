@@ -9,7 +9,14 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from harness.integrations.deadline import within
-from harness.integrations.kato import SESSIONS_PATH, checked, learn_path, observe_path, predictions_path
+from harness.integrations.kato import (
+    SESSIONS_PATH,
+    checked,
+    learn_path,
+    observe_path,
+    predictions_path,
+    session_body,
+)
 from harness.integrations.wire_urllib3 import pool_classes
 
 POOL_SIZE = 1000
@@ -40,8 +47,8 @@ class FixedRequests:
         self.session.mount("https://", adapter)
         self.inspect = (self.session,)
 
-    def open_session(self, node_id: str) -> str:
-        return str(self._send("POST", SESSIONS_PATH, {"node_id": node_id})["session_id"])
+    def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
+        return str(self._send("POST", SESSIONS_PATH, session_body(node_id, config, ttl))["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         return self._send("POST", observe_path(session_id), dict(observation))

@@ -24,7 +24,13 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from harness.integrations.deadline import within
-from harness.integrations.kato import SESSIONS_PATH, learn_path, observe_path, predictions_path
+from harness.integrations.kato import (
+    SESSIONS_PATH,
+    learn_path,
+    observe_path,
+    predictions_path,
+    session_body,
+)
 from harness.integrations.retrying import RetryBudget, retry_after
 from harness.integrations.wire_httpx import HttpxWire
 
@@ -82,8 +88,8 @@ class FixedTenacity:
         asked = retry_after(error.response.headers) if isinstance(error, httpx.HTTPStatusError) else 0.0
         return max(asked, self._jitter(state))
 
-    def open_session(self, node_id: str) -> str:
-        return str(self._send(self._writes, "POST", SESSIONS_PATH, {"node_id": node_id})["session_id"])
+    def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
+        return str(self._send(self._writes, "POST", SESSIONS_PATH, session_body(node_id, config, ttl))["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         return self._send(self._writes, "POST", observe_path(session_id), dict(observation))

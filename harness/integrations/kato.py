@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -25,6 +26,13 @@ def learn_path(session_id: str) -> str:
 
 
 SESSIONS_PATH = "/sessions"
+
+
+def session_body(node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> dict[str, Any]:
+    """What opens a session; `ttl` in s, 0: KATO's own."""
+    optional = {"config": dict(config or {}), "ttl_seconds": ttl}
+    return {"node_id": node_id, **{key: value for key, value in optional.items() if value}}
+
 
 _KEYS = {"sessions": ("session_id", str), "observe": ("status", str), "predictions": ("predictions", list)}
 

@@ -18,7 +18,15 @@ from urllib3 import exceptions
 
 from harness.integrations.breaker import OPEN, Breaker
 from harness.integrations.deadline import cut, left, within
-from harness.integrations.kato import SESSIONS_PATH, BadAnswerError, checked, learn_path, observe_path, predictions_path
+from harness.integrations.kato import (
+    SESSIONS_PATH,
+    BadAnswerError,
+    checked,
+    learn_path,
+    observe_path,
+    predictions_path,
+    session_body,
+)
 from harness.integrations.retrying import FullJitter, RetryBudget, retry_after
 from harness.integrations.wire_urllib3 import pool_classes
 
@@ -77,8 +85,8 @@ class Reference:
         )
         self.inspect = (self.breaker, self._pool)
 
-    def open_session(self, node_id: str) -> str:
-        return str(self._send(never_arrived, "POST", SESSIONS_PATH, {"node_id": node_id})["session_id"])
+    def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
+        return str(self._send(never_arrived, "POST", SESSIONS_PATH, session_body(node_id, config, ttl))["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         return self._send(never_arrived, "POST", observe_path(session_id), dict(observation))

@@ -5,16 +5,19 @@ Only the line that calls the integration differs between the two; what comes bef
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Clock
+from harness.errors import UsageError
 from harness.load.book import Book, Job
 from harness.load.frame import CURRENT, Frame
 from harness.load.outcomes import classify, shape
 from harness.load.recorder import Recorder
-from harness.model import UNLEARNED, PlannedCall
+from harness.model import UNLEARNED, Load, PlannedCall
 from harness.plan import Plan, open_call_id
 
 
@@ -23,6 +26,26 @@ class _Session:
     id: str = ""
     opens: int = 0
     shown: set[str] = field(default_factory=set)
+
+
+def opener(integration: Any, load: Load) -> Callable[..., Any]:
+    """`open_session` with the config and the lifetime (s) that the load gives its sessions.
+
+    Raises UsageError where the client doesn't take one of them: a key that does nothing would be a wrong result.
+    """
+    opens: Callable[..., Any] = integration.open_session
+    given = {name: value for name, value in (("config", dict(load.config)), ("ttl", load.ttl_s)) if value}
+    taken = inspect.signature(opens).parameters if given else {}
+    named = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+    missing = [] if named else [name for name in given if name not in taken]
+    if missing:
+        what = f"load.sessions gives {' and '.join(missing)}, and this client's open_session takes none"
+        raise UsageError(what, f"give open_session a parameter {' and '.join(missing)}, or leave the key out")
+    return functools.partial(opens, **given) if given else opens
+
+
+def _never(node_id: str) -> str:
+    raise AssertionError("this client owns its sessions")
 
 
 class Caller:
@@ -39,6 +62,7 @@ class Caller:
         self._headers: dict[int, Mapping[str, str]] = {}
         self.opens = hasattr(integration, "open_session")
         """Whether the client opens sessions; else it owns them and is given the users' ids."""
+        self._open: Callable[..., Any] = opener(integration, plan.load) if self.opens else _never
         self._degraded: Callable[[Any], bool] | None = getattr(integration, "degraded", None)
         self._symbols: Callable[[Any], list[str]] | None = getattr(integration, "symbols", None)
 
@@ -49,7 +73,7 @@ class Caller:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                opened = _checked(invoke(self._integration.open_session, (self._node(job.planned),)))
+                opened = _checked(invoke(self._open, (self._node(job.planned),)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
             session.id = session.id or opened  # the first one stays, where several callers share it
@@ -73,7 +97,7 @@ class Caller:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                opened = _checked(await self._integration.open_session(self._node(job.planned)))
+                opened = _checked(await self._open(self._node(job.planned)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
             session.id = session.id or opened  # the first one stays, where several callers share it

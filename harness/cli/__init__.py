@@ -36,6 +36,7 @@ VERBS = {
     "witness": ("harness.cli.witness:witness", "Record and judge traffic that something else generates."),
     "exporter": ("harness.cli.servers:exporter", "The newest run as Prometheus metrics."),
     "audit": ("harness.cli.static:audit", "Static findings in manifests, mesh policy and client code."),
+    "practices": ("harness.cli.practices:practices", "The guide's best practices, each with what proves it."),
     "translate": ("harness.cli.static:translate", "The Envoy routes and clusters that Istio's YAML means."),
     "doctor": ("harness.cli.doctor:doctor", "What is installed, and what a dead run left over."),
 }

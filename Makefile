@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate matrix observes mutations meshes scenarios lint lock system gallery sound queue findings breakers
+.PHONY: help setup demo test simulate starved matrix observes mutations meshes scenarios lint lock system gallery sound queue findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ queue: setup  ## a broker killed under 10,000 messages, every fault ten times, a
 	@$(BIN)/kato-harness run scenarios/queue/ten_thousand.yaml --out reports/runs/ten_thousand
 	@for n in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/kato-harness run scenarios/queue/all.yaml --seed $$n --out reports/runs/queue-$$n || exit $$?; done
 	@! $(BIN)/kato-harness run scenarios/queue/all.yaml --env guide --out reports/runs/queue-guide
+
+starved: setup  ## thirty starved generators, each of which must make its run invalid (8 min)
+	@$(BIN)/python bench/starved.py
 
 scenarios: setup  ## every shipped scenario: against the reference client, or one that asks a registry where there is one
 	@code=0; $(BIN)/kato-harness run $(filter-out $(ASKING),$(wildcard scenarios/*.yaml)) --integration reference \

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from harness.errors import EXIT_INVALID
 from harness.model import Load
 from harness.run.parts import Part, failure
 from harness.run.stage import Stage
@@ -105,7 +106,7 @@ def _sum(messages: Any) -> dict[str, Any]:
 
 def _ended(name: str, words: str) -> dict[str, Any]:
     return {
-        "what": f"{name} ended in the middle of the run; its last words:\n{words}",
-        "cure": "the run folder's logs have the rest",
-        "exit_code": 3,
+        "what": f"{name} ended in the middle of the run, whose evidence is kept until then; its last words:\n{words}",
+        "cure": "the run folder's logs have the rest; run again",
+        "exit_code": EXIT_INVALID,
     }

@@ -25,7 +25,7 @@ BARE: Mapping[str, str] = {
     "D1": "the loss is KATO's or its stores'; a literal history fails it (test_law_data)",
     "D5": "it takes two workers and the STM read back; a literal history fails it (test_law_data)",
 }
-"""Why a law has no broken client here; laws about a part (mesh, registry, queue, collector) have tests of their own."""
+"""Why a law about clients has no broken one here; those about services and parts around KATO have their own tests."""
 
 Failures = dict[str, Counter[str]]
 """For each client how often each law failed it."""
@@ -58,7 +58,7 @@ def page(found: Failures, invalid: Counter[str], seeds: int) -> str:
         f"- broken clients that a law of another family failed as well: {len(listed)}, unlisted: {len(strays)}",
         f"- laws that failed a sound client: {alarms} in {sum(_times(s, seeds) for s in SOUND)} runs of {len(SOUND)}",
         f"- runs that a gate made invalid: {invalid.total()}",
-        "- laws without a broken client here, besides those about a mesh, a registry, a queue or tracing:",
+        "- laws without a broken client here, besides those about services and parts around KATO:",
         *(f"    - {law}: {why}" for law, why in BARE.items()),
         "",
         "**bold**: the law named for the client; (in brackets): a listed effect in another family; `!`: neither.",

@@ -191,7 +191,9 @@ class Text:
         return REFERENCE.sub(lambda match: _placed(match[1], match[2], node), node.text)
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string"}
+        # what may be a number is written bare, and YAML calls that an integer
+        numeric = bool(self.pattern and re.fullmatch(self.pattern, "1"))
+        return {"type": ["string", "integer"] if numeric else "string"}
 
 
 TEXT = Text()

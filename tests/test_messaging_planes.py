@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 from pamqp import commands, frame
 
-from harness.faults import KINDS, Ask
+from harness.clock import MonotonicClock
+from harness.faults import KINDS, Ask, Probe
 from harness.faults.broker import FORMS
 from harness.inject.broker import BrokerPlane, SubjectPlane, amqp_look, done_look
+from harness.inject.canary import Canary
 from harness.messaging.log import MessageLog
 from harness.messaging.tap import Tap
 from harness.model import Fault
@@ -139,3 +142,22 @@ async def _through_the_tap(folder: Path) -> None:
     server.close()
     upstream.close()
     log.close()
+
+
+def test_a_fault_that_is_over_at_once_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    """Poison that took longer to publish than its window lasts."""
+    looked = threading.Event()
+    fault = Fault("bad", "poison", 0, 1, {"form": "bad_json"})
+
+    def look() -> Probe:
+        looked.set()
+        return done_look({"bad"}, fault, MonotonicClock().now_ns)
+
+    canary = Canary("kato", ("127.0.0.1", 9), tmp_path / "canary.jsonl", MonotonicClock(), other=lambda fault: look)
+    canary.watch(fault)
+    canary.settle(fault)
+    assert looked.wait(30)
+    deadline_ns = time.monotonic_ns() + 30_000_000_000
+    while not canary.effective_ns(fault) and time.monotonic_ns() < deadline_ns:
+        time.sleep(0.01)
+    assert canary.effective_ns(fault)

@@ -89,7 +89,8 @@ class Canary:
     def watch(self, fault: Fault) -> None:
         """The fault has just been applied: prove it."""
         with self._changed:
-            self._asked[fault.name, fault.at_ns] = self._subject(fault)
+            subject = self._asked[fault.name, fault.at_ns] = self._subject(fault)
+            self._begin(subject, self._clock.now_ns())  # at once: a short fault may be over before the pace comes to it
             self._changed.notify()
 
     def settle(self, fault: Fault) -> None:

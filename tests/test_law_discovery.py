@@ -88,6 +88,12 @@ class TestS1:
         assert self.judged(self.KILLED, "1 observe 0 9001", "3 observe 0 15001").status == "not_exercised"
 
 
+@pytest.mark.parametrize("law", ["S1", "S2", "S3", "S5"])
+def test_a_client_that_takes_no_registry_asks_none(law: str) -> None:
+    """It speaks to the one URL that it was given: nothing of this is its doing."""
+    assert judged(law, facts() | {"asks_registry": False}, "1 observe 0 40 ok").status == "not_applicable"
+
+
 class TestS2:
     """Three instances get alike."""
 

@@ -86,6 +86,11 @@ def _check_arguments(name: str, method: Any, where: str) -> None:
         return  # a built-in without a signature: the first call will tell
 
 
+def asks_for(entry: Entry, name: str) -> bool:
+    """Whether the entry's factory takes that part of the context (`registry`, say); raises UsageError as `load`."""
+    return bool(_named(load(entry), {name: None}))
+
+
 def _named(factory: Callable[..., Any], context: Mapping[str, Any]) -> dict[str, Any]:
     try:
         names = inspect.signature(factory).parameters

@@ -43,6 +43,8 @@ NO_REGISTRY = inapplicable("the client asks no registry")
 def registry_of(case: Case, *kinds: str) -> Mapping[str, Any] | None:
     """The fact `registry` of a run whose client asks one of these kinds (consul, dns)."""
     facts = case.facts.get("registry")
+    if facts and facts["kind"] == "consul" and case.facts.get("asks_registry") is False:
+        return None
     return facts if facts and facts["kind"] in kinds else None
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from harness.clock import MonotonicClock
 from harness.errors import UsageError
 from harness.integrations import build, is_async, resolve
+from harness.integrations.build import asks_for
 from harness.integrations.entry import CALLED_WITH
 from harness.load import hooks
 from harness.load.book import Book
@@ -107,6 +108,7 @@ class Session:
             "methods": [m for m in (*CALLED_WITH, "symbols") if hasattr(self.integration, m)],
             "asynchronous": self.asynchronous,
             "hooks": list(self.hooks),
+            "asks_registry": asks_for(self.entry, "registry"),
         }
 
     def run(self, order: Mapping[str, Any]) -> dict[str, Any]:

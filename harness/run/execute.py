@@ -18,6 +18,7 @@ from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished, wall_offset_ns
 from harness.run.options import Change
 from harness.run.prepare import Prepared, promise_of
+from harness.run.prober import Prober
 from harness.run.signals import stopping
 from harness.run.stage import Stage, set_stage
 from harness.run.watch import Watcher
@@ -130,6 +131,8 @@ def _conduct(
     drain_ns = drain_for_ns(timeline, promise)
     start_ns = start_load(stage, timeline.load, prepared.scenario.seed, drain_ns)
     conducted = Conducted(start_ns)
+    probes = prepared.scenario.topology.probes
+    prober = Prober(stage.listeners[0], probes, folder / "spool")
     carrying = FaultThread(stage, timeline.faults, start_ns, folder / "spool")
     watcher = Watcher(prepared.scenario, timeline, folder / "spool", start_ns)
 
@@ -146,6 +149,7 @@ def _conduct(
         error = caught
     finally:
         carrying.close()
+        prober.close()
         conducted.end_ns = conducted.end_ns or time.monotonic_ns()
     if stop.is_set():
         error = Interrupted("the run was interrupted; its faults are undone", f"kato-harness check {folder}")

@@ -31,6 +31,9 @@ def known_facts(prepared: Prepared, stage: Stage, policy: Policy, load: Load, fo
     if stage.messaging is not None:
         facts["messaging"] = stage.messaging.facts()
     facts |= tracing_facts(prepared)
+    told = prepared.scenario.topology.probes
+    if told.readiness or told.liveness:
+        facts["probes"] = asdict(told) | {"period_s": told.period}
     if layout.translation is not None:
         facts["mesh"] = _mesh(prepared, stage, policy, load)
     return facts

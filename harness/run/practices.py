@@ -42,7 +42,7 @@ WORKLOADS = ("kind: Deployment", "kind: StatefulSet", "kind: DaemonSet")
 MESHES = ("networking.istio.io/", "linkerd.io/", "sidecar_service")
 
 PRACTICES = (
-    Practice(1, "Health checks", rules=("H1/", "H2/", "H3/", "S1/"), shown_by=WORKLOADS),
+    Practice(1, "Health checks", ("H1", "H2", "H3"), rules=("H1/", "H2/", "H3/", "S1/"), shown_by=WORKLOADS),
     Practice(2, "Circuit breakers", ("B1", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "R10"), ("B", "I4/")),
     Practice(3, "Timeouts", ("T1", "T2", "K1"), ("T", "I3/")),
     Practice(4, "Retry logic", ("R1", "R2", "R3", "R4", "R5", "R6", "R8", "D2"), ("R", "D2/")),

@@ -53,6 +53,17 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
+class Probes:
+    """What an orchestrator asks KATO beside the load; times as they are, never scaled."""
+
+    readiness: str = key(TEXT, "a path, or tcp: a connection is enough", default="")
+    liveness: str = key(TEXT, "a path, or tcp", default="")
+    period: float = key(POSITIVE_DURATION, "from one probe to the next (s)", default=1.0)
+    timeout: float = key(POSITIVE_DURATION, "how long an answer may take (s)", default=1.0)
+    failures: int = key(integer(1, 100), "in a row restart a pod, or take it out", default=3)
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """What stands between the client and KATO. `replicas` None: as many as the mesh's files say, else one."""
 
@@ -71,6 +82,7 @@ class Topology:
     )
     discovery: Discovery = key(Record(Discovery, short="kind"), "how the client finds KATO", factory=Discovery)
     broker: Broker = key(Record(Broker, short="kind"), "who carries messages to the subject", factory=Broker)
+    probes: Probes = key(Record(Probes), "an orchestrator's readiness and liveness", factory=Probes)
     collector: str = key(
         choice("none", "otlp"), "otlp: the client is told of an OTLP collector of ours (`collector`)", default="none"
     )

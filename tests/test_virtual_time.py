@@ -154,3 +154,18 @@ def test_an_error_in_a_greenlet_is_the_clients_own() -> None:
     code, words = _ends(GEVENT + "import gevent; gevent.spawn(lambda: 1 / 0); gevent.sleep(2); print('went on')")
     assert code == 0
     assert "ZeroDivisionError" in words
+
+
+@pytest.mark.parametrize("runtime", ["asyncio", "gevent"])
+def test_what_is_reckoned_before_the_loop_begins_lies_near_its_time(runtime: str) -> None:
+    """A deadline taken while modules are imported must not send the loop to the machine's uptime."""
+    source = f"""
+import json, time
+from harness.simulate import {runtime}_loop
+{runtime}_loop.patch()
+before = time.monotonic()
+loop = {runtime}_loop.begin()
+print(json.dumps([before, time.monotonic()]))
+"""
+    before, after = _run(source)
+    assert before == after == 1000.0

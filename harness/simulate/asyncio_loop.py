@@ -53,7 +53,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     """The event loop of a simulated process; its `time` is the only clock there."""
 
     def __init__(self) -> None:
-        self.virtual_s = 1000.0
+        self.virtual_s = clocks.START_S
         self._polls = VirtualSelector()
         self._polls.loop = self
         super().__init__(self._polls)

@@ -18,6 +18,10 @@ from harness.simulate import native
 WALL_START_S = 1_800_000_000.0
 """The wall clock's first second (15 January 2027, UTC)."""
 
+START_S = 1000.0
+"""The monotonic clock's first moment. It stands there from `install` until a loop begins: what is reckoned from the
+clock meanwhile lies near that loop's time, and not at the machine's uptime, to which the loop would jump."""
+
 FOREIGN = (
     "uvloop", "rloop", "winloop", "trio", "curio", "twisted", "eventlet",
     "grpc", "pycurl", "curl_cffi", "pycares", "zmq", "rnet", "primp", "pyreqwest", "tls_client",
@@ -121,6 +125,7 @@ def _virtual_datetime() -> type:
 
 def install() -> None:
     """Replace the clocks in `time`, `datetime` and in every loaded module that holds one of them by name."""
+    follow(lambda: START_S)
     found = _replacements()
     replaced = {id(old): new for old, new in found.items()}
     for module in list(sys.modules.values()):

@@ -59,7 +59,7 @@ class VirtualLoop(LibevLoop):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.virtual_s = 1000.0
+        self.virtual_s = clocks.START_S
         self._heap: list[list[Any]] = []
         self._order = itertools.count()
         self._idle = super().idle()

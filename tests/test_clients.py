@@ -11,16 +11,6 @@ from harness.model import Verdict
 from tests.clients.catalogue import GATES, SCENARIOS, SUBJECTS, Job, failing, runs
 from tests.clients.matrix import BARE
 
-GAPS: Mapping[tuple[str, str], str] = {
-    (
-        "RetriesOpenBreaker",
-        "B6",
-    ): "a call is rejected, waits, and is then the trial: its start isn't the trial's",
-    ("CountsFullPool", "B5"): "it opens on what the law doesn't count, and calls begun before look like trials",
-}
-"""What a law says wrongly of a client, until the law is mended."""
-
-
 FAMILIES = sorted({subject.use.partition(":")[0] for subject in SUBJECTS})
 
 
@@ -46,7 +36,7 @@ def complaints(job: Job, verdicts: Mapping[str, Verdict]) -> Iterator[str]:
     if subject.law and subject.law not in found:
         yield f"{where}: {subject.law} is {verdicts[subject.law].status}: {verdicts[subject.law].reason}"
     for law in found:
-        if not subject.expects(law) and (subject.name, law) not in GAPS:
+        if not subject.expects(law):
             yield f"{where}: {law} fails it: {verdicts[law].reason}"
 
 

@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate starved matrix observes mutations meshes scenarios lint lock system gallery sound queue findings breakers
+.PHONY: help setup demo test simulate starved matrix observes mutations meshes scenarios lint lock system gallery sound queue services findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,9 @@ findings: setup  ## the integration guide's defects, each named by its law with 
 
 sound: setup  ## every sound client of the corpus over many seeds in virtual time: docs/sound-clients.md (SEEDS=50, 30 min)
 	@$(BIN)/python -m tests.clients.seeds $(or $(SEEDS),50)
+
+services: setup  ## recommendation, chatbot and traced clients ten times each in virtual time (3 to 5 min)
+	@$(BIN)/pytest -q -m slow tests/test_service_patterns.py
 
 queue: setup  ## a broker killed under 10,000 messages, every fault ten times, and what publisher and collector carry (20 min)
 	@$(BIN)/python bench/messages.py

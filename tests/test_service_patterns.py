@@ -84,3 +84,13 @@ def test_corrected_services_keep_them_ten_times_of_ten(tmp_path: Path) -> None:
     laws = {name: expected for (name, _), expected in GUIDE.items()}
     for (name, seed), judgement in judged(tmp_path, GUIDE, TEN).items():
         assert laws[name] <= failed(judgement), (name, seed)
+
+
+SERVICES = Path(__file__).parent.parent / "scenarios" / "services"
+
+
+@pytest.mark.parametrize(("name", "environment"), [("front", "guide"), ("health", "tcp")])
+def test_scenarios_of_services_read_in_every_environment(name: str, environment: str) -> None:
+    """They carry no policy, as all shipped ones."""
+    for env in (None, environment):
+        assert not load_scenario(SERVICES / f"{name}.yaml", env=env).policy

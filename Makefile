@@ -39,9 +39,9 @@ gallery: setup  ## the demo's reports again, in reports/gallery
 		$(BIN)/kato-harness run demo --integration $$client --out $$folder/$$client; \
 		cp $$folder/$$client/report.html reports/gallery/demo-$$client.html; done; rm -r $$folder
 
-test: setup  ## everything that CI holds: unit and property tests side by side, then real sockets one by one
+test: setup  ## everything that CI holds: unit and property tests, then real sockets, each on two processes
 	@code=0; $(BIN)/pytest -q -n 2 -m "not sockets and not slow" $(APART:%=--ignore=%) || code=$$?; \
-	$(BIN)/pytest -q -m "sockets and not slow" $(APART:%=--ignore=%) || code=$$?; exit $$code
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "sockets and not slow" $(APART:%=--ignore=%) || code=$$?; exit $$code
 
 simulate: setup  ## the simulation's own proofs, minutes of them: unmodified clients of every make in virtual time
 	@$(BIN)/pytest -q $(APART)

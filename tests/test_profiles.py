@@ -457,3 +457,12 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str | None, words: str) ->
         path.write_text(text)
     with pytest.raises(UsageError, match=words):
         load_profile(str(path))
+
+
+def test_a_profile_is_laid_over_another_with_an_environment_of_kato(tmp_path: Path) -> None:
+    """What it doesn't say stays; a value with which KATO would not start is refused."""
+    (tmp_path / "mine.json").write_text('{"profile": "kato-1w", "env": {"SESSION_TTL": 60}}')
+    mine = load_profile(str(tmp_path / "mine.json"))
+    assert mine == replace(KATO_1W, name="custom", env={"SESSION_TTL": "60"})
+    with pytest.raises(UsageError, match="KATO does not start with SESSION_TTL='5'"):
+        custom_profile({"env": {"SESSION_TTL": 5}})

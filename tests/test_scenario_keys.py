@@ -33,6 +33,16 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "target.twin": ("target: {twin: {service: 20ms, workers: parallel}}", "target: {twin: fast}"),
     "target.twin.service": ("target: {twin: {service: 20ms}}", "target: {twin: {service: 20}}"),
     "target.twin.workers": ("target: {twin: {workers: 4}}", "target: {twin: {workers: many}}"),
+    "target.env": ("target: {env: {SESSION_TTL: 60}}", "target: {url: 'http://127.0.0.1:80', env: {SESSION_TTL: 60}}"),
+    "target.command": ("target: {command: kato, ready: 'http://127.0.0.1:80'}", "target: {command: kato}"),
+    "target.ready": (
+        "target: {command: kato, ready: 'http://127.0.0.1:{port}/health'}",
+        "target: {command: kato, ready: soon}",
+    ),
+    "target.within": (
+        "target: {command: kato, ready: 'http://127.0.0.1:80', within: 90s}",
+        "target: {command: kato, ready: 'http://127.0.0.1:80', within: 0s}",
+    ),
     "target.headers": ("target: {headers: {authorization: '${env:KATO}'}}", "target: {headers: {a: '${KATO}'}}"),
     "target.tls": ("target: {tls: {ca: ca.pem}}", "target: {tls: ca.pem}"),
     "target.tls.ca": ("target: {tls: {ca: ca.pem}}", "target: {tls: {ca: []}}"),

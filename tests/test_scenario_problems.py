@@ -232,6 +232,17 @@ def test_a_matrix_makes_one_scenario_a_cell_in_order() -> None:
     assert cells(load_scenario("case.yaml", text=HEAD)) == (load_scenario("case.yaml", text=HEAD),)
 
 
+def test_a_cell_may_be_a_map_and_is_named_by_its_keys() -> None:
+    """So a matrix goes through environments of KATO."""
+    text = HEAD + "matrix: {target.env: [{SESSION_TTL: 60, SESSION_AUTO_EXTEND: false}, {LOG_LEVEL: DEBUG}]}"
+    found = cells(load_scenario("case.yaml", text=text))
+    assert [cell.name for cell in found] == [
+        "case[target.env=SESSION_TTL:60_SESSION_AUTO_EXTEND:false]",
+        "case[target.env=LOG_LEVEL:DEBUG]",
+    ]
+    assert [dict(cell.target.env) for cell in found][1] == {"LOG_LEVEL": "DEBUG"}
+
+
 def test_a_matrix_reaches_a_fault_by_its_name_and_is_bounded() -> None:
     """`faults.NAME.key`; too many cells are refused."""
     text = HEAD + "faults: [{name: outage, kind: refuse}]\nmatrix: {faults.outage.for: [1s, 5s]}"

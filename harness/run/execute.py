@@ -21,6 +21,7 @@ from harness.run.prepare import Prepared, promise_of
 from harness.run.prober import Prober
 from harness.run.signals import stopping
 from harness.run.stage import Stage, set_stage
+from harness.run.subject import kato_of
 from harness.run.watch import Watcher
 from harness.scenario import Timeline, resolve
 from harness.scenario.promises import longest_call_s
@@ -40,16 +41,18 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
     folder = make_folder(prepared.options.out, prepared.scenario.name)
     manifest = folder / "manifest.json"
     with stopping() as stop, ExitStack() as undo:
+        beside = Path(prepared.scenario.path).resolve().parent
+        target = kato_of(prepared.scenario.target, folder / "logs", beside, undo) if prepared.target else ""
         stage = set_stage(
             folder,
             undo,
             profile=prepared.profile(folder),
-            target=prepared.target,
+            target=target,
             seed=prepared.scenario.seed,
             orders=prepared.orders(folder),
             layout=prepared.layout,
             subject=prepared.scenario.subject,
-            beside=Path(prepared.scenario.path).resolve().parent,
+            beside=beside,
             broker=prepared.scenario.topology.broker,
         )
         promise = promise_of(prepared, stage.ready[0])

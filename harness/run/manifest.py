@@ -42,7 +42,7 @@ def unfinished(
             "seed": scenario.seed,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "harness": __version__,
-            "target": scenario.target.url,
+            "target": scenario.target.command or scenario.target.url,
             "plan_sha256": Plan.of(timeline.load, scenario.seed).identity(),
             "cell": dict(scenario.cell),
         },

@@ -36,18 +36,21 @@ class Prepared:
 
     @property
     def target(self) -> str:
-        """The URL of a KATO that we didn't start; empty for the embedded one."""
-        url = self.scenario.target.url
-        return "" if self.scenario.target.embedded else str(reveal(url))
+        """The URL of a real KATO; empty for the embedded one."""
+        target = self.scenario.target
+        return "" if target.embedded else str(reveal(target.origin))
 
     def profile(self, folder: Path) -> str:
         """The embedded KATO's profile: a name, or the file that a custom one is written to."""
-        twin = self.scenario.target.twin
-        if twin is None:
-            return self.scenario.target.profile
-        workers = twin.workers if twin.workers == "parallel" else int(twin.workers)
+        target, twin = self.scenario.target, self.scenario.target.twin
+        if twin is None and not target.env:
+            return target.profile
+        given: dict[str, Any] = {"profile": target.profile}
+        if twin is not None:
+            workers = twin.workers if twin.workers == "parallel" else int(twin.workers)
+            given = {"service": f"{twin.service}s", "workers": workers}
         path = folder / "twin.json"
-        path.write_text(json.dumps({"service": f"{twin.service}s", "workers": workers}))
+        path.write_text(json.dumps({**given, "env": dict(reveal(target.env))}))
         return str(path)
 
     def orders(self, folder: Path) -> list[dict[str, Any]]:
@@ -87,7 +90,10 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
     if options.integration:
         use = replace(use, use=options.integration)
     if options.target:
-        target = replace(target, url=options.target)
+        if target.env and options.target != "embedded":
+            what = f"a KATO that runs already can't be given {', '.join(target.env)}"
+            raise UsageError(what, "start it so and leave target.env out, or give target.command instead of --target")
+        target = replace(target, url=options.target, command="")
     seed = scenario.seed if options.seed is None else options.seed
     entry = resolve(use.use)
     built_in = bool(entry.policy)

@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.scenario.secrets import reveal
 from harness.scenario.subject import Subject as Spec
+from harness.scenario.types import Target
 from harness.stack import subject
 from harness.stack.ports import free_port
 
@@ -54,6 +55,23 @@ def up(
     meter = subject.Meter(child, folder / "spool" / "subject.raw")
     undo.callback(meter.close)
     return Service(origin, child)
+
+
+def kato_of(target: Target, logs: Path, cwd: Path, undo: ExitStack) -> str:
+    """The URL of a real KATO, which is started where it has a command; raises PartMissing when it does not get up."""
+    if not target.command:
+        return str(reveal(target.url))
+    port = free_port()
+    ready = subject.filled(str(reveal(target.ready)), port)
+    env = {name: subject.filled(str(value), port) for name, value in reveal(target.env).items()}
+    command = subject.filled(str(reveal(target.command)), port)
+    up_at = subject.filled(str(reveal(target.origin)), port)
+    child = subject.start(
+        command, {"PORT": str(port), **env}, cwd, logs / "kato.log", lambda: subject.answers(ready), target.within,
+        "the KATO",
+    )  # fmt: skip
+    undo.callback(child.stop)
+    return up_at
 
 
 def _readiness(ready: str, has_consumer: HasConsumer | None) -> Callable[[], bool]:

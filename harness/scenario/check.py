@@ -51,6 +51,15 @@ def _load(scenario: Scenario, sink: Sink) -> None:
 
 def _target(scenario: Scenario, sink: Sink) -> None:
     target, sessions = scenario.target, scenario.load.sessions.concurrent
+    if target.command and not target.ready:
+        what = "the target has a command and nothing that says when it is up"
+        sink.note(at(scenario, "target.command"), what, "add ready: http://127.0.0.1:{port}/health")
+    if target.command and target.url != "embedded":
+        what = "target has both url and command"
+        sink.note(at(scenario, "target.url"), what, "keep the one that runs already, or the one to start")
+    if target.env and target.url != "embedded":
+        what = "a KATO that runs already can't be given an environment"
+        sink.note(at(scenario, "target.env"), what, "start it so, or give target.command to let the run start it")
     if target.twin is not None and find(scenario.tree, "target.profile"):
         sink.note(at(scenario, "target.twin"), "target has both profile and twin", "twin is a custom profile: keep one")
     if not target.embedded and sessions is not None and sessions > target.footprint.max_nodes:

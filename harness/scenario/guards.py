@@ -23,7 +23,7 @@ def check_permissions(
     if scenario.subject.origin and not scenario.subject.command:
         _check_host(host_of(reveal(scenario.subject.origin)), allowed)
     if not scenario.target.embedded:
-        _check_host(host_of(reveal(scenario.target.url)), allowed)
+        _check_host(host_of(str(reveal(scenario.target.origin)).replace("{port}", "0")), allowed)
         if scenario.load.mix.get("learn") and not writes:
             raise UsageError(
                 "learn writes patterns that stay on a KATO that we didn't start",

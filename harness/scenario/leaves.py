@@ -201,6 +201,17 @@ PATH = Text(path=True, meaning="path")
 COMMAND = Text(command=True, meaning="command")
 
 
+@dataclass(frozen=True, slots=True)
+class Variable(Text):
+    """A variable of an environment: a text that YAML may take for a number or a truth value."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number", "boolean"]}
+
+
+VARIABLE = Variable()
+
+
 def _placed(kind: str, name: str, node: Node) -> str:
     """A reference with its file's path made independent of where the harness runs."""
     return f"${{{kind}:{name if kind == 'env' else _path(node, name)}}}"

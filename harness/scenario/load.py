@@ -227,8 +227,7 @@ def _label(value: Node) -> str:
     if value.kind == "scalar":
         return re.sub(r"[^\w.%:-]+", "_", value.text)[:40]
     named = value.entries.get("name")
-    return (
-        named.text
-        if named is not None
-        else "_".join(_label(item) for item in (*value.items, *value.entries.values()))[:40]
-    )
+    if named is not None:
+        return named.text
+    words = [_label(item) for item in value.items]
+    return "_".join([*words, *(f"{key}:{_label(item)}" for key, item in value.entries.items())])[:80]

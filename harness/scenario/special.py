@@ -11,7 +11,19 @@ from typing import Any
 from harness.scenario.expr import Expr
 from harness.scenario.expr import parse as parse_expression
 from harness.scenario.kinds import Key, read_keys
-from harness.scenario.leaves import BAD, EXPRESSION, POSITIVE_RATE, RATE, REFERENCE, Leaf, Sink, beside, choice, shown
+from harness.scenario.leaves import (
+    BAD,
+    EXPRESSION,
+    POSITIVE_RATE,
+    RATE,
+    REFERENCE,
+    Leaf,
+    Sink,
+    Text,
+    beside,
+    choice,
+    shown,
+)
 from harness.scenario.nodes import Node, Where
 from harness.slo.grammar import GRAMMAR
 from harness.slo.grammar import parse as parse_slo
@@ -120,6 +132,7 @@ class TargetUrl:
 
 
 TARGET_URL = TargetUrl()
+HEALTH = Text(pattern=r"https?://\S+", meaning="URL such as http://127.0.0.1:{port}/health")
 
 
 @dataclass(frozen=True, slots=True)

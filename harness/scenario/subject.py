@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.scenario.kinds import MapOf, key
-from harness.scenario.leaves import COMMAND, POSITIVE_DURATION, TEXT, Text
+from harness.scenario.leaves import COMMAND, POSITIVE_DURATION, VARIABLE, Text
 
 READY = Text(pattern=r"https?://\S+|queue:[\w.-]+", meaning="URL such as http://127.0.0.1:{port}/health, or queue:NAME")
 ORIGIN = Text(pattern=r"https?://[^\s/]+", meaning="URL such as http://127.0.0.1:{port}")
@@ -23,7 +23,7 @@ class Subject:
     ready: str = key(READY, "answers 2xx, or queue:NAME has a consumer, once it is up", default="")
     url: str = key(ORIGIN, "where load goes; default: the origin of ready", default="")
     within: float = key(POSITIVE_DURATION, "how long it may take to be ready (s)", default=30.0)
-    env: Mapping[str, str] = key(MapOf(TEXT), "variables of its environment, over ours", factory=dict)
+    env: Mapping[str, str] = key(MapOf(VARIABLE), "variables of its environment, over ours", factory=dict)
 
     @property
     def asked(self) -> bool:

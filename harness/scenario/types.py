@@ -19,6 +19,7 @@ from harness.scenario.kinds import Anything, Either, ListOf, MapOf, Record, key
 from harness.scenario.leaves import (
     AT_MOST,
     BOOLEAN,
+    COMMAND,
     DATE,
     DURATION,
     EXPRESSION,
@@ -27,6 +28,7 @@ from harness.scenario.leaves import (
     POSITIVE_RATE,
     RATIO,
     TEXT,
+    VARIABLE,
     Text,
     choice,
     integer,
@@ -34,7 +36,7 @@ from harness.scenario.leaves import (
 )  # fmt: skip
 from harness.scenario.nodes import Node, Where
 from harness.scenario.policykeys import POLICY
-from harness.scenario.special import ABORT, FORMAT, LAW, PROFILE, SLO, STAGES, TARGET_URL, USE, StageSpec
+from harness.scenario.special import ABORT, FORMAT, HEALTH, LAW, PROFILE, SLO, STAGES, TARGET_URL, USE, StageSpec
 from harness.scenario.subject import Subject
 from harness.scenario.topology import Topology
 
@@ -79,21 +81,30 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The KATO under the client."""
+    """The KATO under the client: embedded, one that runs at `url`, or one that `command` starts for the run."""
 
     url: str = key(TARGET_URL, "embedded, or the URL of a KATO", default="embedded")
     profile: str = key(
         PROFILE, "service times of the embedded KATO: instant, kato-1w, kato-4w or a file", default="instant"
     )
     twin: Twin | None = key(Record(Twin), "a custom profile in two numbers", default=None)
+    env: Mapping[str, str] = key(MapOf(VARIABLE), "variables of its environment, as in a ConfigMap", factory=dict)
+    command: str = key(COMMAND, "command line of a real KATO, run in the folder of this file", default="")
+    ready: str = key(HEALTH, "answers 2xx once the command is up; load goes to its origin", default="")
+    within: float = key(POSITIVE_DURATION, "how long it may take to be ready (s)", default=60.0)
     headers: Mapping[str, str] = key(MapOf(TEXT), "sent with every request; secret", factory=dict)
     tls: Tls | None = key(Record(Tls), "files for TLS", default=None)
     footprint: Footprint = key(Record(Footprint), "limits on a target that we didn't start", factory=Footprint)
 
     @property
     def embedded(self) -> bool:
-        """True when the harness starts the KATO itself."""
-        return self.url == "embedded"
+        """True when the KATO is the harness's own."""
+        return self.url == "embedded" and not self.command
+
+    @property
+    def origin(self) -> str:
+        """The URL of a real KATO; `{port}` stands for a port that is chosen when its command starts."""
+        return "/".join(self.ready.split("/")[:3]) if self.command else self.url
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from harness.faults import KINDS
 from harness.model import Fault
 from harness.rng import Stream
 from harness.simulate.proxy import ModelledProxy
-from harness.twin.embedded import Embedded, Handler
+from harness.twin.embedded import Embedded, Handler, server_settings
 from harness.twin.kato import Kato
 from harness.twin.profiles import Profile
 from harness.twin.steps import Timer, Timers
@@ -61,7 +61,7 @@ class World:
         self._draws = Stream(seed, "toxics")
         self._identified = self._drawn = 0
         self.witness = Witness(timers, arrivals)
-        handler: Handler = kato or Kato(now=wall_s, identifiers=self._identifier)
+        handler: Handler = kato or Kato(now=wall_s, identifiers=self._identifier, settings=server_settings(profile))
         self.witness.backend = Embedded(self.witness, handler, profile, seed)
         self.proxy = ModelledProxy(self.witness, timers, self._draw)
         self._active: list[tuple[Fault, FaultRow]] = []

@@ -27,8 +27,8 @@ _sample = SAMPLES.struct().pack
 
 @dataclass(slots=True)
 class Subject:
-    """A running service. `exits` are the ends that nobody here asked for: (time ns, exit code); `ended` are the
-    process ids whose end is known."""
+    """A running service, `child.name` in messages. `exits` are the ends that nobody here asked for: (time ns, exit
+    code); `ended` are the process ids whose end is known."""
 
     command: tuple[str, ...]
     env: Mapping[str, str]
@@ -40,7 +40,7 @@ class Subject:
 
     def start_again(self) -> None:
         """Start it anew after `kill`; returns at once, as an orchestrator would."""
-        self.child = process.start("the subject", self.command, self.log, env=self.env, cwd=self.folder)
+        self.child = process.start(self.child.name, self.command, self.log, env=self.env, cwd=self.folder)
 
     def kill(self) -> None:
         """SIGKILL, for it and what it started."""
@@ -61,11 +61,17 @@ class Subject:
 
 
 def start(
-    command: str, env: Mapping[str, str], folder: Path, log: Path, ready: Callable[[], bool], within_s: float
+    command: str,
+    env: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    ready: Callable[[], bool],
+    within_s: float,
+    name: str = "the subject",
 ) -> Subject:
     """The service, up; raises PartMissing with its last words when it ends or is not ready within `within_s` s."""
     words = tuple(shlex.split(command))
-    child = process.start("the subject", words, log, env=env, cwd=folder)
+    child = process.start(name, words, log, env=env, cwd=folder)
     try:
         process.wait_until(child, lambda: ready() or _pause(), within_s)
     except PartMissing:

@@ -78,7 +78,7 @@ def embedded_witnesses(
         from harness.twin.kato import Kato
 
         identifiers = Identifiers(seed, "identifiers")
-        kato = Kato(identifiers=identifiers, settings=_server_settings(profile), release=release)
+        kato = Kato(identifiers=identifiers, settings=server_settings(profile), release=release)
     common = Common()
     witnesses = tuple(Witness(timers, recorder, number, common) for number, recorder in enumerate(arrivals))
     shared = len(witnesses) > 1
@@ -87,9 +87,9 @@ def embedded_witnesses(
     return witnesses
 
 
-def _server_settings(profile: Profile) -> dict[str, str]:
+def server_settings(profile: Profile) -> dict[str, str]:
     """The environment of a KATO that is served as the profile says; its /concurrency tells of it."""
-    settings = {"UVICORN_WORKERS": str(max(1, profile.workers))}
+    settings = {**profile.env, "UVICORN_WORKERS": str(max(1, profile.workers))}
     if profile.connection_limit:
         settings["UVICORN_LIMIT_CONCURRENCY"] = str(profile.connection_limit)
     return settings

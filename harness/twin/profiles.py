@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Profile:
     connection_limit: int = 0
     hangs_up: bool = False
     stalls: Stalls | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 STALLS = Stalls(10_000_000_000, 2, 100_000_000)
@@ -64,9 +65,10 @@ def load_profile(name: str) -> Profile:
 def custom_profile(given: Mapping[str, Any], where: str = "twin") -> Profile:
     """The profile of a mapping; raises UsageError naming what is wrong.
 
-    Keys: `service`, a duration or a mapping from kind to curve; `workers`, parallel or a number; `keep_alive`, a
-    duration; `connection_limit`; `hangs_up`; `stalls` {every, count, length}. A curve is {median, sigma} or
-    {points: [[patterns, median], …], sigma}; durations are like 20ms.
+    Keys: `profile`, one that the others are laid over; `service`, a duration or a mapping from kind to curve;
+    `workers`, parallel or a number; `keep_alive`, a duration; `connection_limit`; `hangs_up`; `stalls` {every, count,
+    length}; `env`, variables of KATO's environment. A curve is {median, sigma} or {points: [[patterns, median], …],
+    sigma}; durations are like 20ms.
     """
     reader = _Reader(where)
     return reader.profile(given)
@@ -77,17 +79,29 @@ class _Reader:
     where: str
 
     def profile(self, given: Mapping[str, Any]) -> Profile:
-        self.known(given, "service", "workers", "keep_alive", "connection_limit", "hangs_up", "stalls")
-        stalls = given.get("stalls")
-        return Profile(
-            "custom",
-            self.workers(given.get("workers", "parallel")),
-            self.service(given.get("service", 0)),
-            self.seconds("keep_alive", given.get("keep_alive", 0)),
-            self.whole("connection_limit", given.get("connection_limit", 0)),
-            bool(given.get("hangs_up", False)),
-            self.stalls(stalls) if stalls is not None else None,
-        )
+        kinds: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+            "workers": ("workers", self.workers),
+            "service": ("service", self.service),
+            "keep_alive": ("keep_alive_s", lambda value: self.seconds("keep_alive", value)),
+            "connection_limit": ("connection_limit", lambda value: self.whole("connection_limit", value)),
+            "hangs_up": ("hangs_up", bool),
+            "stalls": ("stalls", self.stalls),
+            "env": ("env", self.environment),
+        }
+        self.known(given, "profile", *kinds)
+        base = load_profile(str(given["profile"])) if "profile" in given else Profile("custom")
+        values = {name: read(given[key]) for key, (name, read) in kinds.items() if given.get(key) is not None}
+        return replace(base, name="custom", **values)
+
+    def environment(self, given: Any) -> Mapping[str, str]:
+        if not isinstance(given, Mapping):
+            raise UsageError(f"{self.where}: env is {given!r}", 'write an object: {"SESSION_TTL": "60"}')
+        # only a run that asks for it shall wait for the embedded KATO's code
+        from harness.twin.kato.settings import read_settings
+
+        found = {str(name): str(value) for name, value in given.items()}
+        read_settings(found)
+        return found
 
     def known(self, given: Any, *keys: str) -> None:
         if not isinstance(given, Mapping):

@@ -86,8 +86,8 @@ class TestM2:
 class TestM3:
     """Nobody comes back all at once."""
 
-    def attempts(self, herd: int, backlog: bool = False) -> dict[str, str]:
-        """20 attempts a second, and `herd` more within a second of the fault's end."""
+    def attempts(self, herd: int, attempt: int = 2, due_ms: int = 12_000, began_ms: int = 12_000) -> dict[str, str]:
+        """20 attempts a second, and `herd` more within a second of the fault's end, of calls due 5 ms apart."""
         tables = run(0, length_s=30)
         rows = ["call attempt start_ms end_ms status"]
         for line in tables["calls"].split("\n")[1:]:
@@ -96,9 +96,11 @@ class TestM3:
         extra = []
         for n in range(herd):
             at = 14_200 + 5 * n
-            rows.append(f"{5000 + n} {1 if backlog else 2} {at} {at + 5} 200")
-            due = 12_000 if backlog else at
-            extra.append(f"{5000 + n} observe fault:out {due} {at} {at} {at + 5} ok")
+            if attempt > 1:
+                rows.append(f"{5000 + n} 1 {12_000 + 5 * n} {12_005 + 5 * n} 503")
+            rows.append(f"{5000 + n} {attempt} {at} {at + 5} 200")
+            due, began = due_ms + 5 * n, began_ms + 5 * n
+            extra.append(f"{5000 + n} observe fault:out {due} {began} {began} {at + 5} ok")
         return tables | {"attempts": "\n".join(rows), "calls": "\n".join([tables["calls"], *extra])}
 
     def test_passes_where_nobody_came_early(self) -> None:
@@ -112,7 +114,11 @@ class TestM3:
 
     def test_the_users_backlog_is_not_the_clients_doing(self) -> None:
         """Calls that waited for their sessions."""
-        assert said("M3", CLIENT, phases=PHASES, **self.attempts(100, backlog=True)).status == "pass"
+        assert said("M3", CLIENT, phases=PHASES, **self.attempts(100, 1, began_ms=14_200)).status == "pass"
+
+    def test_a_load_that_rises_is_nobodys_herd(self) -> None:
+        """A spike of the schedule right after the fault: a hundred calls that were due in that very second."""
+        assert said("M3", CLIENT, phases=PHASES, **self.attempts(100, 1, 14_200, 14_200)).status == "pass"
 
     def test_does_not_apply_to_a_trickle(self) -> None:
         """Without a baseline of five a second nothing can be told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -79,10 +79,24 @@ class Preview:
             ),
             "",
             *([*mesh_lines(self.mesh), ""] if self.mesh else []),
-            "what it can prove",
-            *(f"  {'yes' if yes else 'no ':<4}{law:<28} {words}" for law, yes, words in self.laws()),
+            *_proofs(self.laws()),
         ]
         return "\n".join(lines) + "\n"
+
+
+def _proofs(laws: Sequence[tuple[str, bool, str]]) -> list[str]:
+    """The proof budget: what is provable, law by law, and what isn't, by what it would take."""
+    missing: dict[str, list[str]] = {}
+    for law, yes, words in laws:
+        if not yes:
+            missing.setdefault(words, []).append(law.split()[0])
+    return [
+        "what it can prove, and what exercises it",
+        *(f"  {law:<28} {words}" for law, yes, words in laws if yes),
+        "",
+        "what it can't, and why",
+        *(f"  {', '.join(ids):<28} {words}" for words, ids in missing.items()),
+    ]
 
 
 def _s(time_ns: int) -> str:

@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from harness import contracts
 from harness.errors import EXIT_OK, HarnessError
 from harness.twin.control import obey
@@ -44,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             release=arguments.kato,
         )
         _prepare(child=arguments.control_fd is not None)
-        asyncio.run(_run(options, arguments.control_fd))
+        uvloop.run(_run(options, arguments.control_fd))
     except HarnessError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -1,4 +1,4 @@
-"""The witness on asyncio: sockets and timers of the running loop (TCP_NODELAY comes with asyncio)."""
+"""The witness on asyncio: sockets and timers of the running loop, which is uvloop's (TCP_NODELAY comes with it)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class LoopTimers:
         self.now_ns = time.monotonic_ns
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
-        return self._loop.call_at(due_ns / 1e9, callback)
+        # The loop counts in whole milliseconds and rounds to the nearest: half of one more, and it is never early.
+        return self._loop.call_at(due_ns / 1e9 + 0.0005, callback)
 
 
 class SocketWire(asyncio.Protocol):

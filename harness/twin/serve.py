@@ -10,6 +10,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+import uvloop
+
 from harness.errors import HarnessError
 from harness.twin.control import obey
 from harness.twin.process import Options, Process
@@ -24,7 +26,7 @@ class ServedWitness:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._ids = itertools.count(1)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._process: Process | None = None
         self._failure: BaseException | None = None
         self._ready = threading.Event()

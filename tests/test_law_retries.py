@@ -269,6 +269,12 @@ class TestR6:
         assert said("R6", THREE, **self.storm(200)).status == "pass"
         assert said("R6", promise({"retry": {"max_attempts": 1}}), **self.storm(200)).status == "fail"
 
+    def test_an_attempt_that_slipped_through_while_the_fault_was_set_up_is_none_of_the_failure(self) -> None:
+        """Behind a breaker few attempts are left, and two successes would be a large share of them."""
+        calls = [tries(200), tries(200), *(tries(503) for _ in range(20))]
+        late = {"faults": "name kind applied_ms effective_ms cleared_ms\nout refuse 1 25000 4000000"}
+        assert said("R6", self.BUDGET, **(history(calls) | late)).status == "pass"
+
     def test_is_not_exercised_by_few_calls(self) -> None:
         """Nineteen."""
         assert said("R6", self.BUDGET, **self.storm(19, 19)).status == "not_exercised"

@@ -30,7 +30,10 @@ UNSEEN = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One applied fault: in force over [start_ns, end_ns); `felt_ns` 0: the client never felt it."""
+    """One applied fault: in force over [start_ns, end_ns), and surely from `sure_ns` on.
+
+    `felt_ns` 0: the client never felt it.
+    """
 
     name: str
     kind: str
@@ -38,6 +41,7 @@ class Window:
     end_ns: int
     felt_ns: int
     params: Mapping[str, Any]
+    sure_ns: int
 
 
 class Picked:
@@ -172,6 +176,7 @@ class Case:
                 row["requested_ns"] or row["applied_ns"],  # it acts from somewhere between the two on
                 row["cleared_ns"] or max(self.end_ns, row["applied_ns"]),
                 row["felt_ns"], json.loads(row["params"] or "{}"),
+                max(row["applied_ns"], row["effective_ns"]),
             )
             for row in rows
         ]  # fmt: skip

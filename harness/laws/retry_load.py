@@ -46,7 +46,9 @@ def storms(case: Case) -> list[Storm]:
     for window in case.windows:
         inside = (start >= window.start_ns) & (start < window.end_ns)
         rows = np.flatnonzero((case.calls["start_ns"] >= window.start_ns) & (case.calls["start_ns"] < window.end_ns))
-        if len(rows) < LEAST_CALLS or (inside & ~case.words["ok"]).sum() < ALL_FAIL * max(int(inside.sum()), 1):
+        # Behind a breaker a handful of attempts is all there is: one that slipped through before would outweigh them.
+        surely = inside & (start >= window.sure_ns)
+        if len(rows) < LEAST_CALLS or (surely & ~case.words["ok"]).sum() < ALL_FAIL * max(int(surely.sum()), 1):
             continue
         again = np.flatnonzero(inside & (chains.before >= 0))
         half = (window.start_ns + window.end_ns) // 2

@@ -7,9 +7,35 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.capacity.simulated import Contended, Locked, Objective, Queue
+from harness.capacity import search
+from harness.capacity.simulated import Contended, Locked, Objective, Queue, Server, SimulatedProbe
 
+FAST = {
+    "M/M/1": (Queue(1, 0.010), Objective(0.080)),
+    "M/D/1": (Queue(1, 0.010, constant=True), Objective(0.060)),
+    "lock": (Locked(0.020, 0.005), Objective(0.060)),
+}
+"""One queue each: simulated by numpy alone, so that all 200 seeds take seconds."""
+SLOW = {
+    "M/M/4": (Queue(4, 0.010), Objective(0.060)),
+    "M/M/16": (Queue(16, 0.010), Objective(0.050)),
+    "M/D/4": (Queue(4, 0.010, constant=True), Objective(0.040)),
+    "USL": (Contended(100.0, 0.02, 0.0005, 100), Objective(0.016, quantile=0.0)),
+    "USL near its peak": (Contended(100.0, 0.05, 0.0002, 200), Objective(0.030, quantile=0.0)),
+}
 Tail = Callable[[float], float]
+
+
+def errors_of(server: Server, objective: Objective, seeds: range) -> tuple[np.ndarray, int]:
+    """The relative error of each seed's search, begun anywhere from 1/30 to 4 times the truth; the most probes."""
+    truth = knee_of(server, objective)
+    errors, most = [], 0
+    for seed in seeds:
+        start = truth * math.exp(np.random.default_rng([seed, 7]).uniform(math.log(1 / 30), math.log(4)))
+        found = search(SimulatedProbe(server, objective, seed), start)
+        errors.append(found.rate / truth - 1)
+        most = max(most, len(found.probes))
+    return np.array(errors), most
 
 
 def knee_of(server: Queue | Locked | Contended, objective: Objective) -> float:

@@ -7,43 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from known_servers import knee_of
+from known_servers import FAST, SLOW, errors_of, knee_of
 
 from harness.capacity import ProbeResult, knee, search
 from harness.capacity.settle import settling, truncation
-from harness.capacity.simulated import Contended, Locked, Objective, Queue, Server, SimulatedProbe
-
-FAST = {
-    "M/M/1": (Queue(1, 0.010), Objective(0.080)),
-    "M/D/1": (Queue(1, 0.010, constant=True), Objective(0.060)),
-    "lock": (Locked(0.020, 0.005), Objective(0.060)),
-}
-"""One queue each: simulated by numpy alone, so that all 200 seeds take seconds."""
-SLOW = {
-    "M/M/4": (Queue(4, 0.010), Objective(0.060)),
-    "M/M/16": (Queue(16, 0.010), Objective(0.050)),
-    "M/D/4": (Queue(4, 0.010, constant=True), Objective(0.040)),
-    "USL": (Contended(100.0, 0.02, 0.0005, 100), Objective(0.016, quantile=0.0)),
-    "USL near its peak": (Contended(100.0, 0.05, 0.0002, 200), Objective(0.030, quantile=0.0)),
-}
-
-
-def _errors(server: Server, objective: Objective, seeds: range) -> tuple[np.ndarray, int]:
-    """The relative error of each seed's search, begun anywhere from 1/30 to 4 times the truth; the most probes."""
-    truth = knee_of(server, objective)
-    errors, most = [], 0
-    for seed in seeds:
-        start = truth * math.exp(np.random.default_rng([seed, 7]).uniform(math.log(1 / 30), math.log(4)))
-        found = search(SimulatedProbe(server, objective, seed), start)
-        errors.append(found.rate / truth - 1)
-        most = max(most, len(found.probes))
-    return np.array(errors), most
+from harness.capacity.simulated import Queue, SimulatedProbe
 
 
 @pytest.mark.parametrize("name", FAST)
 def test_the_known_knee_is_found_within_5_percent_in_95_of_100_searches(name: str) -> None:
     """200 seeds a server, at most 12 probes each."""
-    errors, most = _errors(*FAST[name], range(200))
+    errors, most = errors_of(*FAST[name], range(200))
     assert most <= 12
     assert np.mean(np.abs(errors) <= 0.05) >= 0.95
 
@@ -51,7 +25,7 @@ def test_the_known_knee_is_found_within_5_percent_in_95_of_100_searches(name: st
 @pytest.mark.parametrize("name", SLOW)
 def test_the_known_knee_is_found_on_servers_that_are_slower_to_simulate(name: str) -> None:
     """The first 20 of the 200 seeds; all of them are in the slow tests."""
-    errors, most = _errors(*SLOW[name], range(20))
+    errors, most = errors_of(*SLOW[name], range(20))
     assert most <= 12
     assert np.mean(np.abs(errors) <= 0.05) >= 0.95
 
@@ -60,7 +34,7 @@ def test_the_known_knee_is_found_on_servers_that_are_slower_to_simulate(name: st
 @pytest.mark.parametrize("name", SLOW)
 def test_all_200_seeds_on_servers_that_are_slower_to_simulate(name: str) -> None:
     """As above."""
-    errors, most = _errors(*SLOW[name], range(200))
+    errors, most = errors_of(*SLOW[name], range(200))
     assert most <= 12
     assert np.mean(np.abs(errors) <= 0.05) >= 0.95
 

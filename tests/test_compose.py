@@ -32,7 +32,7 @@ def read(path: Path) -> Any:
 
 
 SERVICES: dict[str, dict[str, Any]] = read(ROOT / "docker-compose.yml")["services"]
-ONE_SHOT = {"harness", "against", "locust-worker"}
+ONE_SHOT = {"harness", "against", "conductor", "worker"}
 each_service = pytest.mark.parametrize("name", SERVICES)
 
 

@@ -15,6 +15,7 @@ from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, HarnessError
 
 VERBS = {
     "run": ("harness.cli.run:run", "Put an integration under load and faults, and judge it."),
+    "worker": ("harness.cli.worker:worker", "Generate load for a run on another machine."),
     "plan": ("harness.cli.scenarios:plan", "What would happen, and what it can prove."),
     "lint": ("harness.cli.scenarios:lint", "All that is wrong in scenario files."),
     "schema": ("harness.cli.scenarios:schema", "JSON Schema of the scenario format, for editors."),

@@ -22,7 +22,19 @@ from harness.errors import HarnessError, worst
     help="fast: built-in clients run with a tenth of the guide's times.",
 )
 @click.option("--seed", type=int, help="Equal seed, equal plan.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Generator processes.")
+@click.option(
+    "--workers", type=click.IntRange(0, 64), default=0, help="Generator processes of this machine.  [default: 1]"
+)
+@click.option(
+    "--expect-workers", type=click.IntRange(0, 64), default=0, help="Generators on other machines (`worker`), instead."
+)
+@click.option(
+    "--master-bind",
+    metavar="HOST:PORT",
+    default="127.0.0.1:5557",
+    show_default=True,
+    help="Where they find this one: an address of this machine that they reach.",
+)
 @click.option("--virtual", is_flag=True, help="In virtual time: the clock jumps, TCP faults are modelled.")
 @click.option("--control", is_flag=True, help="Before each run the same one without its faults, to compare with.")
 @click.option("--env", "environment", help="An environment of the scenario file.")

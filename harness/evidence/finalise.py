@@ -16,6 +16,7 @@ import numpy as np
 
 from harness import model
 from harness.evidence.beside import read_probes, read_spans
+from harness.evidence.clocks import hosts_of
 from harness.evidence.history import SCHEMA, History, empty, table
 from harness.evidence.hops import read_hops
 from harness.evidence.pairing import pair_arrivals
@@ -52,7 +53,7 @@ def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
     history = History(
         calls=calls,
         attempts=attempts,
-        arrivals=pair_arrivals(raw["arrivals"].sorted_by("arrive_ns"), calls),
+        arrivals=pair_arrivals(raw["arrivals"].sorted_by("arrive_ns"), calls, _uncertainty_ns(folder)),
         hops=read_hops(folder, manifest),
         canary=table("canary", _json_rows("canary", folder / "canary.jsonl")),
         breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),
@@ -64,6 +65,10 @@ def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
         facts=manifest.get("facts", {}),
     )
     return replace(history, faults=_faults(_json_rows("faults", folder / "faults.jsonl"), history))
+
+
+def _uncertainty_ns(folder: Path) -> int:
+    return max((host["uncertainty_ns"] for host in hosts_of(folder)), default=0)
 
 
 def _faults(columns: dict[str, list[Any]], history: History) -> Table:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness import model
 from harness.evidence.history import History, table
 from harness.evidence.phases import phases_of_calls
-from harness.evidence.spools import record_type
+from harness.evidence.spools import on_our_clock, record_type
 from harness.evidence.table import Words
 from harness.model import Span
 from harness.spool import CALLS, RECORD_BYTES
@@ -40,4 +40,4 @@ def _tail(path: Path) -> NDArray[Any]:
     raw = np.fromfile(path, np.dtype(f"V{RECORD_BYTES}"), count, offset=(whole - count) * RECORD_BYTES)
     tags = raw.view("u1").reshape(-1, RECORD_BYTES)[:, 0]
     calls: NDArray[Any] = raw[tags == CALLS.tag].view(record_type(CALLS))
-    return calls
+    return on_our_clock(calls, path, CALLS)

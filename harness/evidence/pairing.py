@@ -18,13 +18,16 @@ SLACK_NS = 5_000_000
 """A request that a client gave up may still be on its way for this long on loopback."""
 
 
-def pair_arrivals(arrivals: Table, calls: Table) -> Table:
-    """The arrivals with `call` filled where it can be told, and `paired_by` header, time or ''."""
+def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Table:
+    """The arrivals with `call` filled where it can be told, and `paired_by` header, time or ''.
+
+    `uncertainty_ns`: how far the clocks of callers and witness may be apart.
+    """
     call: NDArray[np.int64] = np.array(arrivals["call"], np.int64)
     by = np.where(call > 0, 1, 0).astype(np.int32)
     unknown = np.flatnonzero(call == 0)
     if len(unknown):
-        found = _by_time(arrivals.where(unknown), calls)
+        found = _by_time(arrivals.where(unknown), calls, uncertainty_ns)
         found[_of_another(arrivals, call, unknown, found)] = 0
         call[unknown] = found
         by[unknown[found > 0]] = 2
@@ -44,13 +47,13 @@ def _of_another(
     return np.array([owner in sent and payload not in sent[owner] for owner, payload in pairs], bool)
 
 
-def _by_time(arrivals: Table, calls: Table) -> NDArray[np.int64]:
+def _by_time(arrivals: Table, calls: Table, uncertainty_ns: int) -> NDArray[np.int64]:
     """For each arrival the one call of its session and operation that was under way, else 0."""
     found = np.zeros(len(arrivals), np.int64)
     by_key: dict[tuple[str, str], list[int]] = {}
     for row, key in enumerate(zip(calls["session"].tolist(), calls["op"].tolist(), strict=True)):
         by_key.setdefault(key, []).append(row)
-    start, end, ids = calls["start_ns"], calls["end_ns"] + SLACK_NS, calls["call"]
+    start, end, ids = calls["start_ns"] - uncertainty_ns, calls["end_ns"] + SLACK_NS + uncertainty_ns, calls["call"]
     sessions, ops, times = arrivals["session"].tolist(), arrivals["op"].tolist(), arrivals["arrive_ns"]
     for at in range(len(arrivals)):
         rows = np.array(by_key.get((sessions[at], ops[at]), ()), np.int64)

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import InvalidRun
+from harness.evidence.clocks import clock_beside
 from harness.spool import FORMAT, LAYOUTS, RECORD_BYTES, TEXT_BYTES, TEXT_TAG, Layout
+
+LENGTHS = frozenset({"lag_ns"})
+"""Columns in ns that are no moments."""
 
 _NUMPY = {"B": "u1", "H": "<u2", "I": "<u4", "Q": "<u8", "q": "<i8", "d": "<f8"}
 _TEXT = np.dtype([("tag", "u1"), ("length", "u1"), ("part", "<u2"), ("index", "<u4"), ("piece", f"V{TEXT_BYTES}")])
@@ -36,7 +40,8 @@ def record_type(layout: Layout) -> np.dtype[Any]:
 
 
 def read_spool(path: Path) -> Spool:
-    """All whole records of a spool; raises InvalidRun for a file that is none or of another format."""
+    """All whole records of a spool, in times of our clock; raises InvalidRun for a file that is none or of another
+    format."""
     raw = path.read_bytes()
     try:
         header = json.loads(raw[: raw.index(b"\n")])
@@ -55,8 +60,23 @@ def read_spool(path: Path) -> Spool:
     )
     tags = records.view("u1").reshape(-1, RECORD_BYTES)[:, 0] if count > 0 else np.zeros(0, "u1")
     texts = _texts(records[tags == TEXT_TAG].view(_TEXT))
-    tables = {layout.table: records[tags == layout.tag].view(record_type(layout)) for layout in LAYOUTS}
+    tables = {
+        layout.table: on_our_clock(records[tags == layout.tag].view(record_type(layout)), path, layout)
+        for layout in LAYOUTS
+    }
     return Spool(header["process"], texts, tables)
+
+
+def on_our_clock(records: NDArray[Any], spool: Path, layout: Layout) -> NDArray[Any]:
+    """The records with their times as our clock would have shown them."""
+    clock = clock_beside(spool)
+    if clock is None or not len(records):
+        return records
+    shifted = records.copy()
+    for name, _ in layout.fields:
+        if name.endswith("_ns") and name not in LENGTHS:
+            shifted[name] = clock.ours(records[name])
+    return shifted
 
 
 def _texts(records: NDArray[Any]) -> list[str]:

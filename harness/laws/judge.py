@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from harness import errors
 from harness.evidence.history import History
 from harness.laws.case import Case
+from harness.laws.clocks import too_far_apart
 from harness.laws.findings import findings_of
 from harness.laws.known import Acceptance, acceptance, unused
-from harness.laws.registry import LAWS, Law, Ruling, inapplicable, rule_on
+from harness.laws.registry import LAWS, Law, Ruling, inapplicable, inconclusive, rule_on
 from harness.laws.required import is_required
 from harness.model import Finding, SloResult, Verdict
 from harness.policy import Promise, merge
@@ -81,7 +82,9 @@ def _rule(law: Law, case: Case, settings: Mapping[str, Any]) -> Ruling:
     skipped = settings.get("skip", {})
     if law.id in skipped and not law.gate:
         return inapplicable(f"left out by the scenario: {skipped[law.id]}")
-    return rule_on(law, case)
+    ruling = rule_on(law, case)
+    apart = too_far_apart(law.id, case.facts) if ruling.status in ("pass", "fail", "warn") else ""
+    return inconclusive(f"{apart}; it had said {ruling.status}: {ruling.reason}") if apart else ruling
 
 
 def _in_invalid_run(law: Law, ruling: Ruling, gates: Sequence[str]) -> Ruling:

@@ -1,4 +1,7 @@
-"""How late the harness itself was, when: the allowance that every law gives a client for it."""
+"""How late the harness itself was, when: the allowance that every law gives a client for it.
+
+Where a run has several hosts, what their clocks may be apart is part of it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from numpy.typing import NDArray
 
 from harness.evidence.history import History
 from harness.evidence.table import Table
+from harness.laws.clocks import uncertainty_ns
 
 Ints = NDArray[np.int64]
 
@@ -34,6 +38,7 @@ class LagProfile:
         most_ns = int(dispatch_delay_ns(calls).max()) if len(calls) else 0
         self._start_ns = int(min(begins, default=0)) - SAMPLE_NS - most_ns
         size = int((max(ends, default=0) - self._start_ns) // BUCKET_NS) + 2
+        apart_ns = uncertainty_ns(history.facts)
         worst = np.zeros(size, np.int64)
         if len(samples):
             last = self._bucket(samples["time_ns"])
@@ -43,7 +48,7 @@ class LagProfile:
             delay = dispatch_delay_ns(calls)
             np.maximum.at(worst, self._bucket(calls["start_ns"] - delay), delay)
             np.maximum.at(worst, self._bucket(calls["start_ns"]), delay)
-        self._maxima = [worst]
+        self._maxima = [worst + apart_ns]
         while 2 ** len(self._maxima) <= size:
             before, step = self._maxima[-1], 2 ** (len(self._maxima) - 1)
             self._maxima.append(np.maximum(before[:-step], before[step:]))

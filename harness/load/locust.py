@@ -1,5 +1,7 @@
 """The generator: a Locust process whose one user runs the arrival clock. The only file that imports locust.
 
+Three roles: a generator of the parent's own, Locust's master for workers on other machines, and such a worker.
+
 Built-in clients run here, on Locust's gevent; others run in a host process that this one starts, stops and shows.
 Locust's own statistics are fed once a second from the recorder's counts, not call by call: they are for its user
 interface, the evidence is the spool.
@@ -7,6 +9,8 @@ interface, the evidence is the spool.
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,12 +21,18 @@ from typing import Any
 import gevent
 import locust
 from locust.env import Environment
+from locust.exception import StopUser
 
 from harness.channel import Channel, inherited, pair
-from harness.errors import HarnessError
+from harness.errors import EXIT_ENVIRONMENT, HarnessError
+from harness.load.away import Guest
+from harness.load.gateway import Gateway
 from harness.load.session import Session
 
 Message = Mapping[str, Any]
+
+LINGER_S = 0.3
+"""Until ZeroMQ has sent the last messages."""
 
 
 class HostProcess:
@@ -67,19 +77,17 @@ class HostProcess:
 
 
 class ArrivalClock(locust.User):
-    """The one Locust user of a worker: it runs the arrival clock to the end of the plan."""
+    """The one Locust user of a worker: it runs the arrival clock to the end of the plan and tells `over` its report."""
 
     part: Session | HostProcess
     order: Message
-    report: Message | None = None
+    over: Callable[[Message], None]
 
     @locust.task
     def drive(self) -> None:
         """Drive the whole plan; then the run is over."""
-        type(self).report = self.part.run(self.order)
-        runner = self.environment.runner
-        assert runner is not None
-        runner.quit()
+        type(self).over(self.part.run(self.order))
+        raise StopUser
 
 
 def mirror(environment: Environment, tally: Iterable[tuple[str, str, int, int]]) -> None:
@@ -91,6 +99,11 @@ def mirror(environment: Environment, tally: Iterable[tuple[str, str, int, int]])
                 entry.log(response_ms, 0)
             if failed:
                 entry.num_failures += count
+
+
+def made(order: Message, send: Callable[[Message], None]) -> Session | HostProcess:
+    """The part that an order asks for; raises HarnessError when the client can't be made."""
+    return Session(order, send) if order["runtime"] == "gevent" else HostProcess(order, send)
 
 
 def serve(channel: Channel) -> int:
@@ -105,7 +118,7 @@ def serve(channel: Channel) -> int:
         channel.send({key: value for key, value in message.items() if key != "tally"})
 
     try:
-        part: Session | HostProcess = Session(order, send) if order["runtime"] == "gevent" else HostProcess(order, send)
+        part = made(order, send)
     except HarnessError as error:
         channel.send({"event": "failed", "what": error.what, "cure": error.cure, "exit_code": error.exit_code})
         return error.exit_code
@@ -113,16 +126,62 @@ def serve(channel: Channel) -> int:
     start = channel.receive()
     if start is None or start["do"] != "start":
         return 0
-    ArrivalClock.part, ArrivalClock.order = part, start
+    reports: list[Message] = []
     runner = environment.create_local_runner()
+
+    def over(report: Message) -> None:
+        reports.append(report)
+        runner.quit()
+
+    ArrivalClock.part, ArrivalClock.order, ArrivalClock.over = part, start, over
     environment.events.init.fire(environment=environment, runner=runner, web_ui=None)  # type: ignore[no-untyped-call]
     gevent.spawn(_listen, channel, part)
     runner.start(1, spawn_rate=1)
     runner.greenlet.join()
-    if ArrivalClock.report is None:
+    if not reports:
         return 3
-    send(ArrivalClock.report)
+    send(reports[0])
     return 0
+
+
+def lead(host: str, port: int, descriptors: Iterable[int]) -> int:
+    """Locust's master for workers on other machines, each with a control channel of its own; the exit code."""
+    environment = Environment(user_classes=[ArrivalClock], events=locust.events)
+    gateway = Gateway(environment.create_master_runner(host, port), [inherited(number) for number in descriptors])
+
+    def ended(*_: object) -> None:
+        gateway.end()
+        gevent.sleep(LINGER_S)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, lambda *_: gevent.spawn(ended))
+    gateway.run()
+    gevent.sleep(LINGER_S)
+    return 0
+
+
+def follow(host: str, port: int, folder: Path) -> int:
+    """Locust's worker for a master on another machine, its spool in `folder`; the exit code."""
+    environment = Environment(user_classes=[ArrivalClock], events=locust.events)
+    try:
+        runner = environment.create_worker_runner(host, port)
+    except ConnectionError:
+        sys.stderr.write(f"no master answers at {host}:{port}\n")
+        return EXIT_ENVIRONMENT
+
+    def send(message: Message) -> None:
+        mirror(environment, message.get("tally", ()))
+        guest.say({key: value for key, value in message.items() if key != "tally"})
+
+    def begin(part: Session | HostProcess, order: Message) -> None:
+        ArrivalClock.part, ArrivalClock.order, ArrivalClock.over = part, order, guest.over
+
+    guest = Guest(runner, folder, lambda order: made(order, send), begin)
+    environment.events.heartbeat_received.add_listener(guest.heard)  # type: ignore[no-untyped-call]
+    code, words = guest.serve()
+    sys.stderr.write(f"{words}\n")
+    gevent.sleep(LINGER_S)
+    return code
 
 
 def _listen(channel: Channel, part: Session | HostProcess) -> None:
@@ -133,4 +192,9 @@ def _listen(channel: Channel, part: Session | HostProcess) -> None:
 
 if __name__ == "__main__":
     assert socket.socket.__module__.startswith("gevent"), "locust must patch the standard library first"
-    sys.exit(serve(inherited(int(sys.argv[1]))))
+    role, *given = sys.argv[1:]
+    if role == "master":
+        sys.exit(lead(given[0], int(given[1]), map(int, given[2:])))
+    if role == "worker":
+        sys.exit(follow(given[0], int(given[1]), Path(given[2])))
+    sys.exit(serve(inherited(int(role))))

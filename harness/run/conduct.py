@@ -6,16 +6,20 @@ import select
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.errors import EXIT_INVALID
+from harness.errors import EXIT_INVALID, HarnessError
 from harness.model import Load
+from harness.run.away import AwayPart
 from harness.run.parts import Part, failure
 from harness.run.stage import Stage
 
 START_IN_NS = 300_000_000
 """From the word `start` to the first call: the children have read their orders by then."""
+AWAY_START_IN_NS = 2_000_000_000
+"""On other machines orders and Locust's own word to spawn take their time."""
 MIN_DRAIN_NS = 5_000_000_000
 GRACE_S = 20.0
 POLL_S = 0.25
@@ -36,7 +40,8 @@ class Conducted:
 
 def start_load(stage: Stage, load: Load, seed: int, drain_for_ns: int) -> int:
     """Tell every generator to start at the same moment; that moment (ns)."""
-    start_ns = time.monotonic_ns() + START_IN_NS
+    away = any(isinstance(part, AwayPart) for part in stage.generators)
+    start_ns = time.monotonic_ns() + (AWAY_START_IN_NS if away else START_IN_NS)
     for part in stage.generators:
         part.channel.send(
             {
@@ -60,16 +65,20 @@ def follow(
     progress: Progress,
     watch: Callable[[], str],
 ) -> None:
-    """Follow the generators to their end and fill `conducted`. A set `stop`, or words from `watch`, end it early."""
+    """Follow the generators to their end and fill `conducted`. A set `stop`, or words from `watch`, end it early; so
+    does a generator that is lost, whose error is raised when the others have handed in what they have."""
     deadline = time.monotonic() + (load.for_ns + drain_for_ns) / 1e9 + GRACE_S
     running = list(stage.generators)
     latest: dict[int, Mapping[str, Any]] = {}
     told = False
+    lost: HarnessError | None = None
     while running:
         for part in _talking(running):
             message = part.channel.receive()
             if message is None or message["event"] == "failed":
-                raise failure(message or _ended(part.child.name, part.child.last_words()))
+                lost = lost or failure(message or _ended(part.child.name, part.child.last_words()))
+                running.remove(part)
+                continue
             latest[id(part)] = message
             if message["event"] == "done":
                 running.remove(part)
@@ -77,13 +86,20 @@ def follow(
         conducted.issued, conducted.outcomes = total["issued"], total["outcomes"]
         progress(total)
         conducted.aborted = conducted.aborted or watch()
-        if (stop.is_set() or conducted.aborted) and not told:
+        if (stop.is_set() or conducted.aborted or lost) and not told:
             told = True
-            for part in running:
-                part.channel.send({"do": "stop"})
+            _end_load(running)
         if time.monotonic() > deadline:
-            raise failure(_ended("the generator", "it did not end in time; it is wedged"))
+            raise lost or failure(_ended("the generator", "it did not end in time; it is wedged"))
+    if lost:
+        raise lost
     conducted.end_ns = time.monotonic_ns()
+
+
+def _end_load(running: Sequence[Part]) -> None:
+    for part in running:
+        with suppress(OSError):  # one that is gone by now says so by the end of its channel
+            part.channel.send({"do": "stop"})
 
 
 def _talking(running: Sequence[Part]) -> list[Part]:

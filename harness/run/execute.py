@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, Interrupted, InvalidRun
+from harness.evidence.clocks import hosts_of
 from harness.policy import Promise
+from harness.run.away import bind_of
 from harness.run.carry import FaultThread
 from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start_load
 from harness.run.facts import known_facts
@@ -50,6 +52,8 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
             target=target,
             seed=prepared.scenario.seed,
             orders=prepared.orders(folder),
+            away=prepared.options.expect_workers,
+            bind=bind_of(prepared.options.master_bind) if prepared.options.expect_workers else None,
             layout=prepared.layout,
             subject=prepared.scenario.subject,
             beside=beside,
@@ -65,6 +69,7 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
         # Only where callers share a session can observes overwrite each other (law D5).
         facts, trouble = _closing_facts(stage, prepared.scenario.load.sessions.strategy == "shared")
         facts["wall_step_ns"] = wall_offset_ns() - offset_ns
+        facts |= {"hosts": hosts} if (hosts := hosts_of(folder / "spool")) else {}
     error = error or trouble
     write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, known | facts, error))
     return Executed(folder, error)

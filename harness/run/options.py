@@ -18,13 +18,16 @@ Change = Callable[[Timeline], Timeline]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Command line over scenario over integration; None: not given. `profile` is fast or true."""
+    """Command line over scenario over integration; None or 0: not given. `profile` is fast or true.
+
+    `expect_workers` come from other machines to Locust's master at `master_bind`, beside `workers` of our own.
+    """
 
     integration: str | None = None
     target: str | None = None
     profile: str = "fast"
     seed: int | None = None
-    workers: int = 1
+    workers: int = 0
     virtual: bool = False
     out: Path | None = None
     environment: str | None = None
@@ -32,6 +35,8 @@ class Options:
     allow_writes: bool = False
     allow_destructive: bool = False
     control: bool = False
+    expect_workers: int = 0
+    master_bind: str = "127.0.0.1:5557"
 
     @property
     def scale(self) -> float:

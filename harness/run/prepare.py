@@ -40,6 +40,12 @@ class Prepared:
         target = self.scenario.target
         return "" if target.embedded else str(reveal(target.origin))
 
+    @property
+    def own_workers(self) -> int:
+        """The generators on this machine: none unless asked for, where others are expected."""
+        least = 0 if self.options.expect_workers else 1
+        return max(self.options.workers, self.scenario.workers if self.scenario.workers > 1 else least)
+
     def profile(self, folder: Path) -> str:
         """The embedded KATO's profile: a name, or the file that a custom one is written to."""
         target, twin = self.scenario.target, self.scenario.target.twin
@@ -56,7 +62,7 @@ class Prepared:
     def orders(self, folder: Path) -> list[dict[str, Any]]:
         """What each generator is told to prepare."""
         use = self.scenario.integration
-        count = max(self.options.workers, self.scenario.workers)
+        count = self.own_workers + self.options.expect_workers
         policy = scaled(self.entry.policy, self.scale) if self.entry.policy else None
         return [
             {
@@ -107,6 +113,8 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
     )
     layout = replace(layout_of(applied, scale), queue=scenario.topology.broker.kind != "none")
     _check_aims(applied, layout)
+    if options.expect_workers:
+        _check_away(applied, options, layout)
     return Prepared(applied, options, entry, scale, layout)
 
 
@@ -124,6 +132,20 @@ def _check_aims(scenario: Scenario, layout: Layout) -> None:
         if instance >= layout.replicas:
             what = f"fault {fault.name} hits instance {instance}, and the run has {layout.replicas}, numbered from 0"
             raise UsageError(what, "correct its `only`, or raise topology.replicas")
+
+
+def _check_away(scenario: Scenario, options: Options, layout: Layout) -> None:
+    """What lies on this machine's loopback alone can't be reached by workers on others."""
+    told = {
+        "virtual time": options.virtual,
+        "a mesh, a registry or replicas": not layout.plain,
+        "a service under test": scenario.subject.asked,
+        "a broker": layout.queue,
+        "a collector": layout.collector != "none",
+    }
+    if here := [what for what, holds in told.items() if holds]:
+        what = f"workers on other machines don't go with {' and '.join(here)}, which this machine keeps to itself"
+        raise UsageError(what, "run it without --expect-workers; --workers N uses more cores of this machine")
 
 
 def _check_messaging(scenario: Scenario, name: str, plane: str) -> None:

@@ -18,6 +18,7 @@ from harness.inject.stores import StorePlane
 from harness.inject.tcp import ToxiproxyPlane
 from harness.inject.toxiproxy import Api
 from harness.model import Fault
+from harness.run.away import Bind, invite
 from harness.run.broker import Messaging, bring_up
 from harness.run.collector import COLLECTOR, Collector, start_collector
 from harness.run.front import Address, Front, at, lead_to
@@ -69,6 +70,8 @@ def set_stage(
     target: str,
     seed: int,
     orders: list[dict[str, Any]],
+    away: int,
+    bind: Bind | None,
     layout: Layout,
     subject: Subject,
     beside: Path,
@@ -76,11 +79,14 @@ def set_stage(
 ) -> Stage:
     """Start everything; `undo` takes it down in reverse. A subject runs in the folder `beside`.
 
+    The last `away` of the orders are for workers on other machines, which find a master at `bind`.
+
     Raises PartMissing or what the integration's import says.
     """
     spool, logs = folder / "spool", folder / "logs"
     # importing Locust takes longest of all, so it begins first
-    waiting = [_begun(order, logs, undo) for order in orders]
+    waiting = [_begun(order, logs, undo) for order in orders[: len(orders) - away]]
+    waiting += invite(bind, orders[len(orders) - away :], logs, undo) if bind else []
     arguments = ["--spool", str(spool / "witness.raw"), "--profile", profile, "--seed", str(seed)]
     arguments += ["--target", target] if target else ["--replicas", str(layout.replicas)]
     witness = start_part("the witness", "harness.twin", arguments, logs / "witness.log", flag="--control-fd")
@@ -93,6 +99,7 @@ def set_stage(
     plane = ToxiproxyPlane(Api(server.url), leases, prefix, server.restart if server.child else None)
     stores = _before_stores(layout, plane) if layout.stores else None
     host = urlsplit(server.url).hostname or "127.0.0.1"
+    host = bind.host if bind and host == "127.0.0.1" else host
     listeners = _listen(plane, host, witness.expect("ready")["ports"], layout)
     front = lead_to(layout, listeners, folder, plane, undo)
     messaging = bring_up(broker, folder, plane, undo)

@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,6 +135,26 @@ def test_a_connection_that_the_target_closes_is_closed_to_the_client(front: Fron
     client = front.server(handle)
     assert ask(client, "GET", "/") == b"{}"
     assert client.sock.recv(1) == b""
+
+
+def test_in_a_black_hole_nobody_hears_that_the_target_closes(front: Front) -> None:
+    """The client's connection stays, and its next request finds a new one to the target."""
+    closed = threading.Event()
+
+    def handle(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(ok())
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+        closed.set()
+
+    client = front.server(handle)
+    front.witness.control({"do": "keep_idle", "on": True})
+    ask(client, "GET", "/")
+    sock = client.sock
+    assert closed.wait(5)
+    assert ask(client, "GET", "/") == b"{}"
+    assert client.sock is sock
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])

@@ -272,6 +272,19 @@ def test_an_idle_connection_is_closed_after_the_keep_alive_time(tmp_path: Path) 
     assert (idle.wire.ended, fresh.wire.ended) == ("close", "")
 
 
+def test_in_a_black_hole_nobody_hears_that_kato_closes(tmp_path: Path) -> None:
+    """An idle connection stays while `keeps_idle` holds, and for one keep-alive time after it."""
+    rig = Rig(tmp_path, custom_profile({"keep_alive": "5s"}))
+    idle = rig.client()
+    idle.observe()
+    rig.witness.keeps_idle = True
+    rig.timers.advance(20)
+    assert idle.wire.ended == ""
+    rig.witness.keeps_idle = False
+    rig.timers.advance(5)
+    assert idle.wire.ended == "close"
+
+
 @given(st.lists(st.integers(1, 300), max_size=8))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_requests_do_not_depend_on_how_their_bytes_were_cut(

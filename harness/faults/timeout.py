@@ -8,12 +8,21 @@ from typing import Any
 from harness.faults.felt import by_failed_attempt
 from harness.faults.kind import Ask, FaultKind, Param, Probe, direction, ms, toxics_of
 from harness.faults.proof import CUT, TIMER_SHARE
+from harness.model import Fault
 
 WAIT_S = 0.3
 """How long a canary waits for a sign of life."""
 
 SILENCE_S = 0.15
 """So long without a byte is the hole, also where the end of a short fault then cuts the connection."""
+
+
+def swallows_ends(fault: Fault) -> bool:
+    """Would the end of a connection that the server closes be lost on its way to the client?
+
+    Toxiproxy hands such an end on at once, though not a byte passes; a network that is a black hole does not.
+    """
+    return fault.kind == "timeout" and fault.params.get("direction", "downstream") != "upstream"
 
 
 def effective(params: Mapping[str, Any], probes: Sequence[Probe]) -> bool:

@@ -75,6 +75,10 @@ class WitnessPlane:
     where: str = "witness"
     active: list[Fault] = field(default_factory=list)
 
+    def keep_idle(self, flag: bool) -> None:
+        """Whether idle connections stay, whatever the server would do."""
+        self.control.do("keep_idle", on=flag)
+
     def apply(self, fault: Fault) -> None:
         """Make the fault act; it does when this returns."""
         self.active.append(fault)

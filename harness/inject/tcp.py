@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.errors import HarnessError, PartMissing
 from harness.faults import KINDS, Toxic
+from harness.faults.timeout import swallows_ends
 from harness.inject.lease import Leases
 from harness.inject.toxiproxy import CALM, POLL_S, Api, ToxiproxyError, ToxiproxyGone, delete_until_clean
 from harness.model import Fault
@@ -50,12 +51,14 @@ class ToxiproxyPlane:
     Toxics hit all connections (toxicity 1): Toxiproxy draws lots a connection and direction, so shares of *requests*
     are the witness's. `prefix` makes our proxies' names unique on a server that others use too. `restart` starts a
     server of our own anew when it is stuck (`restarts` counts that); None for somebody else's, an error then.
+    `keep_idle` tells the witness behind it whether idle connections must stay.
     """
 
     api: Api
     leases: Leases
     prefix: str
     restart: Callable[[], None] | None = None
+    keep_idle: Callable[[bool], None] = lambda flag: None
     where: str = "toxiproxy"
     listeners: list[Listener] = field(default_factory=list)
     active: list[Fault] = field(default_factory=list)
@@ -71,12 +74,16 @@ class ToxiproxyPlane:
     def apply(self, fault: Fault) -> None:
         """Make the fault act; it does when this returns."""
         self.active.append(fault)
+        if swallows_ends(fault):
+            self.keep_idle(True)
         self._on_each(fault, lambda listener: self._put(listener, fault))
 
     def clear(self, fault: Fault) -> None:
         """Undo one fault; others go on."""
         self.active.remove(fault)
         self._on_each(fault, lambda listener: self._lift(listener, fault))
+        if swallows_ends(fault) and not any(map(swallows_ends, self.active)):
+            self.keep_idle(False)
 
     def close(self) -> tuple[str, ...]:
         """Delete our proxies; the names of those that would not go."""

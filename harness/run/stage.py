@@ -96,7 +96,9 @@ def set_stage(
     leases = Leases(folder / "leases.jsonl")
     undo.callback(leases.close)
     prefix = f"kato-harness-{os.getpid()}-{time.time_ns():x}"
-    plane = ToxiproxyPlane(Api(server.url), leases, prefix, server.restart if server.child else None)
+    control = WitnessPlane(WitnessControl(witness.channel), seed)
+    api, restart = Api(server.url), server.restart if server.child else None
+    plane = ToxiproxyPlane(api, leases, prefix, restart, control.keep_idle)
     stores = _before_stores(layout, plane) if layout.stores else None
     host = urlsplit(server.url).hostname or "127.0.0.1"
     host = bind.host if bind and host == "127.0.0.1" else host
@@ -112,7 +114,6 @@ def set_stage(
     told |= messaging.order() if messaging else {}
     generators = tuple(_told(part, order | told, undo) for part, order in zip(waiting, orders, strict=True))
     ready = tuple(part.expect("ready") for part in generators)
-    control = WitnessPlane(WitnessControl(witness.channel), seed)
     return Stage(
         front, listeners, witness, generators, ready, plane, control, leases, service, stores, messaging, collector
     )

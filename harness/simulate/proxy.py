@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.faults import KINDS, Toxic
+from harness.faults.timeout import swallows_ends
 from harness.model import Fault
 from harness.simulate.link import Dead, Link
 from harness.simulate.toxics import STUBS
@@ -48,6 +49,7 @@ class ModelledProxy:
         self._slots: list[Slot] = []
         self._refusing: list[Fault] = []
         self._made = 0
+        self._holes = 0
 
     def connect(self, wire: Wire) -> Link | Dead:
         """The driver accepted a connection; Toxiproxy accepts before it dials, so a dead KATO is accept and close."""
@@ -64,6 +66,9 @@ class ModelledProxy:
     def apply(self, fault: Fault) -> None:
         """Make the fault act on all links, open and new ones."""
         toxics = toxics_of(fault)
+        if swallows_ends(fault):
+            self._holes += 1
+            self.witness.keeps_idle = True
         if not toxics:
             self._refusing.append(fault)
             self.listening(False)
@@ -74,6 +79,9 @@ class ModelledProxy:
     def clear(self, fault: Fault) -> None:
         """Undo one fault; others go on."""
         toxics = toxics_of(fault)
+        if swallows_ends(fault):
+            self._holes -= 1
+            self.witness.keeps_idle = self._holes > 0
         if not toxics:
             self._refusing.remove(fault)
             if not self._refusing:

@@ -17,6 +17,7 @@ class Owner(Protocol):
 
     timers: Timers
     keep_alive_ns: int
+    keeps_idle: bool
 
     def new_parser(self, connection: Connection) -> RequestParser:
         """The parser for the connection's bytes."""
@@ -154,7 +155,7 @@ class Connection:
 
     def hang_up(self) -> None:
         """The other side of a forwarding witness closed: close too unless a reply is going out."""
-        if self._current is None and self.alive:
+        if self._current is None and self.alive and not self._owner.keeps_idle:
             self.close()
 
     def writable(self, flag: bool) -> None:
@@ -261,6 +262,8 @@ class Connection:
         self._idle_timer = None
         if self._current is not None or (self._parser is not None and self._parser.started):
             return
+        if self._owner.keeps_idle:
+            self._idle_ns = self._owner.timers.now_ns()
         if self._owner.timers.now_ns() - self._idle_ns < self._owner.keep_alive_ns:
             self._watch_idle()
         else:

@@ -83,6 +83,12 @@ async def _store(process: Process, command: Mapping[str, Any]) -> Fields:
     return {}
 
 
+async def _keep_idle(process: Process, command: Mapping[str, Any]) -> Fields:
+    for instance in process.instances:
+        instance.witness.keeps_idle = bool(command["on"])
+    return {}
+
+
 async def _stats(process: Process, command: Mapping[str, Any]) -> Fields:
     return process.stats()
 
@@ -109,6 +115,7 @@ _COMMANDS: Mapping[str, Callable[[Process, Mapping[str, Any]], Any]] = {
     "drain": _drain,
     "restart": _restart,
     "store": _store,
+    "keep_idle": _keep_idle,
     "stats": _stats,
     "connections": _connections,
     "stm": _stm,

@@ -35,7 +35,9 @@ class Profile:
 STALLS = Stalls(10_000_000_000, 2, 100_000_000)
 """KATO calls psutil.cpu_percent(interval=0.1) twice each 10 s on the event loop (monitoring/metrics.py)."""
 
-INSTANT = Profile("instant")
+INSTANT = Profile("instant", keep_alive_s=5.0, hangs_up=True)
+"""No time and no limits, else the server that KATO's are: what a client meets at a URL it meets here."""
+
 KATO_1W = Profile("kato-1w", 1, Service(MEASURED), 5.0, 100, True, STALLS)
 KATO_4W = replace(KATO_1W, name="kato-4w", workers=4)
 NAMED = {profile.name: profile for profile in (INSTANT, KATO_1W, KATO_4W)}

@@ -123,6 +123,8 @@ class Witness:
         """Unfinished bodies of all connections."""
         self.keep_alive_ns = 0
         """Idle connections are closed after so long; 0: never."""
+        self.keeps_idle = False
+        """They stay for now, whatever the server would do: a black hole swallows its end of the connection too."""
         self.rules = self._common.rules
         self.connections: dict[Connection, None] = {}
         self.accepted = 0

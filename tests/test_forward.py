@@ -355,3 +355,28 @@ def test_a_target_may_have_a_path_and_a_scheme() -> None:
     target = parse_target("http://kato.staging:8080/v1/")
     assert (target.host, target.port, target.prefix, target.tls) == ("kato.staging", 8080, b"/v1", None)
     assert parse_target("https://kato").port == 443
+
+
+def test_sessions_are_read_back_and_deleted_when_the_run_is_over(front: Front) -> None:
+    """Those that were opened through the witness and are still there; with the headers of who opened them."""
+    with serve_in_thread() as kato:
+        client = front.before(kato.url)
+        opened = [
+            json.loads(ask(client, "POST", "/sessions", b'{"node_id":"n%d"}' % n))["session_id"] for n in range(3)
+        ]
+        ask(client, "POST", f"/sessions/{opened[0]}/observe", b'{"strings":["a"]}')
+        ask(client, "DELETE", f"/sessions/{opened[2]}")
+        assert front.witness.control({"do": "stm"})["lengths"] == {opened[0]: 1, opened[1]: 0}
+        done = front.witness.control({"do": "clear_up"})
+        assert (done["deleted"], done["left"]) == (2, 0)
+        alone = http.client.HTTPConnection("127.0.0.1", kato.port, timeout=10)
+        assert b"SESSION_NOT_FOUND" in ask(alone, "GET", f"/sessions/{opened[0]}/stm")
+        alone.close()
+
+
+def test_sessions_that_nobody_can_delete_are_counted(front: Front) -> None:
+    """KATO is gone."""
+    with serve_in_thread() as kato:
+        ask(front.before(kato.url), "POST", "/sessions", b'{"node_id":"n"}')
+    done = front.witness.control({"do": "clear_up"})
+    assert (done["deleted"], done["left"]) == (0, 1)

@@ -25,7 +25,7 @@ from harness.run.signals import stopping
 from harness.run.stage import Stage, set_stage
 from harness.run.subject import kato_of
 from harness.run.watch import Watcher
-from harness.scenario import Timeline, resolve
+from harness.scenario import Scenario, Timeline, resolve
 from harness.scenario.promises import longest_call_s
 
 
@@ -49,7 +49,7 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
             folder,
             undo,
             profile=prepared.profile(folder),
-            target=target,
+            target=prepared.forwarding(target),
             seed=prepared.scenario.seed,
             orders=prepared.orders(folder),
             away=prepared.options.expect_workers,
@@ -66,8 +66,7 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
         write_json(manifest, unfinished(prepared, promise, timeline, stage.ready, known))
         offset_ns = wall_offset_ns()
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
-        # Only where callers share a session can observes overwrite each other (law D5).
-        facts, trouble = _closing_facts(stage, prepared.scenario.load.sessions.strategy == "shared")
+        facts, trouble = _closing_facts(stage, prepared.scenario)
         facts["wall_step_ns"] = wall_offset_ns() - offset_ns
         facts |= {"hosts": hosts} if (hosts := hosts_of(folder / "spool")) else {}
     error = error or trouble
@@ -75,18 +74,14 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
     return Executed(folder, error)
 
 
-def _closing_facts(stage: Stage, read_back: bool) -> tuple[dict[str, Any], HarnessError | None]:
-    """What the planes say at the end of a run, and the error that makes the witness's evidence worthless.
-
-    `read_back`: also how long each session's STM is.
-    """
+def _closing_facts(stage: Stage, scenario: Scenario) -> tuple[dict[str, Any], HarnessError | None]:
+    """What the planes say at the end of a run, and the error that makes the witness's evidence worthless."""
     facts: dict[str, Any] = {}
     trouble: HarnessError | None = None
     try:
         stats = stage.witness_plane.control.do("stats")
         facts |= {key: stats[key] for key in ("arrived", "committed", "added_ms") if key in stats}
-        if read_back:
-            facts["stm"] = stage.witness_plane.control.do("stm")["lengths"]
+        facts |= _memories(stage, scenario)
         if stats.get("errors"):
             what = f"the witness failed {stats['errors']} times, so its evidence is not to be trusted"
             trouble = InvalidRun(what, "its log in the run folder has the words; report this as a bug")
@@ -105,6 +100,19 @@ def _closing_facts(stage: Stage, read_back: bool) -> tuple[dict[str, Any], Harne
     facts["leftovers"] = [*left, *stage.plane.close()]
     facts["toxiproxy_restarts"] = stage.plane.restarts
     return facts, trouble
+
+
+def _memories(stage: Stage, scenario: Scenario) -> dict[str, Any]:
+    """What KATO remembers of shared sessions (only there can observes overwrite each other: law D5), and what stays of
+    the run on a KATO that isn't ours."""
+    do = stage.witness_plane.control.do
+    facts: dict[str, Any] = {}
+    if scenario.load.sessions.strategy == "shared":
+        facts["stm"] = do("stm")["lengths"]
+    if not scenario.target.embedded and scenario.target.footprint.cleanup == "sessions":
+        done = do("clear_up")
+        facts["sessions_deleted"], facts["sessions_left"] = done["deleted"], done["left"]
+    return facts
 
 
 def _queues_end(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ class Prepared:
         """The generators on this machine: none unless asked for, where others are expected."""
         least = 0 if self.options.expect_workers else 1
         return max(self.options.workers, self.scenario.workers if self.scenario.workers > 1 else least)
+
+    def forwarding(self, url: str) -> list[str]:
+        """What tells the witness to forward to `url`, with the target's files for TLS; nothing where it is empty."""
+        tls = asdict(self.scenario.target.tls) if self.scenario.target.tls else {}
+        files = [word for name, path in tls.items() if path for word in (f"--{name}", str(path))]
+        return ["--target", url, *files] if url else []
 
     def profile(self, folder: Path) -> str:
         """The embedded KATO's profile: a name, or the file that a custom one is written to."""

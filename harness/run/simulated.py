@@ -60,6 +60,8 @@ def simulate_in(
         simulation.stop()
     conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])
     facts |= {"simulation": done["cost"]}
+    if prepared.scenario.load.sessions.strategy == "shared":
+        facts["stm"] = done["stm"]
     manifest = finished(prepared, promise, timeline, [ready], conducted, facts, None)
     write_json(folder / "manifest.json", manifest)
     return manifest

@@ -67,7 +67,7 @@ def set_stage(
     undo: ExitStack,
     *,
     profile: str,
-    target: str,
+    target: Sequence[str],
     seed: int,
     orders: list[dict[str, Any]],
     away: int,
@@ -80,6 +80,7 @@ def set_stage(
     """Start everything; `undo` takes it down in reverse. A subject runs in the folder `beside`.
 
     The last `away` of the orders are for workers on other machines, which find a master at `bind`.
+    `target`: what tells the witness of a KATO at a URL; empty: it has one of its own.
 
     Raises PartMissing or what the integration's import says.
     """
@@ -88,7 +89,7 @@ def set_stage(
     waiting = [_begun(order, logs, undo) for order in orders[: len(orders) - away]]
     waiting += invite(bind, orders[len(orders) - away :], logs, undo) if bind else []
     arguments = ["--spool", str(spool / "witness.raw"), "--profile", profile, "--seed", str(seed)]
-    arguments += ["--target", target] if target else ["--replicas", str(layout.replicas)]
+    arguments += target or ["--replicas", str(layout.replicas)]
     witness = start_part("the witness", "harness.twin", arguments, logs / "witness.log", flag="--control-fd")
     undo.callback(witness.stop)
     server = toxiproxy.start(logs / "toxiproxy.log")

@@ -78,7 +78,9 @@ class Play:
         Path(self._order["spool"]).with_name("faults.jsonl").write_text(rows)
         used = resource.getrusage(resource.RUSAGE_SELF)
         cost = {"cpu_s": round(used.ru_utime + used.ru_stime, 3), "peak_rss": used.ru_maxrss * 1024}
-        return {**session.report(), "start_ns": start_ns, "end_ns": self.world.timers.now_ns(), "cost": cost}
+        memories = self.world.handler.stm_lengths()
+        times = {"start_ns": start_ns, "end_ns": self.world.timers.now_ns()}
+        return {**session.report(), **times, "cost": cost, "stm": memories}
 
     def _flush_now_and_then(self, session: Session) -> None:
         """Keep memory flat over a long run."""

@@ -61,8 +61,9 @@ class World:
         self._draws = Stream(seed, "toxics")
         self._identified = self._drawn = 0
         self.witness = Witness(timers, arrivals)
-        handler: Handler = kato or Kato(now=wall_s, identifiers=self._identifier, settings=server_settings(profile))
-        self.witness.backend = Embedded(self.witness, handler, profile, seed)
+        settings = server_settings(profile)
+        self.handler: Handler = kato or Kato(now=wall_s, identifiers=self._identifier, settings=settings)
+        self.witness.backend = Embedded(self.witness, self.handler, profile, seed)
         self.proxy = ModelledProxy(self.witness, timers, self._draw)
         self._active: list[tuple[Fault, FaultRow]] = []
         self._deadline: Timer | None = None

@@ -94,7 +94,12 @@ async def _stats(process: Process, command: Mapping[str, Any]) -> Fields:
 
 
 async def _stm(process: Process, command: Mapping[str, Any]) -> Fields:
-    return {"lengths": process.witness.backend.stm_lengths()}
+    return {"lengths": await process.witness.backend.stm_lengths()}
+
+
+async def _clear_up(process: Process, command: Mapping[str, Any]) -> Fields:
+    deleted, left = await process.witness.backend.clear_up()
+    return {"deleted": deleted, "left": left}
 
 
 async def _connections(process: Process, command: Mapping[str, Any]) -> Fields:
@@ -119,5 +124,6 @@ _COMMANDS: Mapping[str, Callable[[Process, Mapping[str, Any]], Any]] = {
     "stats": _stats,
     "connections": _connections,
     "stm": _stm,
+    "clear_up": _clear_up,
     "stop": _stop,
 }

@@ -88,8 +88,12 @@ class Backend(Protocol):
         """What it counts."""
         ...
 
-    def stm_lengths(self) -> dict[str, int]:
+    async def stm_lengths(self) -> dict[str, int]:
         """How many events the STM of each session holds, where that is known."""
+        ...
+
+    async def clear_up(self) -> tuple[int, int]:
+        """Delete what sessions the traffic left: how many were, and how many would not go."""
         ...
 
     async def finish(self) -> None:

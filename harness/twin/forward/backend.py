@@ -16,6 +16,7 @@ from harness.twin.forward.link import Link
 from harness.twin.forward.oracle import CommitOracle
 from harness.twin.forward.read_back import read_stm_length
 from harness.twin.forward.request import ForwardParser, ForwardRequest
+from harness.twin.forward.sessions import Sessions
 from harness.twin.forward.stream import Chunked
 from harness.twin.forward.target import Target
 from harness.twin.http import BodyBudget, RequestParser, encode_head
@@ -49,6 +50,7 @@ class Forwarder:
         self.now_ns = witness.timers.now_ns
         self._witness = witness
         self._oracle = oracle
+        self._sessions = Sessions(target)
         self._links: dict[Connection, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reading: set[str] = set()
@@ -134,9 +136,13 @@ class Forwarder:
         at = {"p50": len(latest) // 2, "p99": len(latest) * 99 // 100}
         return {"added_ms": {name: latest[index] / 1e6 for name, index in at.items()}}
 
-    def stm_lengths(self) -> dict[str, int]:
-        """Nothing: its own read-back goes by the session and tells commits."""
-        return {}
+    async def stm_lengths(self) -> dict[str, int]:
+        """As far as KATO tells them in time."""
+        return await self._sessions.lengths()
+
+    async def clear_up(self) -> tuple[int, int]:
+        """Delete the sessions that were opened through here."""
+        return await self._sessions.remove()
 
     async def finish(self) -> None:
         """Read back what is still open, for at most FINISH_S, and write everything down."""
@@ -159,6 +165,8 @@ class Forwarder:
     def _note(self, exchange: Exchange, reply: PlainReply) -> None:
         """What the reply says about its session goes to the exchange and to the oracle."""
         oracle, session = self._oracle, exchange.session
+        if reply.status < 300 and exchange.request.method == "DELETE":
+            self._sessions.forget(session)
         if exchange.op == _OBSERVE:
             said = _said(reply)
             exchange.node_id = str(said.get("processor_id") or "")
@@ -173,6 +181,7 @@ class Forwarder:
             exchange.session = str(said.get("session_id") or "")
             exchange.node_id = str(said.get("node_id") or "")
             oracle.opened(exchange.session)
+            self._sessions.opened(exchange.session, cast(ForwardRequest, exchange.request).raw_headers)
         elif exchange.op == _LEARN and reply.status < 300:
             oracle.learnt(session)
         elif reply.status < 300 and exchange.request.path.endswith(("/clear-stm", "/clear-all")):

@@ -1,4 +1,4 @@
-"""GET /sessions/{id}/stm on a connection of its own, off the path of the forwarded traffic."""
+"""Requests of the witness's own to the target, each on a connection of its own, off the path of the traffic."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness.twin.forward.target import Target
 from harness.twin.http import Request
 
 TIMEOUT_S = 2.0
+Headers = list[tuple[bytes, bytes]]
 
 
 async def read_stm_length(target: Target, session: str, model: ForwardRequest) -> int | None:
@@ -17,13 +18,14 @@ async def read_stm_length(target: Target, session: str, model: ForwardRequest) -
 
     The headers are those of the request `model`, so that a KATO behind authorization answers.
     """
-    try:
-        reply = await asyncio.wait_for(_exchange(target, _request(session, model)), TIMEOUT_S)
-    except (OSError, TimeoutError):
+    return length_in(await ask(target, "GET", f"/sessions/{session}/stm", model.raw_headers))
+
+
+def length_in(reply: tuple[int, bytes] | None) -> int | None:
+    """The length that an answer of /stm tells, None where it tells none."""
+    if reply is None or reply[0] != 200:
         return None
-    head, _, body = reply.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200"):
-        return None
+    body = reply[1]
     try:
         length = json.loads(body[body.index(b"{") : body.rindex(b"}") + 1])["length"]
     except (ValueError, KeyError, TypeError):
@@ -31,10 +33,17 @@ async def read_stm_length(target: Target, session: str, model: ForwardRequest) -
     return length if isinstance(length, int) else None
 
 
-def _request(session: str, model: ForwardRequest) -> ForwardRequest:
-    path = f"/sessions/{session}/stm"
-    headers = [(name, value) for name, value in model.raw_headers if name.lower() != b"content-type"]
-    return ForwardRequest(Request("GET", path, "", {}, b""), path.encode(), headers, None)
+async def ask(target: Target, method: str, path: str, headers: Headers) -> tuple[int, bytes] | None:
+    """Status and raw body of the answer; None where none comes within TIMEOUT_S."""
+    kept = [(name, value) for name, value in headers if name.lower() != b"content-type"]
+    request = ForwardRequest(Request(method, path, "", {}, b""), path.encode(), kept, None)
+    try:
+        reply = await asyncio.wait_for(_exchange(target, request), TIMEOUT_S)
+    except (OSError, TimeoutError):
+        return None
+    head, _, body = reply.partition(b"\r\n\r\n")
+    status = head[9:12]
+    return (int(status), body) if head.startswith(b"HTTP/1.") and status.isdigit() else None
 
 
 async def _exchange(target: Target, request: ForwardRequest) -> bytes:

@@ -30,7 +30,8 @@ class Retrying:
         self._fast = fast
         self.policy = {**POLICY, "retry": {"max_attempts": ATTEMPTS, "calls": ["observe", "open_session"]}}
         self._failed = 0
-        self._truth = Path(os.environ["KATO_TRUTH"]).open("w")  # noqa: SIM115 - closed in close
+        # bytes: threads share it, and Python's text files mix up what several of them write
+        self._truth = Path(os.environ["KATO_TRUTH"]).open("wb")  # noqa: SIM115 - closed in close
         self._sessions: list[str] = []
 
     def open_session(self, node_id: str) -> str:
@@ -49,7 +50,7 @@ class Retrying:
             if self._failed % SHRUG_EVERY:
                 raise
             answer = {"status": "okay"}
-        self._truth.write(f"{frame.call}\n")
+        self._truth.write(b"%d\n" % frame.call)
         return answer
 
     def predict(self, session_id: str) -> Any:
@@ -63,13 +64,13 @@ class Retrying:
 
     def close(self) -> None:
         """Write down what every session holds."""
-        self._truth.write("stm\n")
+        self._truth.write(b"stm\n")
         for session in self._sessions:
             request = f"GET /sessions/{session}/stm HTTP/1.1\r\nhost: kato\r\ncontent-length: 0\r\n\r\n"
             _, content = self._fast._attempt(request.encode(), None)
             for event in json.loads(content)["stm"]:
-                self._truth.write(f"{event[0].removeprefix('call-')}\n")
-        self._truth.write("end\n")
+                self._truth.write(f"{event[0].removeprefix('call-')}\n".encode())
+        self._truth.write(b"end\n")
         self._truth.close()
         self._fast.close()
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
+
+from harness.load.frame import CURRENT
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 
@@ -35,3 +39,31 @@ def test_every_lost_and_doubled_observe_is_found_and_none_else(
     for kind in ("lost", "doubled"):
         assert found[kind]["true"] > 10
         assert (found[kind]["precision"], found[kind]["recall"]) == (1.0, 1.0)
+
+
+def test_threads_share_the_clients_journal(
+    observes: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text file written by several threads loses lines and gains bytes of foreign memory (seen in a real run)."""
+    monkeypatch.setenv("KATO_TRUTH", str(tmp_path / "truth"))
+    client = sys.modules["retrying"].Retrying(SimpleNamespace(observe=lambda *given: {}, close=lambda: None))
+    known, each = sys.getswitchinterval(), 3000
+
+    def work(first: int) -> None:
+        for call in range(first, first + each):
+            frame: Any = SimpleNamespace(call=call)
+            CURRENT.set(frame)
+            client.observe("s", {})
+
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(each * number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(known)
+    client.close()
+    told, held = sys.modules["retrying"].truth(str(tmp_path / "truth"))
+    assert (sorted(told), held) == (list(range(8 * each)), [])

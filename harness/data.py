@@ -82,6 +82,10 @@ def _spread(unit: float, number: int) -> float:
     return (unit + number * SPREAD) % 1.0
 
 
+SCHEDULED = ("observe", "predict", "learn")
+MOST_SCHEDULE_S = 1e6
+"""Twelve days; a time above is one of a wall clock, or in ms."""
+
 GENERATORS: Mapping[str, Callable[[Draw], Observation]] = {
     "product_views": product_views,
     "chat_turns": chat_turns,
@@ -89,6 +93,30 @@ GENERATORS: Mapping[str, Callable[[Draw], Observation]] = {
     "emotives": emotives,
     "stress": stress,
 }
+
+
+def read_schedule(path: str) -> tuple[tuple[int, str], ...]:
+    """A recorded schedule as (offset in ns, op or '') in order of time; ValueError names the first bad line.
+
+    JSON lines of {"at": seconds from the start, "op": a call, or left out}.
+    """
+    rows: list[tuple[int, str]] = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            at, op = row["at"], row.get("op", "")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(f'{path}:{number}: not an arrival such as {{"at": 0.25, "op": "observe"}}') from None
+        if isinstance(at, bool) or not isinstance(at, (int, float)) or not 0 <= at < MOST_SCHEDULE_S:
+            raise ValueError(f"{path}:{number}: `at` is a number of seconds from the start, not {at!r}")
+        if op not in ("", *SCHEDULED):
+            raise ValueError(f"{path}:{number}: there is no call {op!r}; name {', '.join(SCHEDULED)}, or none")
+        rows.append((round(at * 1e9), op))
+    if not rows:
+        raise ValueError(f"{path}: the schedule holds no arrival")
+    return tuple(sorted(rows, key=lambda row: row[0]))
 
 
 def read_feed(path: str) -> Sequence[Observation]:

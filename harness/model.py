@@ -116,6 +116,7 @@ class Load:
     """What is offered. Open model: `stages`. Closed model: `users` > 0 and `think_mean_ns`.
 
     `arrivals` is constant or poisson (closed model: the spread of think times, constant or exponential).
+    `replay` is a file of recorded arrivals, of which `stages` give the rates then.
     `mix` gives weights per operation. `events` bounds the observes of one session (0: none).
     """
 
@@ -136,6 +137,7 @@ class Load:
     users_are: tuple[Mapping[str, Any], ...] = ()
     node_prefix: str = "kh-"
     warmup_for_ns: int = 0
+    replay: str = ""
 
     @property
     def for_ns(self) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.data import GENERATORS, Observation, read_feed
+from harness.data import GENERATORS, Observation, read_feed, read_schedule
 from harness.model import Load, PlannedCall, Stage
 from harness.rng import Stream
 
@@ -44,11 +44,13 @@ class Plan:
     load: Load
     seed: int
     feed: tuple[Observation, ...] = field(default=())
+    schedule: tuple[tuple[int, str], ...] = field(default=())
 
     @staticmethod
     def of(load: Load, seed: int) -> Plan:
-        """The plan, with its feed read; raises ValueError when the feed is not usable."""
-        return Plan(load, seed, tuple(read_feed(load.feed)) if load.feed else ())
+        """The plan, with its feed and recorded schedule read; raises ValueError when one is not usable."""
+        feed = tuple(read_feed(load.feed)) if load.feed else ()
+        return Plan(load, seed, feed, read_schedule(load.replay) if load.replay else ())
 
     def calls(self, worker: int = 0, workers: int = 1) -> Iterator[PlannedCall]:
         """The open model's calls of one worker in order of time; slots are dealt to workers round robin."""
@@ -57,7 +59,7 @@ class Plan:
         for index, offset_ns in enumerate(self.offsets()):
             slot = index % slots
             if slot % workers == worker:
-                yield lives.call(index + 1, offset_ns, slot)
+                yield lives.call(index + 1, offset_ns, slot, self.schedule[index][1] if self.schedule else "")
 
     def openings(self, worker: int = 0, workers: int = 1) -> Iterator[PlannedCall]:
         """The first session of each slot, opened evenly from the start on, always before its first call needs it.
@@ -87,6 +89,9 @@ class Plan:
 
     def offsets(self) -> Iterator[int]:
         """Intended starts as offsets from the start of load (ns), ascending."""
+        if self.schedule:
+            yield from (offset_ns for offset_ns, _ in self.schedule if offset_ns < self.load.for_ns)
+            return
         points = self._poisson_points() if self.load.arrivals == "poisson" else map(float, _naturals())
         start_ns, done = 0, 0.0
         stages = iter(self.load.stages)
@@ -154,7 +159,7 @@ class Plan:
 
     def identity(self) -> str:
         """SHA-256 of what determines the plan (load, seed, feed), as hex; quick."""
-        whole = json.dumps([asdict(self.load), self.seed, list(self.feed)], sort_keys=True)
+        whole = json.dumps([asdict(self.load), self.seed, list(self.feed), list(self.schedule)], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def expected_calls(self) -> float:
@@ -182,8 +187,9 @@ class _Lives:
         self._per_call = load.strategy == "per_call"
         self._shared = load.strategy == "shared"
 
-    def call(self, call: int, offset_ns: int, slot: int) -> PlannedCall:
-        op = self._op(call, slot)
+    def call(self, call: int, offset_ns: int, slot: int, op: str = "") -> PlannedCall:
+        """The next call of the slot: `op`, else one drawn from the mix."""
+        op = op or self._op(call, slot)
         if op == "observe":
             if self._observed[slot] >= self._events:
                 self._life[slot] += 1

@@ -143,6 +143,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "load.think": ("load: {users: 5, think: {mean: 500ms}}", "load: {rate: 40/s, think: 500ms}"),
     "load.think.mean": ("load: {users: 5, think: {mean: 500ms}}", "load: {users: 5, think: {mean: 500}}"),
     "load.think.spread": ("load: {users: 5, think: {spread: exponential}}", "load: {users: 5, think: {spread: wide}}"),
+    "load.replay": ("load: {replay: arrivals.jsonl}", "load: {replay: arrivals.jsonl, rate: 40/s}"),
     "load.arrivals": ("load: {arrivals: poisson}", "load: {arrivals: uniform}"),
     "load.duration": ("load: {duration: 90s}", "load: {duration: 90s, rate: [{hold: 4/s, for: 5s}]}"),
     "load.sessions": ("load: {sessions: {concurrent: 60}}", "load: {sessions: 60}"),

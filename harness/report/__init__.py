@@ -45,6 +45,12 @@ _ALL = (
     Format(
         "prometheus", "metrics.prom", "verdicts and faults as Prometheus text", "harness.report.telemetry:prometheus"
     ),
+    Format(
+        "schedule",
+        "schedule.jsonl",
+        "when calls were meant to start, for load.replay",
+        "harness.report.schedule:render",
+    ),
     Format("annotations", "annotations.txt", "GitHub's ::error lines for stdout", "harness.report.github:commands"),
 )
 

@@ -32,6 +32,11 @@ def _load(scenario: Scenario, sink: Sink) -> None:
             "load has both rate and users",
             "rate is the open model, users the closed one: keep one",
         )
+    if load.replay and (load.users or load.rate is not None or load.duration is not None):
+        what = "load has replay and another rate, length or users"
+        sink.note(at(scenario, "load.replay"), what, "the recorded schedule says when calls come: keep one")
+    if load.replay and load.arrivals != "constant":
+        sink.note(at(scenario, "load.arrivals"), "replay says when calls come", "leave arrivals out")
     if not load.users and load.think.mean:
         sink.note(
             at(scenario, "load.think"), "think belongs to users", "add users, or leave think out: rate sets the pace"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from harness.data import read_schedule
 from harness.errors import ScenarioError
 from harness.faults import KINDS
 from harness.model import Fault, Load, Span, Stage
@@ -25,6 +27,7 @@ SECOND_NS = 1_000_000_000
 DEFAULT_RATE = 20.0
 """What an httpx-like client carries without waiting for its pool (design.md, "Whose lag is it?")."""
 LEAST_SESSIONS = 20
+MOST_STAGES = 120
 DEFAULT_RECOVERY = Length(parse_expression("policy.breaker.reset_timeout + 10s"))
 
 
@@ -70,6 +73,7 @@ class _Times:
         self._sink = sink
         self._faults = {fault.name: fault for fault in scenario.faults}
         self._known: dict[str, float] = {}
+        self._recorded: tuple[int, ...] | None = None
         self.assumed: dict[str, float] = {}
 
     def value(self, expression: Expr) -> float:
@@ -158,9 +162,22 @@ class _Times:
             self._sink.note(spec.where, f"{spec.name}: {wrong}", f"see `kato-harness list faults` for {spec.kind}")
         return params
 
+    def recorded(self) -> tuple[int, ...]:
+        """The offsets (ns) of the recorded schedule; one at 0 where it can't be read."""
+        if self._recorded is None:
+            try:
+                self._recorded = tuple(offset_ns for offset_ns, _ in read_schedule(self._scenario.load.replay))
+            except (ValueError, OSError) as error:
+                cure = "`kato-harness report RUN --format schedule` writes one of a run"
+                self._sink.note(at(self._scenario, "load.replay"), f"the schedule can't be read: {error}", cure)
+                self._recorded = (0,)
+        return self._recorded
+
     def load_s(self) -> float | None:
         """The length of load that duration or stages give (s)."""
         load = self._scenario.load
+        if load.replay:
+            return math.ceil(self.recorded()[-1] / SECOND_NS + 1e-9)
         if isinstance(load.rate, tuple):
             return sum(self._bounded(stage.for_, None, least=1e-3) for stage in load.rate)
         return load.duration
@@ -230,12 +247,15 @@ def _load(
         users_are=tuple({"share": user.share, "headers": dict(user.headers)} for user in spec.users_are),
         node_prefix=scenario.target.footprint.node_prefix,
         warmup_for_ns=_ns(times.length(scenario.phases.warmup)),
+        replay=spec.replay,
     )
 
 
 def _stages(scenario: Scenario, times: _Times, end_ns: int) -> tuple[Stage, ...]:
     """The stages of load; the last rate that isn't a spike's is held until the end. A closed model has no rate."""
     rate = scenario.load.rate
+    if scenario.load.replay:
+        return _recorded_stages(times.recorded(), end_ns)
     if scenario.load.users:
         return (Stage(0.0, 0.0, end_ns),)
     if not isinstance(rate, tuple):
@@ -245,6 +265,15 @@ def _stages(scenario: Scenario, times: _Times, end_ns: int) -> tuple[Stage, ...]
     left_ns = end_ns - sum(stage.for_ns for stage in stages)
     held = next((stage.end_rate for stage in reversed(rate) if not stage.spike), rate[-1].end_rate)
     return (*stages, Stage(held, held, left_ns)) if left_ns > 0 else tuple(stages)
+
+
+def _recorded_stages(offsets_ns: tuple[int, ...], end_ns: int) -> tuple[Stage, ...]:
+    """The rates of a recorded schedule, second by second; of a long one over a MOST_STAGES-th of it each."""
+    width_ns = max(SECOND_NS, -(-end_ns // MOST_STAGES))
+    counts = Counter(offset_ns // width_ns for offset_ns in offsets_ns if offset_ns < end_ns)
+    widths = [min(width_ns, end_ns - start_ns) for start_ns in range(0, end_ns, width_ns)]
+    rates = [counts[number] / width * SECOND_NS for number, width in enumerate(widths)]
+    return tuple(Stage(rate, rate, width) for rate, width in zip(rates, widths, strict=True))
 
 
 def _sessions(

@@ -161,6 +161,7 @@ class LoadSpec:
     rate: float | tuple[StageSpec, ...] | None = key(STAGES, "calls per second, or stages", default=None)
     users: int = key(integer(1, 100_000), "closed model instead of rate", default=0)
     think: Think = key(Record(Think, short="mean"), "pause between a user's calls", factory=Think)
+    replay: str = key(PATH, "a recorded schedule instead of rate, an arrival a line", default="")
     arrivals: str = key(choice("constant", "poisson"), "spacing of calls", default="constant")
     duration: float | None = key(POSITIVE_DURATION, "length of load, unless stages or phases give it", default=None)
     sessions: Sessions = key(Record(Sessions), "sessions of the load", factory=Sessions)

@@ -60,9 +60,13 @@ MESSAGE_EVENTS = (
     "left",
     "left_dead",
     "beat",
+    "copy",
+    "copy_confirmed",
+    "copy_refused",
 )
 """What became of a message, or of a consumer's connection, as seen between the consumer and the broker (connected to
-output_refused, beat), at the end of its way (collected, dead), or in a queue after the run (left, left_dead)."""
+output_refused, beat; copy: the consumer published it again), at the end of its way (collected, dead), or in a queue
+after the run (left, left_dead)."""
 
 UNLEARNED = "unlearned: "
 """Begins the detail of a call whose answer named what its user had never shown to KATO."""

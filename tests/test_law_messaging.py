@@ -10,6 +10,7 @@ from law_cases import MS, calls_of, promise, said
 from harness.model import Span, Verdict
 
 FACTS: dict[str, Any] = {"oracle": "twin", "messaging": {"heartbeat_s": 2}, "subject": {"exits": []}}
+NAMED = {"heartbeat_s": 2, "outputs": "predictions"}
 CALLS = "call op start_ms end_ms outcome\n1 observe 0 5 ok\n2 observe 10 15 ok"
 COMMITS = "call attempt op arrive_ms reply_ms status commit_seq\n1 1 observe 20 25 200 1\n2 1 observe 60 65 200 2"
 HEAD = "event flag count connection queue message call number time_ms"
@@ -134,7 +135,20 @@ class TestQ3:
     def again(count: int, every_ms: int, name: str = "poison-bad-1", call: int = 0) -> str:
         """A message that is delivered so often at that distance."""
         rows = [f"delivered 1 0 1 observations {name} {call} {9 + n} {100 + n * every_ms}" for n in range(count)]
-        return plus(GOOD, *rows)
+        return plus(GOOD, *rows, f"dropped 0 0 1 - {name} {call} {8 + count} {101 + count * every_ms}")
+
+    def test_fails_by_a_poison_that_is_held_while_all_others_wait(self) -> None:
+        """Tried again within the consumer for ever: it is delivered but once, and nothing gets past it."""
+        held = plus(without(GOOD, "acked 0 0 1 - - 2"), "delivered 0 0 1 observations poison-bad-1 0 9 44",
+                    "left 1 0 0 observations - 2 0 99000")  # fmt: skip
+        found = judged("Q3", held, faults=POISON)
+        assert (found.status, calls_of(found)) == ("fail", [2])
+        assert "poison-bad-1 was never given up" in found.reason
+
+    def test_is_inconclusive_where_a_poison_is_still_held_and_others_pass_it(self) -> None:
+        """It may yet be given up."""
+        others = plus(GOOD, "delivered 0 0 1 observations poison-bad-1 0 9 44", "acked 0 0 1 - - 2 3 9000")
+        assert judged("Q3", others, faults=POISON).status == "inconclusive"
 
     def test_passes_where_poison_came_once_and_is_dead(self) -> None:
         """Bounded at one."""
@@ -184,6 +198,33 @@ class TestQ4:
         """Its session never was."""
         rows = ("delivered 0 0 1 observations poison-bad-1 0 3 44", "acked 0 0 1 - poison-bad-1 0 3 45")
         assert judged("Q4", plus(GOOD, *rows), faults=POISON).status == "fail"
+
+    RETRIED = """
+copy 1 1 2 retry - 2 1 59
+copy_confirmed 0 0 2 retry - 2 1 61
+acked 0 0 1 - - 2 2 62
+delivered 0 0 1 observations - 2 3 63"""
+
+    def test_passes_where_a_copy_was_confirmed_before_what_it_repeats_was_acked(self) -> None:
+        """A queue of the consumer's own, where messages wait for their next try."""
+        late, refused = COMMITS.replace("60 65 200 2", "64 65 200 2"), "2 1 observe 59 60 500 0"
+        retried = plus(GOOD, *self.RETRIED.strip().splitlines())
+        assert judged("Q4", retried, arrivals=plus(late, refused), faults=AWAY).status == "pass"
+        hasty = retried.replace("copy_confirmed 0 0 2 retry - 2 1 61", "copy_confirmed 0 0 2 retry - 2 1 63")
+        assert calls_of(judged("Q4", hasty, arrivals=plus(late, refused), faults=AWAY)) == [2]
+
+    def test_passes_where_the_consumer_itself_publishes_the_dead_letter(self) -> None:
+        """And then acks what it was."""
+        rows = ("delivered 0 0 1 observations poison-bad-1 0 3 44", "copy_confirmed 0 0 2 dead poison-bad-1 0 1 45",
+                "acked 0 0 1 - poison-bad-1 0 3 46")  # fmt: skip
+        assert judged("Q4", plus(GOOD, *rows), faults=POISON).status == "pass"
+
+    def test_names_auto_ack(self) -> None:
+        """The broker forgets each message as it delivers it."""
+        early = GOOD.replace("acked 0 0 1 - - 1 1 30", "acked 1 0 1 - - 1 1 18")
+        found = judged("Q4", early.replace("acked 0 0 1 - - 2 2 70", "acked 1 0 1 - - 2 2 58"), faults=AWAY)
+        assert (found.status, calls_of(found)) == ("fail", [1, 2])
+        assert "all by auto-ack" in found.reason
 
     def test_is_not_exercised_where_kato_refused_nothing(self) -> None:
         """Nobody could have acked too early and been wrong."""
@@ -237,6 +278,15 @@ class TestQ6:
         """Nobody knows whether it is in the queue."""
         found = judged("Q6", without(GOOD, "output_confirmed 0 0 1 predictions - 2"))
         assert (found.status, calls_of(found)) == ("fail", [2])
+
+    def test_predictions_that_name_nobody_confirm_one_message_each(self) -> None:
+        """They may be published on another connection, without a correlation id."""
+        nameless = GOOD.replace("predictions - 1", "predictions - 0").replace("predictions - 2", "predictions - 0")
+        assert judged("Q6", nameless).status == "pass"
+        one = without(nameless, "output_confirmed 0 0 1 predictions - 0 2")
+        assert calls_of(judged("Q6", one)) == [2]
+        lost = judged("Q6", without(nameless, "collected 0 0 0 predictions - 0 0 69"), facts={"messaging": NAMED})
+        assert (lost.status, "1 prediction confirmed and never seen again" in lost.reason) == ("fail", True)
 
     def test_fails_by_a_confirm_after_the_ack(self) -> None:
         """A crash between the two would lose it."""

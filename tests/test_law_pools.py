@@ -54,41 +54,6 @@ class TestP1:
         assert said("P1", NOTHING, phases=PHASES, **self.tables(500, stuck=9)).status == "not_exercised"
 
 
-class TestP2:
-    """Descriptors don't grow with calls."""
-
-    def tables(self, gained: float, rate: int = 50) -> dict[str, str]:
-        """10 s of baseline and 20 s of recovery with `gained` more descriptors a call."""
-        calls = [HEAD] + [
-            f"{n + 1} observe - {n * 1000 // rate} {n * 1000 // rate} {n * 1000 // rate} {n * 1000 // rate + 5} ok"
-            for n in range(40 * rate)
-        ]
-        samples = ["process time_ms descriptors"] + [
-            f"generator-0 {1000 * s} {round(40 + gained * rate * s)}" for s in range(1, 40)
-        ]
-        return {"calls": "\n".join(calls), "samples": "\n".join(samples)}
-
-    def test_passes_where_they_stay(self) -> None:
-        """None gained in 1,300 calls."""
-        assert said("P2", NOTHING, phases=PHASES, **self.tables(0)).status == "pass"
-
-    def test_fails_by_one_in_ten_calls(self) -> None:
-        """0.1 a call."""
-        found = said("P2", NOTHING, phases=PHASES, **self.tables(0.1))
-        assert (found.status, found.measured) == ("fail", "0.100 a call")
-
-    def test_is_inconclusive_on_few_calls(self) -> None:
-        """1 call a second."""
-        assert said("P2", NOTHING, phases=PHASES, **self.tables(0, rate=1)).status == "inconclusive"
-
-    def test_growth_under_a_fault_is_no_leak(self) -> None:
-        """A pool that filled while calls hung stays as it is."""
-        tables = self.tables(0)
-        head, *rows = tables["samples"].split("\n")
-        grown = [f"{r.rsplit(' ', 1)[0]} 140" if int(r.split()[1]) > 12_000 else r for r in rows]
-        assert said("P2", NOTHING, phases=PHASES, **tables | {"samples": "\n".join([head, *grown])}).status == "pass"
-
-
 class TestP4:
     """What is too much is shed at once."""
 

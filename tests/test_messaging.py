@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import commands, frame, header
+from pamqp.body import ContentBody
 
 from harness.errors import PartMissing
 from harness.evidence.finalise import from_spools
+from harness.inject.broker import body_of
 from harness.messaging.frames import FrameReader
+from harness.messaging.hands import Hands
 from harness.messaging.ledger import Ledger
 from harness.messaging.log import MessageLog
 from harness.services.consumers.journal import Journal
@@ -25,23 +29,23 @@ from harness.twin.exchange import named_in
 Basic = commands.Basic
 
 
-def deliver(tag: int, message: str, redelivered: bool = False, count: int = 0) -> bytes:
+def content(method: Any, properties: Any, body: bytes) -> bytes:
+    """A method with its message: method, header and body frames."""
+    raw = frame.marshal(method, 1) + frame.marshal(header.ContentHeader(0, len(body), properties), 1)
+    return raw + (frame.marshal(ContentBody(body), 1) if body else b"")
+
+
+def deliver(tag: int, message: str, redelivered: bool = False, count: int = 0, body: bytes = b"{}",
+            consumer: str = "consumer") -> bytes:  # fmt: skip
     """A delivery of that message, in three frames."""
     properties = commands.Basic.Properties(message_id=message, headers={"x-delivery-count": count} if count else None)
-    method = Basic.Deliver("consumer", tag, redelivered, "", "observations")
-    return (
-        frame.marshal(method, 1)
-        + frame.marshal(header.ContentHeader(0, 2, properties), 1)
-        + b"\x03\x00\x01\x00\x00\x00\x02{}\xce"
-    )
+    return content(Basic.Deliver(consumer, tag, redelivered, "", "observations"), properties, body)
 
 
-def publish(cause: str = "", mode: int | None = None) -> bytes:
+def publish(cause: str = "", mode: int | None = None, headers: Any = None, body: bytes = b"") -> bytes:
     """A publish of predictions."""
-    properties = commands.Basic.Properties(correlation_id=cause or None, delivery_mode=mode)
-    return frame.marshal(Basic.Publish(0, "", "predictions"), 1) + frame.marshal(
-        header.ContentHeader(0, 0, properties), 1
-    )
+    properties = commands.Basic.Properties(correlation_id=cause or None, delivery_mode=mode, headers=headers)
+    return content(Basic.Publish(0, "", "predictions"), properties, body)
 
 
 class Seen:
@@ -88,7 +92,7 @@ def test_no_bytes_stop_the_passing(junk: bytes) -> None:
 def test_deliveries_are_settled_by_number_also_many_at_once() -> None:
     """Ack, ack of all up to one, requeue, reject."""
     seen = Seen()
-    ledger = Ledger(1, seen)
+    ledger = Ledger(1, seen, Hands())
     for tag in range(1, 6):
         ledger.broker_said(deliver(tag, str(tag * 10), tag == 2, 4 if tag == 2 else 0))
     client(ledger, Basic.Ack(3, True), Basic.Nack(4, False, True), Basic.Reject(5, False), Basic.Ack(5, False))
@@ -101,7 +105,7 @@ def test_deliveries_are_settled_by_number_also_many_at_once() -> None:
 def test_an_output_belongs_to_the_one_message_in_hand_or_to_the_one_it_names() -> None:
     """With two in hand and no name it belongs to nobody."""
     seen = Seen()
-    ledger = Ledger(1, seen)
+    ledger = Ledger(1, seen, Hands())
     ledger.broker_said(deliver(1, "10"))
     client(ledger, publish())
     ledger.broker_said(deliver(2, "20"))
@@ -111,10 +115,63 @@ def test_an_output_belongs_to_the_one_message_in_hand_or_to_the_one_it_names() -
     ]  # fmt: skip
 
 
+def test_an_output_on_a_connection_of_its_own_names_its_cause_in_whatever_field() -> None:
+    """Publishing connections consume nothing; a correlation id that is no message's names nobody."""
+    seen, hands = Seen(), Hands()
+    consuming, publishing = Ledger(1, seen, hands), Ledger(2, seen, hands)
+    consuming.broker_said(deliver(1, "10") + deliver(2, "20"))
+    client(publishing, publish(headers={"in-reply-to": "20"}), publish("a-trace"), publish())
+    client(consuming, Basic.Ack(2))
+    client(publishing, publish("a-trace"))
+    assert [row[1] for row in seen.rows if row[0] == "output"] == ["20", "", "", "10"]
+
+
+def test_a_message_that_is_published_again_is_a_copy_whatever_became_of_its_id() -> None:
+    """Its body tells: the call's number, or a poison's name, even in a text within JSON."""
+    seen, hands = Seen(), Hands()
+    ledger = Ledger(1, seen, hands)
+    body = b'{"observation": {"x-kato-attempt": "17.1"}}'
+    for tag, (message, what) in enumerate((("17", body), ("poison-a-1", body_of("bad_json", "poison-a-1"))), 1):
+        ledger.broker_said(deliver(tag, message, body=what))
+        client(ledger, commands.Confirm.Select(), publish(body=what), publish(body=json.dumps(what.decode()).encode()))
+        ledger.broker_said(frame.marshal(Basic.Ack(2, True), 1))
+    found = [row[:2] for row in seen.rows if row[0].startswith("copy")]
+    assert found == [
+        (event, name) for name in ("17", "poison-a-1") for event in ("copy", "copy", "copy_confirmed", "copy_confirmed")
+    ]
+
+
+@pytest.mark.parametrize("tag", ["mine", ""])
+def test_without_acks_the_broker_forgets_a_message_as_it_delivers_it(tag: str) -> None:
+    """Whoever chose the consumer's name, and for basic.get too."""
+    seen = Seen()
+    ledger = Ledger(1, seen, Hands())
+    client(ledger, Basic.Consume(0, "observations", tag, False, True))
+    ledger.broker_said(frame.marshal(Basic.ConsumeOk("consumer"), 1))
+    ledger.broker_said(deliver(1, "10", consumer=tag or "consumer") + deliver(2, "20", consumer="another"))
+    client(ledger, Basic.Get(0, "observations", True))
+    assert [row for row in seen.rows if row[0] == "acked"] == [("acked", "10", 1, True, 0)]
+
+
+def test_in_a_transaction_nothing_is_done_before_its_commit() -> None:
+    """Outputs are confirmed and messages acked together; a rollback forgets both."""
+    seen = Seen()
+    ledger = Ledger(1, seen, Hands())
+    ledger.broker_said(deliver(1, "10"))
+    client(ledger, commands.Tx.Select(), publish("10", 2), Basic.Ack(1), commands.Tx.Rollback())
+    ledger.broker_said(frame.marshal(commands.Tx.CommitOk(), 1))
+    assert [row[0] for row in seen.rows] == ["delivered", "output"]
+    client(ledger, publish("10", 2), Basic.Ack(1))
+    ledger.broker_said(frame.marshal(commands.Tx.CommitOk(), 1))
+    assert [row[0] for row in seen.rows][2:] == ["output", "output_confirmed", "acked"]
+
+
 def test_confirms_name_what_they_confirm() -> None:
     """By number since confirm.select, one or many at once."""
     seen = Seen()
-    ledger = Ledger(1, seen)
+    ledger = Ledger(1, seen, Hands())
+    for tag in (1, 2, 3):
+        ledger.broker_said(deliver(tag, str(tag * 10)))
     client(ledger, commands.Confirm.Select(), publish("10", 2), publish("20", 2), publish("30", 2))
     ledger.broker_said(frame.marshal(Basic.Ack(2, True), 1) + frame.marshal(Basic.Nack(3, False, False), 1))
     assert [row[:3] for row in seen.rows if row[0].startswith("output_")] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,15 +11,21 @@ from typing import Protocol
 from harness.faults import KINDS, Ask, Probe
 from harness.faults.broker import DONE, POISON_ID
 from harness.inject.ask import Address
-from harness.model import Fault
+from harness.model import ATTEMPT_HEADER, Fault
 
 HELLO = b"AMQP\x00\x00\x09\x01"
 BODIES = {
-    "bad_json": b'{"session_id": "',
-    "missing_key": b'{"observation": {"strings": ["poison"], "vectors": [], "emotives": {}}}',
-    "unknown_session": b'{"session_id": "session-of-nobody", "observation": {"strings": ["poison"]}}',
+    "bad_json": '{"observation": %s, "session_id": "',
+    "missing_key": '{"observation": %s}',
+    "unknown_session": '{"session_id": "session-of-nobody", "observation": %s}',
 }
 HELD_WITHIN_S = 3.0
+
+
+def body_of(form: str, name: str) -> bytes:
+    """A poison of that form; its name is in it too, for it may be published again without its id."""
+    observation = {"strings": ["poison"], "vectors": [], "emotives": {}, ATTEMPT_HEADER: name}
+    return (BODIES[form] % json.dumps(observation)).encode()
 
 
 class Restartable(Protocol):
@@ -56,9 +63,8 @@ class BrokerPlane:
             self.broker.kill()
             return
         params = KINDS[fault.kind].complete(fault.params)
-        body = BODIES[params["form"]]
         ids = [f"{POISON_ID}-{fault.name}-{number + 1}" for number in range(params["count"])]
-        self.publish([(each, body) for each in ids])
+        self.publish([(each, body_of(params["form"], each)) for each in ids])
         self.done.add(fault.name)
 
     def clear(self, fault: Fault) -> None:

@@ -27,6 +27,8 @@ from harness.laws.registry import (
 SECOND_NS = 1_000_000_000
 LIMIT = 20
 """Redeliveries after which RabbitMQ 4's quorum queues give a message up (its 4.0 notes)."""
+HELD_S = 5.0
+"""A poison that stands before all others for so long (s) stands in their way."""
 BURST = 5
 """So many redeliveries before a rate is taken from them."""
 TROUBLE = frozenset(
@@ -67,11 +69,17 @@ def at_least_once(case: Case) -> Ruling:
     waiting = int((missing & left).sum())
     if waiting:
         return inconclusive(
-            f"{plural(waiting, 'message')} still in the queue at the end: it must drain", measured=shown
+            f"{plural(waiting, 'message')} still in {listed(_where(found))} at the end: it must drain", measured=shown
         )
     if not total or not case.windows:
         return unexercised(f"nothing happened on the way of messages; it takes {exercise('Q1')}")
     return passed(f"none of {plural(total, 'confirmed message')} lost", measured=shown, bound=at_most(total))
+
+
+def _where(found: Flow) -> set[str]:
+    """The queues in which messages of the load were left."""
+    left = found.table["event"].among("left") & (found.row >= 0)
+    return set(found.table["queue"][left].tolist())
 
 
 def _accounts(found: Flow, lost: int, dead: int) -> str:
@@ -142,7 +150,8 @@ def duplicate_bound(case: Case) -> Ruling:
     "PoisonBound",
     family="messaging",
     part="queue",
-    rule=f"a message is delivered again at most {LIMIT} times, at most once a second, then it is a dead letter",
+    rule=f"a message is delivered again at most {LIMIT} times, at most once a second, then it is a dead letter; one "
+    "that no try can mend doesn't keep the others waiting",
     trap="an outage of KATO must not use the limit up: hold the message and back off",
     cure="reject what no try can mend to a dead-letter queue; back off before anything is requeued; bound deliveries",
     example="nack(requeue=True) for every error: a message without a key is delivered a thousand times a second",
@@ -165,12 +174,32 @@ def poison_bound(case: Case) -> Ruling:
         reason += f" ({names})" if names else ""
         ruling = broken(case, rows, reason, of=len(many), measured=measured, bound=f"{LIMIT}, 1/s")
         return ruling if len(rows) else replace(ruling, witnesses=tuple(_stranger(each) for each in hot[:WITNESSES]))
+    if (held := _held_for_ever(case, found)) is not None:
+        return held
     exercised = poison & {each.name for each in many} or any(each.row >= 0 for each in many)
     if not exercised and not case.kinds & {"refuse", "status", "kill"}:
         return unexercised(f"no message was given back, and there was no poison; it takes {exercise('Q3')}")
     most = max((len(each.times) for each in many), default=1)
     reason = f"no message was delivered more than {plural(most, 'time')}"
     return passed(reason, measured=plural(most - 1, "redelivery"), bound=str(LIMIT))
+
+
+def _held_for_ever(case: Case, found: Flow) -> Ruling | None:
+    """The ruling where a poison is in the consumer's hands until the end, and nothing else goes on."""
+    ended = found.strangers("acked", "dropped", "dead", "left_dead", "copy_confirmed").keys()
+    begun = {name: int(times[0]) for name, times in found.strangers("delivered").items() if name not in ended}
+    held = sorted(poison_names(case) & begun.keys())
+    if not held:
+        return None
+    others_ns = max((window.end_ns for window in case.windows if window.kind != "poison"), default=0)
+    since_ns = max(others_ns, *(begun[name] for name in held))
+    for_s = (case.end_ns - since_ns) / SECOND_NS
+    done, waiting = int((found.acked_ns > since_ns + SECOND_NS).sum()), found.number("left") > 0
+    reason = f"poison {listed(held)} was never given up in {for_s:.0f} s"
+    if done or not waiting.any() or for_s < HELD_S:
+        return inconclusive(f"{reason}: the run must go on until it is")
+    reason += f", and {plural(int(waiting.sum()), 'message')} waited behind it to the end"
+    return broken(case, np.flatnonzero(waiting), reason, of=len(waiting), measured=f"held {for_s:.0f} s")
 
 
 def _rate(each: Deliveries) -> float:
@@ -196,7 +225,8 @@ def _stranger(each: Deliveries) -> dict[str, Any]:
     family="messaging",
     part="queue",
     rule="a message is acked only after KATO committed its observation",
-    trap="a message that is rejected to the dead letters is not acked: that is how a hopeless one ends",
+    trap="a message that is rejected to the dead letters is not acked: that is how a hopeless one ends; one that the "
+    "consumer publishes again, with a confirm, may be acked for its copy",
     cure="look at KATO's status before the ack (raise_for_status), and never consume with auto-ack",
     example="requests.post(…) without raise_for_status: a 500 is acked like a 200",
     needs=frozenset({"status", "poison", "commit_then_status", "drop_before_commit", "refuse", "kill"}),
@@ -207,12 +237,13 @@ def ack_after_effect(case: Case) -> Ruling:
     if nothing := no_queue(case):
         return nothing
     found = flow(case)
-    acked = found.acked_ns > 0
-    early = np.flatnonzero(acked & ((found.commit_ns == 0) | (found.commit_ns > found.acked_ns)))
-    poison = poison_names(case) & found.strangers("acked").keys() - found.strangers("dead", "left_dead").keys()
+    acked, early = found.acked_ns > 0, found.early_acks()
+    ended = found.strangers("dead", "left_dead", "copy_confirmed").keys()
+    poison = poison_names(case) & found.strangers("acked").keys() - ended
     measured = f"{len(early) + len(poison):,} of {int(acked.sum()) + len(poison):,}"
     if len(early) or poison:
         reason = f"{plural(len(early) + len(poison), 'message')} acked without a commit before it"
+        reason += ", all by auto-ack" if found.table["flag"][found.table["event"].among("acked")].all() else ""
         reason += f" (poison {listed(poison)})" if poison else ""
         return broken(case, early, reason, of=int(acked.sum()), notes=_notes(found), measured=measured, bound="0")
     if not acked.any() or not _answered_badly(case):

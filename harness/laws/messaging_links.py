@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, Window
-from harness.laws.queue_view import AMQP_MARGIN_NS, flow, no_queue, on_connection
+from harness.laws.queue_view import AMQP_MARGIN_NS, Flow, flow, no_queue, on_connection, unmatched
 from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
 
 SECOND_NS = 1_000_000_000
@@ -82,7 +83,7 @@ def _back(case: Case, window: Window) -> bool:
 def _longest_stall_s(case: Case) -> float:
     """The longest that a message was in the consumer's hands (s)."""
     found = flow(case)
-    given, acked = found.first("delivered"), found.acked_ns
+    given, acked = found.first("delivered"), found.first("acked")
     held: Ints = np.where((given > 0) & (acked > 0), acked - given, 0)
     return float(held.max()) / SECOND_NS if len(held) else 0.0
 
@@ -113,23 +114,46 @@ def publish_confirmed(case: Case) -> Ruling:
         return nothing
     found = flow(case)
     done = (found.acked_ns > 0) & (found.commits > 0)
-    confirmed_ns = found.first("output_confirmed")
-    unsure = done & ((confirmed_ns == 0) | (confirmed_ns > found.acked_ns))
-    known = int((found.number("collected") > 0).sum())
-    vanished = done & ~unsure & (found.number("collected") == 0) if known else np.zeros(len(done), bool)
+    unsure, (vanished, gone) = _unsure(found, done), _vanished(case, found, done)
     outputs = found.table["event"].among("output")
     fleeting = int((found.table["count"][outputs] == 0).sum())
     total = int(done.sum())
     came_out = int(found.table["event"].among("collected").sum())
-    measured = f"{total - int(unsure.sum()):,} of {total:,} confirmed, {came_out:,} came out"
-    if unsure.any() or vanished.any() or fleeting:
-        rows = np.flatnonzero(unsure | vanished)
-        words = [f"{plural(int(unsure.sum()), 'message')} acked before the broker confirmed the predictions"]
-        words += (
-            [f"{plural(int(vanished.sum()), 'prediction')} confirmed and never seen again"] if vanished.any() else []
-        )
-        words += [f"{plural(fleeting, 'prediction')} not persistent"] if fleeting else []
+    measured = f"{total - len(unsure):,} of {total:,} confirmed, {came_out:,} came out"
+    words = []
+    if len(unsure):
+        words.append(f"{plural(len(unsure), 'message')} acked before the broker confirmed the predictions")
+    if vanished:
+        words.append(f"{plural(vanished, 'prediction')} confirmed and never seen again")
+    if fleeting:
+        words.append(f"{plural(fleeting, 'prediction')} not persistent")
+    if words:
+        rows = np.union1d(unsure, gone)
         return broken(case, rows, "; ".join(words), of=total, measured=measured, bound=f"{total:,} of {total:,}")
     if not total:
         return unexercised("no message was acked after a commit")
     return passed(f"predictions of {plural(total, 'message')} were confirmed first", measured=measured, bound="all")
+
+
+def _unsure(found: Flow, done: Mask) -> Ints:
+    """The messages (rows) that were acked before their predictions were confirmed.
+
+    Predictions that don't say whose they are confirm any one message: an ack needs one that came before it.
+    """
+    confirmed_ns = found.first("output_confirmed")
+    rows = np.flatnonzero(done & ((confirmed_ns == 0) | (confirmed_ns > found.acked_ns)))
+    rows = rows[np.argsort(found.acked_ns[rows], kind="stable")]
+    nameless = found.times("output_confirmed").get(-1, [])
+    return rows[unmatched(found.acked_ns[rows].tolist(), nameless)]
+
+
+def _vanished(case: Case, found: Flow, done: Mask) -> tuple[int, Ints]:
+    """How many predictions the broker confirmed and nobody saw, and of which messages (rows), where they name them."""
+    table, collected = found.table, found.number("collected")
+    if collected.any():
+        gone = np.flatnonzero(done & (found.number("output_confirmed") > 0) & (collected == 0))
+        return len(gone), gone
+    out = case.facts["messaging"].get("outputs", "")
+    sent = int((table["event"].among("output_confirmed") & table["queue"].among(out)).sum())
+    came = int(table["event"].among("collected").sum())
+    return (max(sent - came, 0) if came else 0), np.zeros(0, np.int64)

@@ -17,9 +17,6 @@ LEAST = 20
 STALLED = 10
 """Calls that must be stuck at once before a shared pool can show."""
 
-LEAK = 0.01
-"""laws.md, P2: open descriptors per call."""
-
 SECOND_NS = 1_000_000_000
 
 
@@ -81,61 +78,6 @@ def _stalled_op(case: Case, window: Window) -> str | None:
     start, end = in_order(case.calls["start_ns"][stuck]), in_order(case.calls["end_ns"][stuck])
     at_once = np.arange(1, len(stuck) + 1) - np.searchsorted(end, start, side="right")
     return ops[0] if len(stuck) and at_once.max() >= STALLED else None
-
-
-@law(
-    "P2",
-    "NoConnLeak",
-    family="pools",
-    rule="open descriptors don't grow with the number of calls: less than 0.01 a call while nothing is wrong",
-    trap="a pool that fills is no leak: growth is taken within stretches without faults, after the first calls",
-    cure="make one client for the process and close it; read or close every response",
-    example="FastAPI's Depends makes a new AsyncClient for each request, and nobody closes it",
-    wants="500 calls in stretches without faults",
-    calls=500,
-)
-def no_connection_leak(case: Case) -> Ruling:
-    slopes, calls, grown = _growth(case)
-    if calls < 100 or len(slopes) < 6:
-        said = f"{plural(calls, 'call')}, {plural(len(slopes), 'sample')} in stretches without faults"
-        return (inconclusive if calls else unexercised)(f"{said}: at least 100 and 6 are needed, 500 for a pass")
-    centre = float(np.median(slopes))
-    deviation = 1.4826 * float(np.median(np.abs(slopes - centre))) * 1.96 / np.sqrt(len(slopes))
-    measured, bound = f"{centre:.3f} a call", f"{LEAK} a call"
-    if centre - deviation > LEAK and grown >= 10:
-        reason = f"{grown:,} more descriptors open after {plural(calls, 'call')} in peace"
-        return broken(case, np.zeros(0, np.int64), reason, measured=measured, bound=bound)
-    if calls < 500 or centre + deviation > LEAK:
-        return inconclusive(f"{plural(calls, 'call')} can't rule out a leak of {LEAK} a call", measured=measured)
-    return passed("descriptors don't grow with the number of calls", measured=measured, bound=bound)
-
-
-def _growth(case: Case) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], int, int]:
-    """Descriptors gained a call from sample to sample of the generators in peace; the calls made; the whole gain."""
-    samples, starts = case.history.samples, in_order(case.calls["start_ns"])
-    slopes: list[float] = []
-    calls = grown = 0
-    for span in case.history.phases:
-        if span.name not in ("baseline", "recovery"):
-            continue
-        for process in _generators(case):
-            mine = samples["process"].among(process) & (samples["time_ns"] >= span.start_ns)
-            mine &= samples["time_ns"] < span.end_ns
-            times, counts = samples["time_ns"][mine], samples["descriptors"][mine]
-            made = np.diff(np.searchsorted(starts, times))
-            gained = np.diff(counts)
-            slopes.extend((gained[made > 0] / made[made > 0]).tolist())
-            calls += int(made.sum())
-            grown += int(gained.sum())
-    return np.array(slopes), calls, grown
-
-
-def _generators(case: Case) -> list[str]:
-    """The processes that run the integration: those whose sampler looks inside it."""
-    samples = case.history.samples
-    names = list(names_in(samples["process"], samples["descriptors"] > 0))
-    inside = [name for name in names if name.startswith(("generator", "host", "simulation"))]
-    return inside or names
 
 
 @law(

@@ -38,7 +38,7 @@ class Flow:
         seen = case.arrivals
         mine = committed(case, "observe")
         self.commit_ns = self._first(seen.row[mine], seen.table["arrive_ns"][mine])
-        self.acked_ns = self.first("acked")
+        self.acked_ns = self.last("acked")
 
     def number(self, *events: str) -> Ints:
         """For each call how many of these events its message had."""
@@ -49,6 +49,33 @@ class Flow:
         """For each call the time of the first such event (ns), 0 for none."""
         mine = self.table["event"].among(event) & (self.row >= 0)
         return self._first(self.row[mine], self.table["time_ns"][mine])
+
+    def last(self, event: str) -> Ints:
+        """For each call the time of the last such event (ns), 0 for none: an earlier ack is of a copy's forerunner."""
+        mine = self.table["event"].among(event) & (self.row >= 0)
+        found = np.zeros(self._size, np.int64)
+        np.maximum.at(found, self.row[mine], self.table["time_ns"][mine])
+        return found
+
+    def times(self, event: str) -> dict[int, list[int]]:
+        """The times (ns) of these events by row, in order; row −1: of messages that no call is known for."""
+        mine = self.table["event"].among(event)
+        found: dict[int, list[int]] = {}
+        for row, time_ns in zip(self.row[mine].tolist(), self.table["time_ns"][mine].tolist(), strict=True):
+            found.setdefault(row, []).append(time_ns)
+        return found
+
+    def early_acks(self) -> Ints:
+        """The rows of which an ack came before the commit, and before a copy of the message was confirmed in its
+        place (a consumer may publish a message again, for a later try or as a dead letter, and ack what it was)."""
+        acks, copies = self.times("acked"), self.times("copy_confirmed")
+        early = []
+        for row, times in acks.items():
+            if row >= 0:
+                commit_ns = int(self.commit_ns[row]) or times[-1] + 1
+                bare = unmatched([each for each in times if each < commit_ns], copies.get(row, []))
+                early += [row] * bool(bare)
+        return np.array(sorted(early), np.int64)
 
     def _first(self, rows: Ints, times: Ints) -> Ints:
         found = np.full(self._size, np.iinfo(np.int64).max, np.int64)
@@ -79,6 +106,17 @@ class Flow:
         ]
         found += [Deliveries(-1, name, moments) for name, moments in self.strangers("delivered").items()]
         return sorted(found, key=lambda each: -len(each.times))
+
+
+def unmatched(needing: list[int], given: list[int]) -> list[int]:
+    """The places of those of `needing` (times in order) for which no time of `given` is left that is not later."""
+    found, used = [], 0
+    for place, time_ns in enumerate(needing):
+        if used < len(given) and given[used] <= time_ns:
+            used += 1
+        else:
+            found.append(place)
+    return found
 
 
 @once

@@ -11,7 +11,7 @@ import pika
 import pika.exceptions
 
 from harness.errors import HarnessError, InvalidRun, PartMissing
-from harness.messaging.ledger import identity
+from harness.messaging.identity import identity
 from harness.messaging.log import MessageLog
 
 MOST = 200_000
@@ -55,11 +55,11 @@ def _take(connection: pika.BlockingConnection, event: str, queue: str, log: Mess
     try:
         waiting = int(channel.queue_declare(queue, passive=True).method.message_count)
         taken = 0
-        for method, properties, _ in channel.consume(queue, auto_ack=True, inactivity_timeout=IDLE_S):
+        for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=IDLE_S):
             if method is None or taken >= MOST:
                 break
             taken += 1
-            _note(log, event, queue, method, properties)
+            _note(log, event, queue, method, properties, body)
         channel.cancel()
     except pika.exceptions.ChannelClosedByBroker as error:
         if error.reply_code == NOT_FOUND:
@@ -70,9 +70,9 @@ def _take(connection: pika.BlockingConnection, event: str, queue: str, log: Mess
     return taken
 
 
-def _note(log: MessageLog, event: str, queue: str, method: Any, properties: Any) -> None:
+def _note(log: MessageLog, event: str, queue: str, method: Any, properties: Any, body: bytes) -> None:
     headers = getattr(properties, "headers", None) or {}
-    message = getattr(properties, "correlation_id", None) if event == "collected" else identity(properties)
+    message = getattr(properties, "correlation_id", None) if event == "collected" else identity(properties, body)
     earlier = headers.get("x-delivery-count", 0)
     log.event(event, str(message or ""), queue, flag=bool(method.redelivered), count=int(earlier))
 

@@ -18,6 +18,7 @@ import httpx
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 
 from harness.load.frame import CURRENT
+from harness.messaging.identity import identity
 from harness.messaging.log import MessageLog
 from harness.model import ATTEMPT_HEADER
 
@@ -111,7 +112,7 @@ class Publisher:
         note = self._log.event
 
         async def taken(message: AbstractIncomingMessage) -> None:
-            cause = message.correlation_id if event == "collected" else message.message_id
+            cause = message.correlation_id if event == "collected" else identity(message.properties, message.body)
             note(event, str(cause or ""), queue, flag=bool(message.redelivered))
             self._collected += 1
 

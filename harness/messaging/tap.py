@@ -3,7 +3,8 @@
     python -m harness.messaging.tap BROKER_PORT SPOOL CONTROL_FD
 
 Sends {"event": "ready", "port"}; obeys {"do": "hold"} (acks no longer pass; answers "held" when one was held, or after
-`within` s), {"do": "release"} (what was held is dropped with its connection), {"do": "stop"}. End of file: it ends.
+`within` s), {"do": "release"} (what was held is dropped with its connection), {"do": "queues"} (answers "queues" with
+the `names` of those that the consumer declared), {"do": "stop"}. End of file: it ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from pamqp import commands
 
 from harness.channel import Channel, inherited
+from harness.messaging.hands import Hands
 from harness.messaging.ledger import Ledger
 from harness.messaging.log import MessageLog
 
@@ -32,6 +34,7 @@ class Tap:
         self._upstream = upstream
         self._log = log
         self._connections = 0
+        self.hands = Hands()
         self._holding = False
         self.held = asyncio.Event()
         self._held_writers: set[asyncio.StreamWriter] = set()
@@ -51,7 +54,7 @@ class Tap:
     async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """One connection of a consumer, to its end."""
         self._connections += 1
-        ledger = Ledger(self._connections, self._log.event)
+        ledger = Ledger(self._connections, self._log.event, self.hands)
         try:
             broker, to_broker = await asyncio.open_connection("127.0.0.1", self._upstream)
         except OSError:
@@ -119,6 +122,8 @@ async def _obey(tap: Tap, order: dict[str, Any], channel: Channel) -> None:
     elif order["do"] == "release":
         tap.release()
         channel.send({"event": "released"})
+    elif order["do"] == "queues":
+        channel.send({"event": "queues", "names": sorted(tap.hands.queues)})
 
 
 async def _flush(log: MessageLog) -> None:

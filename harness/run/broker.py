@@ -51,7 +51,11 @@ class Messaging:
         """What the queues still hold, now that the subject has ended; each message becomes a row."""
         from harness.messaging.leftovers import count_left
 
-        queues = (("left", self.spec.queue), ("left_dead", self.spec.dead), ("collected", self.spec.outputs))
+        own = {self.spec.queue: "left", self.spec.dead: "left_dead", self.spec.outputs: "collected"}
+        self.tap.channel.send({"do": "queues"})
+        # a consumer may have queues of its own, where messages wait for their next try
+        others = set(self.tap.expect("queues", within_s=5.0)["names"]) - {""}
+        queues = [*((event, queue) for queue, event in own.items()), *(("left", name) for name in others - own.keys())]
         left = count_left(self.broker.url, queues, self.folder / "spool" / "leftovers.raw")
         return {"messaging": self.facts() | {"left": left}}
 

@@ -1,0 +1,158 @@
+"""Laws of leaks: what a service or client holds doesn't grow with the calls that it served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.evidence.table import Mask, Table
+from harness.laws.case import Case, Ints, in_order, names_in
+from harness.laws.registry import Ruling, broken, inconclusive, law, passed, plural, unexercised
+
+LEAK = 0.01
+"""laws.md, P2: open descriptors a call, and threads likewise."""
+GROWN = 10
+"""Fewer than so many more descriptors or threads are no proof of a leak."""
+MEMORY = 16 << 10
+"""Bytes that a call may leave behind; caches that fill, and an allocator's own, stay far below that."""
+MEMORY_GROWN = 16 << 20
+"""Less growth than this (bytes) is no proof of a leak of memory."""
+LEAST_CALLS, SURE_CALLS, LEAST_SAMPLES = 100, 500, 6
+SUBJECT = "subject"
+INSIDE = ("generator", "host", "simulation")
+NOBODY = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What was gained a call from sample to sample in peace (`slopes`), the calls made, and the gain of the whole."""
+
+    slopes: np.ndarray[tuple[int], np.dtype[np.float64]]
+    calls: int
+    grown: int
+
+    @property
+    def few(self) -> Ruling | None:
+        """The ruling where too little was seen."""
+        if self.calls >= LEAST_CALLS and len(self.slopes) >= LEAST_SAMPLES:
+            return None
+        said = f"{plural(self.calls, 'call')}, {plural(len(self.slopes), 'sample')} in stretches without faults"
+        judge = inconclusive if self.calls else unexercised
+        return judge(f"{said}: at least {LEAST_CALLS} and {LEAST_SAMPLES} are needed, {SURE_CALLS} for a pass")
+
+
+@law(
+    "P2",
+    "NoConnLeak",
+    family="pools",
+    rule="open descriptors don't grow with the number of calls: less than 0.01 a call while nothing is wrong",
+    trap="a pool that fills is no leak: growth is taken within stretches without faults, after the first calls",
+    cure="make one client for the process and close it; read or close every response",
+    example="FastAPI's Depends makes a new AsyncClient for each request, and nobody closes it",
+    wants="500 calls in stretches without faults",
+    calls=SURE_CALLS,
+)
+def no_connection_leak(case: Case) -> Ruling:
+    return _counted(case, "descriptors", "descriptors")
+
+
+@law(
+    "P6",
+    "NoGrowth",
+    family="pools",
+    rule="threads and memory of a service don't grow with the number of calls: less than 0.01 threads and 16 KiB a "
+    "call while nothing is wrong",
+    trap="a cache or a pool that fills grows too, and then stops: the last third must grow like the first",
+    cure="bound every cache and queue, and end what a request began with the request",
+    example="a list of recent requests that nobody cuts; a thread a request that waits for ever",
+    wants="a service (subject) and 500 calls in stretches without faults",
+    calls=SURE_CALLS,
+)
+def no_growth(case: Case) -> Ruling:
+    if SUBJECT not in case.history.samples["process"].names:
+        return unexercised("no service was measured: subject: {command: …}")
+    threads, memory = _counted(case, "threads", "threads"), _memory(case)
+    order = ("fail", "inconclusive", "not_exercised", "pass")
+    return min(threads, memory, key=lambda ruling: order.index(ruling.status))
+
+
+def _counted(case: Case, column: str, words: str) -> Ruling:
+    """The ruling on something that is counted."""
+    growth = _growth(case, column)
+    if nothing := growth.few:
+        return nothing
+    centre = float(np.median(growth.slopes))
+    deviation = 1.4826 * float(np.median(np.abs(growth.slopes - centre))) * 1.96 / np.sqrt(len(growth.slopes))
+    measured, bound = f"{centre:.3f} a call", f"{LEAK} a call"
+    if centre - deviation > LEAK and growth.grown >= GROWN:
+        reason = f"{growth.grown:,} more {words} open after {plural(growth.calls, 'call')} in peace"
+        return broken(case, NOBODY, reason, measured=measured, bound=bound)
+    if growth.calls < SURE_CALLS or centre + deviation > LEAK:
+        return inconclusive(
+            f"{plural(growth.calls, 'call')} can't rule out a leak of {LEAK} {words} a call", measured=measured
+        )
+    return passed(f"{words} don't grow with the number of calls", measured=measured, bound=bound)
+
+
+def _memory(case: Case) -> Ruling:
+    """The ruling on memory: it grows in steps, so the thirds of a stretch are compared."""
+    growth = _growth(case, "rss")
+    if nothing := growth.few:
+        return nothing
+    worst, bound = max(_thirds(case), default=0.0), f"{MEMORY >> 10} KiB a call"
+    measured = f"{worst / 1024:.1f} KiB a call"
+    if worst > MEMORY:
+        reason = f"memory grew by {growth.grown >> 20} MiB in {plural(growth.calls, 'call')} in peace, and went on"
+        return broken(case, NOBODY, reason, measured=measured, bound=bound)
+    if growth.calls < SURE_CALLS:
+        return inconclusive(f"{plural(growth.calls, 'call')} can't rule out a leak of memory", measured=measured)
+    return passed("threads and memory don't grow with the number of calls", measured=measured, bound=bound)
+
+
+def _thirds(case: Case) -> list[float]:
+    """Bytes that each call left behind, of the stretches in which memory grew steadily to their end."""
+    found, starts = [], in_order(case.calls["start_ns"])
+    for mine in _stretches(case):
+        if len(mine) < LEAST_SAMPLES:
+            continue
+        first, middle, last = (float(np.median(third)) for third in np.array_split(mine["rss"], 3))
+        times = mine["time_ns"]
+        made = (int(np.searchsorted(starts, times[-1])) - int(np.searchsorted(starts, times[0]))) * 2 / 3
+        steady = last - middle >= 0.5 * (middle - first) > 0
+        if steady and last - first > MEMORY_GROWN and made >= 1:
+            found.append((last - first) / made)
+    return found
+
+
+def _growth(case: Case, column: str) -> Growth:
+    slopes: list[float] = []
+    calls = grown = 0
+    starts = in_order(case.calls["start_ns"])
+    for mine in _stretches(case):
+        made: Ints = np.diff(np.searchsorted(starts, mine["time_ns"]))
+        gained = np.diff(mine[column])
+        slopes.extend((gained[made > 0] / made[made > 0]).tolist())
+        calls += int(made.sum())
+        grown += int(gained.sum())
+    return Growth(np.array(slopes), calls, grown)
+
+
+def _stretches(case: Case) -> list[Table]:
+    """The samples of each process that runs what is under test, by stretches without faults."""
+    samples, found = case.history.samples, []
+    for span in case.history.phases:
+        if span.name not in ("baseline", "recovery"):
+            continue
+        inside: Mask = (samples["time_ns"] >= span.start_ns) & (samples["time_ns"] < span.end_ns)
+        found += [samples.where(samples["process"].among(name) & inside) for name in _judged(case)]
+    return found
+
+
+def _judged(case: Case) -> list[str]:
+    """The service under test where there is one, else the processes that run the integration."""
+    samples = case.history.samples
+    names = list(names_in(samples["process"], samples["descriptors"] > 0))
+    if SUBJECT in names:
+        return [SUBJECT]
+    return [name for name in names if name.startswith(INSIDE)] or names

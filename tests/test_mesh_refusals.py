@@ -132,7 +132,8 @@ def test_the_subsets_of_two_rules_are_joined() -> None:
     [
         ("a: [", "not valid YAML"),
         ("a: 1\na: 2\n", "`a` stands twice"),
-        ("a: &x {b: 1}\nc:\n  <<: *x\n", "merge key"),
+        ("a: {<<: 5}\n", "a merge key `<<` without a mapping"),
+        ("{{ if .Values.mesh }}\na: 1\n", "a template, not a manifest"),
         ("a: &x [*x]\n", "contains itself"),
         ("? [a]\n: 1\n", "a key that is not a word"),
     ],
@@ -142,9 +143,22 @@ def test_text_that_is_no_plain_yaml_is_refused(text: str, what: str) -> None:
         load(text, "x.yaml")
 
 
-def test_an_alias_bomb_stays_as_small_as_its_text() -> None:
+def test_an_alias_bomb_is_refused_without_laying_it_out() -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60))]
-    assert len(list(load("\n".join(lines), "x.yaml")[0].items())) == 60
+    with pytest.raises(ManifestError, match="aliases that stand for more than"):
+        load("\n".join(lines), "x.yaml")
+
+
+def test_merge_keys_and_bare_words_mean_what_they_mean_to_kubectl() -> None:
+    text = (
+        "a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}\ne: {c: 4, <<: [{f: 5, b: 6}, *x]}\ng: [yes, Off, n, 'yes', yesterday]\n"
+    )
+    assert load(text, "x.yaml")[0].plain() == {
+        "a": {"b": 1, "c": 2},
+        "d": {"b": 1, "c": 3},
+        "e": {"f": 5, "b": 6, "c": 4},
+        "g": [True, False, False, "yes", "yesterday"],
+    }
 
 
 def test_missing_files_are_all_named(tmp_path: Path) -> None:

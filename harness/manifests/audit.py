@@ -20,8 +20,10 @@ from harness.manifests import (
     stores,
     traffic,
 )
+from harness.manifests.consul_files import consul_tree, is_consul
 from harness.manifests.formats import FORMATS
 from harness.manifests.hcl import load_hcl
+from harness.manifests.kustomize import kustomized
 from harness.manifests.rules import Rule
 from harness.manifests.source import Source, read_source
 from harness.manifests.unit import Unit, Variable
@@ -102,18 +104,20 @@ def _read(files: Sequence[Path]) -> tuple[Unit, list[Finding]]:
     for file in files:
         try:
             if file.suffix in _HCL:
-                services.append(load_hcl(_text(file), str(file)))
+                services.append(consul_tree(load_hcl(_text(file), str(file))))
             elif file.suffix in _ENV:
                 environment += _environment(_text(file), str(file))
             elif file.suffix in _PYTHON:
                 sources.append(read_source(_text(file), str(file)))
             else:
-                documents += flat(load_file(file))
+                read = list(flat(load_file(file)))
+                services += (consul_tree(document) for document in read if is_consul(document))
+                documents += (document for document in read if not is_consul(document))
         except ManifestError as error:
             for found in error.problems:
                 place = f"{found.file}:{found.line}:{found.column}"
                 findings.append(Finding(UNREADABLE, place, found.what, found.cure, "gate"))
-    return Unit(tuple(documents), tuple(services), tuple(environment), tuple(sources)), findings
+    return Unit(tuple(kustomized(documents)), tuple(services), tuple(environment), tuple(sources)), findings
 
 
 def _text(file: Path) -> str:

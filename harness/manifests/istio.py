@@ -103,12 +103,18 @@ def _undefined_subset(unit: Unit) -> Iterator[Remark]:
     }
     for service in virtual_services(unit):
         for route in service.each("spec", "http"):
-            for to in route.each("route"):
-                subset = to.at("destination", "subset")
-                host = resolve(str(to.get("destination", "host")), namespace_of(service))
+            for to in _targets(route):
+                subset = to["subset"]
+                host = resolve(str(to.get("host")), namespace_of(service))
                 if subset is not None and (host, subset.value) not in defined:
                     reason = f"subset `{subset.value}` of {host} is defined nowhere: its route answers 503 (no cluster)"
                     yield remark(subset, reason, "define it in a DestinationRule of that host")
+
+
+def _targets(route: Node) -> Iterator[Node]:
+    """Every destination of a route, copies of requests too."""
+    named = [each["destination"] for part in ("route", "mirrors") for each in route.each(part)]
+    yield from (each for each in (*named, route["mirror"]) if each is not None)
 
 
 def _refused_by_istio(unit: Unit) -> Iterator[Remark]:
@@ -138,9 +144,17 @@ def _left_in_fault(unit: Unit) -> Iterator[Remark]:
                 yield remark(route["fault"], reason, "keep faults in experiments, not in what is deployed")
 
 
+_ROOT = "istio-system"
+"""The namespace whose policies count for the whole mesh."""
+_SELECTED = ("spec", "selector")
+
+
 def _strict(unit: Unit) -> set[str]:
-    documents = unit.of_group("security.istio.io", "PeerAuthentication")
-    return {namespace_of(each) for each in documents if each.get("spec", "mtls", "mode") == "STRICT"}
+    """The namespaces of these files whose servers only take mutual TLS: by their own policy, else by the mesh's."""
+    documents = [each for each in unit.of_group("security.istio.io", "PeerAuthentication") if not each.at(*_SELECTED)]
+    modes = {namespace_of(each): each.get("spec", "mtls", "mode") for each in documents}
+    spaces = {namespace_of(each) for each in unit.documents}
+    return {space for space in spaces if modes.get(space, modes.get(_ROOT)) == "STRICT"}
 
 
 def _plain_against_strict(unit: Unit) -> Iterator[Remark]:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from harness.manifests.kato import GRACE_S
 from harness.manifests.rules import Remark, Rule, remark
 from harness.manifests.unit import Unit, entries, pod_spec, selects
-from harness.mesh.inventory import labels_of, namespace_of
+from harness.mesh.inventory import kind_of, labels_of, namespace_of
 from harness.mesh.nodes import Node
 
-_SECRET = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|CREDENTIAL)", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@:\s]*:[^@/\s]+@", re.IGNORECASE)
+_SECRET = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN(?!I[SZ])|API_?KEY|CREDENTIAL)", re.IGNORECASE)
+_ABOUT_SECRET = re.compile(r"_(FILE|PATH|DIR|NAME|REF|URL|TTL|HEADER|SECONDS|MINUTES)$", re.IGNORECASE)
+"""What says where a secret is, or how long it lasts."""
+_HARMLESS = re.compile(r"(true|false|yes|no|\d{1,5}|/.*)$", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"\b[a-z][a-z0-9+.-]*://[^/@:\s]*:(?!\$[({])[^@/\s]+@", re.IGNORECASE)
 _KEY_LIKE = frozenset({"USE_TOKEN_MATCHING", "FUZZY_TOKEN_THRESHOLD"})
 """Settings that only sound like secrets."""
 _PLACEHOLDER = re.compile(r"^(\$\{.*\}|\$\(.*\)|<.*>|\{\{.*\}\})?$")
@@ -20,23 +23,31 @@ _PLACEHOLDER = re.compile(r"^(\$\{.*\}|\$\(.*\)|<.*>|\{\{.*\}\})?$")
 
 def _plain_secret(unit: Unit) -> Iterator[Remark]:
     for document in unit.of_kind("Secret"):
-        for key, node in entries(document):
+        for key, node in entries(document) if document["sops"] is None else ():
             if not key.endswith(("-host", "_HOST")) and not _PLACEHOLDER.match(str(node.value)):
                 reason = f"Secret key `{key}` stands in the file as plain text (base64 is no cipher)"
                 yield remark(node, reason, "create it from a secret store (ExternalSecret, SealedSecret, SOPS)")
 
 
 def _plain_variable(unit: Unit) -> Iterator[Remark]:
-    told = [(variable.name, variable.node["value"]) for box in unit.containers() for variable in box.variables.values()]
+    boxes = list(unit.everything_run())
+    told = [(variable.name, variable.node["value"]) for box in boxes for variable in box.variables.values()]
     maps = [(key, node) for document in unit.of_kind("ConfigMap") for key, node in entries(document)]
     files = [(variable.name, variable.node) for variable in unit.environment]
-    for name, node in (*told, *maps, *files):
-        if node is None or not isinstance(node.value, str) or _PLACEHOLDER.match(node.value) or name in _KEY_LIKE:
-            continue
-        if _SECRET.search(name) or _URL_PASSWORD.match(node.value):
+    lines = [(part, node) for box in boxes for part in ("command", "args") for node in box.node.each(part)]
+    for name, node in (*told, *maps, *files, *lines):
+        if node is not None and isinstance(node.value, str) and _is_secret(name, node.value):
             yield remark(
                 node, f"`{name}` carries a secret in plain text", "take it from a Secret (`valueFrom.secretKeyRef`)"
             )
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """A URL with a password, or a secret's name with something that can be one: no number, switch or file."""
+    if _PLACEHOLDER.match(value) or name in _KEY_LIKE:
+        return False
+    told = _SECRET.search(name) and not _ABOUT_SECRET.search(name) and not _HARMLESS.match(value)
+    return bool(told or _URL_PASSWORD.search(value))
 
 
 def _selects_nothing(unit: Unit) -> Iterator[Remark]:
@@ -77,13 +88,13 @@ def _drain(unit: Unit) -> Iterator[Remark]:
 
 def _single(unit: Unit) -> Iterator[Remark]:
     for container in unit.kato():
-        if container.replicas == 1:
+        if container.replicas == 1 and kind_of(container.workload)[1] != "DaemonSet":
             node = container.workload.at("spec", "replicas") or container.workload
             yield remark(node, "one replica: each restart is an outage", "run at least two")
 
 
 def _unpinned(unit: Unit) -> Iterator[Remark]:
-    for container in unit.containers():
+    for container in unit.everything_run():
         image = container.node["image"]
         name = str(image.value).rpartition("/")[2] if image is not None else ""
         if image is not None and "@" not in name and (":" not in name or name.endswith(":latest")):

@@ -51,7 +51,7 @@ def _memory_limit(unit: Unit) -> Iterator[Remark]:
         node = container.node.at("resources", "limits", "memory")
         limit = quantity(node.value) if node is not None else None
         need = _need_mib(container)
-        if node is not None and limit is not None and limit < need * HEADROOM * 2**20:
+        if container.knows_workers and node is not None and limit is not None and limit < need * HEADROOM * 2**20:
             reason = (
                 f"memory limit {node.value} for {container.workers} workers: they take about {need} MiB before any"
                 " work, so the first load ends in an OOM kill"
@@ -65,7 +65,7 @@ def _memory_request(unit: Unit) -> Iterator[Remark]:
         node = container.node.at("resources", "requests", "memory")
         request = quantity(node.value) if node is not None else None
         need = _need_mib(container)
-        if node is not None and request is not None and request < need * 2**20:
+        if container.knows_workers and node is not None and request is not None and request < need * 2**20:
             reason = f"memory request {node.value} for {container.workers} workers that take about {need} MiB when idle"
             yield remark(node, reason, f"request at least {need}Mi, so that the node really has it")
 
@@ -74,7 +74,7 @@ def _throttled(unit: Unit) -> Iterator[Remark]:
     for container in unit.kato():
         node = container.node.at("resources", "limits", "cpu")
         limit = quantity(node.value) if node is not None else None
-        if node is not None and limit is not None and limit < min(container.workers, 1):
+        if node is not None and limit is not None and limit < 1:
             reason = (
                 f"CPU limit {node.value} for {container.workers} workers: each is a serial server, so throttling of the"
                 " one that works delays every request behind it"

@@ -29,12 +29,29 @@ def available() -> bool:
 def _schema_errors(unit: Unit) -> Iterator[Remark]:
     for document in unit.documents:
         version, kind = document.get("apiVersion"), document.get("kind")
+        if not _is_manifest(document):
+            continue
         if not isinstance(version, str) or not isinstance(kind, str):
             yield remark(document, "no Kubernetes document: `apiVersion` and `kind` are needed", "give both")
             continue
         validator = _validator(kind, version) if available() and _ours(document) else None
-        for error in validator.iter_errors(document.plain()) if validator is not None else ():
+        told = document.plain() if validator is not None else {}
+        # SOPS writes its own block beside what it encrypted, and takes it away again before the file is applied.
+        told.pop("sops", None)
+        for error in validator.iter_errors(told) if validator is not None else ():
             yield _remark(document, error)
+
+
+def _is_manifest(document: Node) -> bool:
+    """Does anything speak of Kubernetes? Values of charts and the like lie beside manifests."""
+    return any(document[name] is not None for name in ("apiVersion", "kind", "metadata", "spec"))
+
+
+def _not_judged(unit: Unit) -> Iterator[Remark]:
+    for document in unit.documents:
+        if not _is_manifest(document):
+            reason = "no Kubernetes document (`apiVersion` and `kind` are missing): it is not judged"
+            yield remark(document, reason, "give manifests as they are applied, like the output of `helm template`")
 
 
 def _not_checked(unit: Unit) -> Iterator[Remark]:
@@ -98,5 +115,6 @@ def _folder() -> Path:
 
 RULES = (
     Rule("K8S/schema", "not what Kubernetes' schema allows", "gate", _schema_errors),
+    Rule("K8S/not-judged", "no Kubernetes document", "info", _not_judged),
     Rule("K8S/schema-not-checked", "schemas are not installed", "info", _not_checked),
 )

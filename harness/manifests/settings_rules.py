@@ -14,6 +14,20 @@ FOREIGN = ("PYTHON", "OTEL_", "LC_", "UV_", "GUNICORN_", "KUBERNETES_")
 """Variables that the interpreter or libraries read, not KATO."""
 PLAIN = frozenset({"PATH", "HOME", "TZ", "LANG", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
 
+_CONSUMERS = {
+    "configMap": "ConfigMap",
+    "configMapRef": "ConfigMap",
+    "configMapKeyRef": "ConfigMap",
+    "secret": "Secret",
+    "secretRef": "Secret",
+    "secretKeyRef": "Secret",
+    "secretName": "Secret",
+    "imagePullSecrets": "Secret",
+    "nodePublishSecretRef": "Secret",
+    "credentialName": "Secret",
+}
+"""Fields that name a ConfigMap or Secret, in pods and in what ends TLS for them."""
+
 
 def _told(unit: Unit) -> Iterator[Variable]:
     """Every variable that is meant for KATO, once: in containers, env files, and ConfigMaps named for it."""
@@ -84,30 +98,31 @@ def _never_consumed(unit: Unit) -> Iterator[Remark]:
 
 
 def _references(unit: Unit) -> Iterator[tuple[str, str, str, str]]:
-    """(kind, namespace, name, key) of everything that pods refer to; key "": all of it."""
-    for container in unit.containers():
-        space = namespace_of(container.workload)
-        for source in container.node.each("envFrom"):
-            for kind, reference in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
-                yield kind, space, str(source.get(reference, "name")), ""
-        for variable in container.node.each("env"):
-            for kind, reference in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
-                found = variable.at("valueFrom", reference)
-                if found is not None:
-                    yield kind, space, str(found.get("name")), str(found.get("key"))
-        yield from _volumes(container.workload, space)
+    """(kind, namespace, name, key) of everything that documents refer to, wherever it stands; key "": all of it."""
+    for document in unit.documents:
+        space = namespace_of(document)
+        todo = [document]
+        while todo:
+            node = todo.pop()
+            for name, child in node.items():
+                yield from ((kind, space, *told) for kind, told in _referred(name, child))
+                todo.append(child)
+            todo += node.each()
 
 
-def _volumes(workload: Node, space: str) -> Iterator[tuple[str, str, str, str]]:
-    spec = workload.at("spec", "template", "spec") or workload["spec"] or workload
-    for volume in spec.each("volumes"):
-        yield "ConfigMap", space, str(volume.get("configMap", "name")), ""
-        yield "Secret", space, str(volume.get("secret", "secretName")), ""
+def _referred(name: str, node: Node) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What a field of this name refers to: an environment's source, a volume's, a certificate's, a registry's login."""
+    kind = _CONSUMERS.get(name, "")
+    if not kind:
+        return
+    for told in node.each() if isinstance(node.value, tuple) else (node,):
+        named = told.value if isinstance(told.value, str) else told.get("name") or told.get("secretName")
+        yield kind, (str(named), str(told.get("key")) if name.endswith("KeyRef") else "")
 
 
 def _missing_reference(unit: Unit) -> Iterator[Remark]:
     """A key that a pod wants of a map that is there, and that the map doesn't have: the pod doesn't start."""
-    for container in unit.containers():
+    for container in unit.everything_run():
         space = namespace_of(container.workload)
         for variable in container.node.each("env"):
             for kind, reference in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):

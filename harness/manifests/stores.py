@@ -17,12 +17,12 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def processes(container: Container) -> int:
     """KATO processes that serve one service."""
-    return container.workers * container.replicas
+    return container.workers * container.most
 
 
 def _sessions_in_memory(unit: Unit) -> Iterator[Remark]:
     for container in unit.kato():
-        if "REDIS_URL" in container.variables:
+        if "REDIS_URL" in container.variables or container.unknown:
             continue
         host = container.variables.get("REDIS_HOST")
         told = "only REDIS_HOST is set" if host else "REDIS_URL is not set"
@@ -37,7 +37,7 @@ def _sessions_in_memory(unit: Unit) -> Iterator[Remark]:
 def _store_at_default(unit: Unit) -> Iterator[Remark]:
     for container in unit.kato():
         for name in ("CLICKHOUSE_HOST", "QDRANT_HOST"):
-            if name not in container.variables:
+            if name not in container.variables and not container.unknown:
                 reason = f"{name} is not set, so KATO looks for the store on localhost, inside its own pod"
                 yield remark(container.node, reason, f"set {name}")
 
@@ -52,7 +52,7 @@ def _native_port(unit: Unit) -> Iterator[Remark]:
 
 def _locks(unit: Unit) -> Iterator[Remark]:
     for container in unit.kato():
-        if container.workers > 1 and not _serial(container):
+        if container.knows_workers and container.workers > 1 and not _serial(container):
             place = (
                 container.variables["KATO_WORKERS"].node if "KATO_WORKERS" in container.variables else container.node
             )
@@ -65,10 +65,10 @@ def _locks(unit: Unit) -> Iterator[Remark]:
 
 def _affinity(unit: Unit) -> Iterator[Remark]:
     for container in unit.kato():
-        if container.replicas < 2 or _serial(container) or _sticky(unit, container):
+        if container.most < 2 or _serial(container) or _sticky(unit, container):
             continue
         reason = (
-            f"{container.replicas} replicas without session affinity: requests of one session reach different pods,"
+            f"{container.most} replicas without session affinity: requests of one session reach different pods,"
             " whose locks don't know each other, and updates are lost"
         )
         cure = (

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from harness.manifests.kato import WORKERS
 from harness.manifests.source import Source
-from harness.mesh.inventory import WORKLOADS, kind_of, labels_of, namespace_of, pod_labels
+from harness.mesh.inventory import WORKLOADS, kind_of, labels_of, namespace_of, pod_labels, pod_path
 from harness.mesh.nodes import Node
 
 TEMPLATED = (*WORKLOADS, "Job", "CronJob")
+SCALERS = {
+    "HorizontalPodAutoscaler": ("minReplicas", "maxReplicas"),
+    "ScaledObject": ("minReplicaCount", "maxReplicaCount"),
+}
+"""What scales workloads, Kubernetes' own and KEDA's, and how it names its bounds."""
+_SOURCES = (("ConfigMap", "configMapRef"), ("Secret", "secretRef"))
+_MAKERS = ("SealedSecret", "ExternalSecret")
+"""What makes Secrets without their values in files (Bitnami's, and the External Secrets Operator's)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,12 @@ class Container:
     workload: Node
     node: Node
     variables: Mapping[str, Variable]
+    replicas: int = 1
+    """Pods that run at least: the workload's own number, or the least of what scales it."""
+    most: int = 1
+    """Pods that run at most."""
+    unknown: tuple[Node, ...] = ()
+    """Sources of its environment that aren't among the unit's files: what they hold is not known."""
 
     @property
     def name(self) -> str:
@@ -42,10 +56,9 @@ class Container:
         return image.partition(":")[0].partition("@")[0] == "kato" or self.name == "kato"
 
     @property
-    def replicas(self) -> int:
-        """Pods that the workload asks for."""
-        count = self.workload.get("spec", "replicas")
-        return count if isinstance(count, int) else 1
+    def knows_workers(self) -> bool:
+        """False where the number may stand in a source that isn't there."""
+        return "KATO_WORKERS" in self.variables or not self.unknown
 
     @property
     def workers(self) -> int:
@@ -86,15 +99,23 @@ class Unit:
         """Everything that makes long-running pods."""
         return self.of_kind(*WORKLOADS)
 
-    def containers(self) -> Iterator[Container]:
-        """All containers of all workloads."""
+    def containers(self, *, part: str = "containers") -> Iterator[Container]:
+        """All containers of all workloads; `part` "initContainers" for those that run first, or beside as sidecars."""
         for workload in self.of_kind(*TEMPLATED):
-            for node in pod_spec(workload).each("containers"):
-                yield Container(workload, node, self._variables(node, namespace_of(workload)))
+            least, most = self._scale(workload)
+            for node in pod_spec(workload).each(part):
+                space = namespace_of(workload)
+                told, unknown = self._variables(node, space), tuple(self._unknown(node, space))
+                yield Container(workload, node, told, least, most, unknown)
+
+    def everything_run(self) -> Iterator[Container]:
+        """All containers, also those that run before or beside the others."""
+        yield from self.containers(part="initContainers")
+        yield from self.containers()
 
     def kato(self) -> Iterator[Container]:
-        """KATO's own containers."""
-        return (container for container in self.containers() if container.is_kato)
+        """KATO's own containers, where they serve: a job with its image is no server."""
+        return (each for each in self.containers() if each.is_kato and kind_of(each.workload)[1] in WORKLOADS)
 
     def find(self, kind: str, name: object, namespace: str) -> Node | None:
         """A document by kind, name and namespace."""
@@ -103,13 +124,26 @@ class Unit:
                 return document
         return None
 
+    def _scale(self, workload: Node) -> tuple[int, int]:
+        """The least and the most pods of a workload, by what scales it or by its own number."""
+        for scaler in self.of_kind(*SCALERS):
+            target = scaler.get("spec", "scaleTargetRef", "name"), namespace_of(scaler)
+            named = scaler.get("spec", "scaleTargetRef", "kind") or "Deployment"
+            if target == (workload.get("metadata", "name"), namespace_of(workload)) and named == kind_of(workload)[1]:
+                least, most = (scaler.get("spec", name) for name in SCALERS[kind_of(scaler)[1]])
+                least = least if isinstance(least, int) else 1
+                return least, max(least, most) if isinstance(most, int) else least
+        count = workload.get("spec", "replicas")
+        own = count if isinstance(count, int) else 1
+        return own, own
+
     def _variables(self, container: Node, namespace: str) -> dict[str, Variable]:
         """Later entries win, and single variables win over whole maps, as in Kubernetes."""
         out: dict[str, Variable] = {}
         for source in container.each("envFrom"):
             prefix = str(source.get("prefix") or "")
-            for kind, key in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
-                document = self.find(kind, source.get(key, "name"), namespace) if source[key] else None
+            for kind, key in _SOURCES:
+                document = self._source(kind, source.get(key, "name"), namespace)
                 for name, node in entries(document):
                     value = str(node.value) if kind == "ConfigMap" else None
                     out[prefix + name] = Variable(prefix + name, value, node)
@@ -117,6 +151,26 @@ class Unit:
             name = str(node.get("name") or "")
             out[name] = Variable(name, self._value(node, namespace), node)
         return out
+
+    def _unknown(self, container: Node, namespace: str) -> Iterator[Node]:
+        for source in container.each("envFrom"):
+            for kind, key in _SOURCES:
+                reference = source[key]
+                if reference is not None and not reference.get("optional"):
+                    document = self._source(kind, reference.get("name"), namespace)
+                    if document is None or not _is_whole(document):
+                        yield reference
+
+    def _source(self, kind: str, name: object, namespace: str) -> Node | None:
+        """A map or secret, or what makes one of that name in the cluster."""
+        if name is None:
+            return None
+        for maker in (kind, f"Partial{kind}", *(_MAKERS if kind == "Secret" else ())):
+            for document in self.of_kind(maker):
+                made = document.get("spec", "target", "name") or document.get("metadata", "name")
+                if made == name and namespace_of(document) == namespace:
+                    return document
+        return None
 
     def _value(self, node: Node, namespace: str) -> str | None:
         if node["value"] is not None:
@@ -131,18 +185,26 @@ class Unit:
 
 def pod_spec(workload: Node) -> Node:
     """The pod spec of a workload; the workload itself where it has none."""
-    kind = kind_of(workload)[1]
-    path: Sequence[str] = ("spec",) if kind == "Pod" else ("spec", "template", "spec")
-    if kind == "CronJob":
-        path = ("spec", "jobTemplate", "spec", "template", "spec")
-    return workload.at(*path) or workload
+    return workload.at(*pod_path(workload), "spec") or workload
 
 
 def entries(document: Node | None) -> Iterator[tuple[str, Node]]:
-    """Keys and values of a ConfigMap or Secret."""
-    for part in ("data", "stringData"):
-        section = document[part] if document is not None else None
+    """Keys and values of a ConfigMap or Secret, or of what makes a Secret in the cluster."""
+    if document is None:
+        return
+    for path in (("data",), ("stringData",), ("spec", "encryptedData")):
+        section = document.at(*path)
         yield from section.items() if section is not None else ()
+    for told in document.each("spec", "data"):
+        key = told["secretKey"]
+        if key is not None:
+            yield str(key.value), key
+
+
+def _is_whole(document: Node) -> bool:
+    """False where keys come from elsewhere: from files, or all that a secret store holds."""
+    kind = kind_of(document)[1]
+    return not kind.startswith("Partial") and document.at("spec", "dataFrom") is None
 
 
 def selects(service: Node, container: Container) -> bool:

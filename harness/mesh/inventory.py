@@ -17,7 +17,8 @@ SERVICE_PORT = 19500
 """The service port where no document names one: the harness's own mesh listener."""
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
-_HARMLESS = ("PeerAuthentication", "Gateway", "Telemetry")
+_HARMLESS = ("PeerAuthentication", "Gateway", "Telemetry", "AuthorizationPolicy", "RequestAuthentication")
+"""What isn't for a client's sidecar: the server's side, gateways, observation."""
 _ROUTING_GROUPS = ("gateway.networking.k8s.io", "linkerd.io", "policy.linkerd.io", "split.smi-spec.io")
 
 
@@ -120,8 +121,14 @@ def namespace_of(document: Node, default: str = "default") -> str:
 
 def pod_labels(document: Node) -> dict[str, str]:
     """The labels that a workload's pods carry."""
-    path = ("metadata", "labels") if kind_of(document)[1] == "Pod" else ("spec", "template", "metadata", "labels")
-    return labels_of(document, *path)
+    return labels_of(document, *pod_path(document), "metadata", "labels")
+
+
+def pod_path(workload: Node) -> tuple[str, ...]:
+    """Where a workload's pod template stands in its document; a Pod is its own."""
+    kind = kind_of(workload)[1]
+    job = ("spec", "jobTemplate") if kind == "CronJob" else ()
+    return () if kind == "Pod" else (*job, "spec", "template")
 
 
 def resolve(host: str, namespace: str) -> str:

@@ -1,10 +1,12 @@
 """YAML documents as an immutable tree that remembers where everything stood in its file.
 
-YAML 1.2 (`no` is a word, not false), read by ruamel.yaml's composer; nothing is ever constructed but plain values.
+YAML as kubectl takes it (sigs.k8s.io/yaml): 1.2's grammar, but merge keys, and a bare `yes`, `no`, `on` or `off` is a
+boolean. Read by ruamel.yaml's composer; nothing is ever constructed but plain values.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,11 @@ from harness.errors import Problem, UsageError
 MAX_BYTES = 16 * 1024 * 1024
 """Larger files are refused: no manifest is, and a parser must not be the place where memory ends."""
 
+MAX_VALUES = 2_000_000
+"""Values after aliases are laid out; what needs more is an attack on its reader, and kubectl refuses it too."""
+
+_BARE = re.compile(r"[yn]|(?i:yes|no|on|off)")
+"""Bare words that YAML 1.1 takes for booleans, and so does kubectl."""
 _NOT_FINITE = {".inf": "inf", "-.inf": "-inf", ".nan": "nan"}
 
 Scalar = str | int | float | bool | None
@@ -109,7 +116,8 @@ def load(text: str, file: str) -> tuple[Node, ...]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _refused(file, line, column, f"not valid YAML: {error.problem or error.context}") from error
+        kind = "a template, not a manifest" if "{{" in text else "not valid YAML"
+        raise _refused(file, line, column, f"{kind}: {error.problem or error.context}") from error
     except (YAMLError, RecursionError, ValueError) as error:
         raise _refused(file, 1, 1, f"not valid YAML: {error or type(error).__name__}") from error
     tree = _Tree(file)
@@ -134,6 +142,8 @@ def load_file(path: Path) -> tuple[Node, ...]:
 
 def _refused(file: str, line: int, column: int, what: str) -> ManifestError:
     cure = "give a YAML 1.2 or JSON file; `python -m json.tool` or an editor shows where it breaks"
+    if what.startswith("a template"):
+        cure = "give what is applied: the output of `helm template` or `kustomize build`"
     return ManifestError([Problem(file, line, column, what, cure)])
 
 
@@ -144,6 +154,7 @@ class _Tree:
         self.file = file
         self.problems: list[Problem] = []
         self._values: dict[int, Any] = {}
+        self._sizes: dict[int, int] = {}
         self._open: set[int] = set()
 
     def node(self, raw: Any, mark: Any) -> Node:
@@ -159,6 +170,10 @@ class _Tree:
         value = self._build(raw)
         self._open.discard(id(raw))
         self._values[id(raw)] = value
+        self._sizes[id(raw)] = 1 + sum(self._sizes.get(id(part), 0) for part in _parts(raw))
+        if self._sizes[id(raw)] > MAX_VALUES:
+            self._refuse(raw, f"aliases that stand for more than {MAX_VALUES:,} values", "write the values out")
+            self._sizes[id(raw)] = 0
         return value
 
     def _build(self, raw: Any) -> Any:
@@ -171,16 +186,29 @@ class _Tree:
 
     def _mapping(self, raw: MappingNode) -> dict[str, Node]:
         mapping: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
         for key, value in raw.value:
             name = str(key.value) if isinstance(key, ScalarNode) else ""
             if not isinstance(key, ScalarNode):
                 self._refuse(key, "a key that is not a word", "use plain words as keys")
             elif key.tag == "tag:yaml.org,2002:merge":
-                self._refuse(key, "a merge key `<<`, which YAML 1.2 doesn't have", "write the merged keys out")
+                merged = {**self._merged(value), **merged}
+                continue
             elif name in mapping:
                 self._refuse(key, f"`{name}` stands twice in one mapping", "keep one of the two")
             mapping[name] = self.node(value, key.start_mark)
-        return mapping
+        return {**merged, **mapping}
+
+    def _merged(self, raw: Any) -> dict[str, Node]:
+        """What a merge key brings in: of several mappings the first that has a key."""
+        out: dict[str, Node] = {}
+        for part in raw.value if isinstance(raw, SequenceNode) else (raw,):
+            value = self._value(part)
+            if isinstance(value, dict):
+                out = {**value, **out}
+            else:
+                self._refuse(part, "a merge key `<<` without a mapping", "merge mappings, by `*alias`")
+        return out
 
     def _refuse(self, raw: Any, what: str, cure: str) -> None:
         mark = raw.start_mark
@@ -200,7 +228,15 @@ def _scalar(raw: ScalarNode) -> Scalar:
         case "float":
             return float(_NOT_FINITE.get(text.lower().lstrip("+"), text))
         case _:
-            return text
+            bare = raw.style is None and _BARE.fullmatch(text)
+            return text.lower() in ("y", "yes", "on") if bare else text
+
+
+def _parts(raw: Any) -> Iterator[Any]:
+    if isinstance(raw, MappingNode):
+        yield from (value for _, value in raw.value)
+    elif isinstance(raw, SequenceNode):
+        yield from raw.value
 
 
 def _integer(text: str) -> int:

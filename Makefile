@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate starved matrix observes mutations meshes scenarios lint lock system gallery sound queue services findings breakers
+.PHONY: help setup demo test simulate starved matrix observes mutations meshes scenarios lint lock system gallery sound peers queue services findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,9 @@ queue: setup  ## a broker killed under 10,000 messages, every fault ten times, a
 
 starved: setup  ## thirty starved generators, each of which must make its run invalid (8 min)
 	@$(BIN)/python bench/starved.py
+
+peers: setup  ## calls a second from one core beside wrk, k6, vegeta and Locust's own clients, where installed (2 min)
+	@$(BIN)/python bench/peers.py --out bench/results/peers.json
 
 scenarios: setup  ## every shipped scenario: against the reference client, or one that asks a registry where there is one
 	@code=0; $(BIN)/kato-harness run $(filter-out $(ASKING),$(wildcard scenarios/*.yaml)) --integration reference \

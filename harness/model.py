@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 OPERATIONS = ("other", "open_session", "observe", "predict", "learn")
 """What a call asks for; `other` only for arrivals that are none of these (health, stm)."""
@@ -149,9 +149,11 @@ class Load:
         return sum(stage.for_ns for stage in self.stages)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedCall:
-    """One call of the plan: its id (1, 2, …; unique in the run), when it is meant to start, on which session."""
+class PlannedCall(NamedTuple):
+    """One call of the plan: its id (1, 2, …; unique in the run), when it is meant to start, on which session.
+
+    A tuple, because it is made three times as fast as a frozen dataclass.
+    """
 
     call: int
     offset_ns: int

@@ -80,12 +80,12 @@ class Plan:
         turn = 0
         while True:
             call = turn * self.load.users + user + 1
-            yield lives.call(call, 0, user), self._think_ns(thinks.unit(turn))
+            yield lives.call(call, 0, user), self._think_ns(thinks, turn)
             turn += 1
 
-    def _think_ns(self, u: float) -> int:
+    def _think_ns(self, thinks: Stream, turn: int) -> int:
         mean = self.load.think_mean_ns
-        return int(-mean * math.log1p(-u)) if self.load.think_spread == "exponential" else mean
+        return int(-mean * math.log1p(-thinks.unit(turn))) if self.load.think_spread == "exponential" else mean
 
     def offsets(self) -> Iterator[int]:
         """Intended starts as offsets from the start of load (ns), ascending."""

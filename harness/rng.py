@@ -10,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
+from functools import lru_cache
 
 CHUNK = 256
 """Words in one chunk."""
 
 
+@lru_cache(128)  # many draw from the same few chunks, in any order
 def words(seed: int, stream: str, chunk: int) -> array[int]:
-    """CHUNK uniform 64-bit words, a pure function of the three arguments, equal on every machine."""
+    """CHUNK uniform 64-bit words, a pure function of the three arguments, equal on every machine; to be read only."""
     key = f"{seed}/{stream}/{chunk}".encode()
     values = array("Q", hashlib.shake_128(key).digest(8 * CHUNK))
     if sys.byteorder == "big":
@@ -35,16 +37,16 @@ class Stream:
     def __init__(self, seed: int, stream: str) -> None:
         self._seed = seed
         self._stream = stream
-        self._chunk = -1
-        self._words: array[int] = array("Q")
+        self._latest = -1, array("Q")
 
     def word(self, index: int) -> int:
         """The 64-bit word at `index` ≥ 0."""
         chunk, at = divmod(index, CHUNK)
-        if chunk != self._chunk:
-            self._words = words(self._seed, self._stream, chunk)
-            self._chunk = chunk
-        return self._words[at]
+        latest, found = self._latest  # taken and set in one step each: threads share a stream
+        if chunk != latest:
+            found = words(self._seed, self._stream, chunk)
+            self._latest = chunk, found
+        return found[at]
 
     def unit(self, index: int) -> float:
         """The uniform float in [0, 1) at `index`."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harness.integrations.fast_wire import Answer, Connection
+from harness.integrations.fast_wire import Connection
 from harness.integrations.kato import (
     SESSIONS_PATH,
     BadAnswerError,
@@ -24,7 +24,7 @@ from harness.integrations.kato import (
 )
 from harness.load.frame import CURRENT, Frame
 from harness.load.hooks import AttemptRecorder
-from harness.load.outcomes import classify
+from harness.load.outcomes import Failure, classify
 from harness.model import ATTEMPT_HEADER
 
 
@@ -55,7 +55,8 @@ class Fast:
         self._decode = msgspec.json.Decoder().decode
 
     def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
-        return str(self._send("POST", SESSIONS_PATH, self._encode(session_body(node_id, config, ttl)))["session_id"])
+        body = self._encode(session_body(node_id, config, ttl))
+        return str(self._send("POST", SESSIONS_PATH, body)["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         return self._send("POST", observe_path(session_id), self._encode(observation))
@@ -79,25 +80,25 @@ class Fast:
             raise BadAnswerError(f"{path} answered no JSON: {error}") from error
 
     def _attempt(self, request: bytes, frame: Frame | None) -> tuple[int, bytes]:
-        answer, connection, start_ns = Answer(), None, time.monotonic_ns()
-        if frame is not None:
-            frame.attempts += 1
+        connection, start_ns = None, time.monotonic_ns()
         try:
             connection = self._take()
-            connection.exchange(request, answer, self._read, start_ns / 1e9 + self._total)
-            status = answer.parser.get_status_code()
+            status = connection.exchange(request, self._read, start_ns / 1e9 + self._total)
         except BaseException as error:
             if connection is not None:
                 connection.close()
-            self._record(frame, answer, connection, start_ns, error)
+            self._record(frame, connection, start_ns, classify(error))
             raise
-        self._record(frame, answer, connection, start_ns, None)
-        if status < 300 and answer.kept_alive:
-            self._give_back(connection)
+        if frame is not None and 200 <= status < 300:
+            frame.succeeded = True
+        self._record(frame, connection, start_ns, None)
+        if status < 300 and connection.kept_alive:
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
         else:
             # KATO closes a connection after a 500 without saying so (contract, section 3)
             connection.close()
-        return status, b"".join(answer.content)
+        return status, b"".join(connection.content)
 
     def _take(self) -> Connection:
         now = time.monotonic()
@@ -109,37 +110,19 @@ class Fast:
             connection.close()
         return Connection(self._address, self._connect)
 
-    def _give_back(self, connection: Connection) -> None:
-        connection.idle_since = time.monotonic()
-        self._idle.append(connection)
-
     def _record(
-        self,
-        frame: Frame | None,
-        answer: Answer,
-        connection: Connection | None,
-        start_ns: int,
-        error: BaseException | None,
+        self, frame: Frame | None, connection: Connection | None, start_ns: int, failure: Failure | None
     ) -> None:
         if self._recorder is None:
             return
-        failure = classify(error) if error is not None else None
-        status = answer.parser.get_status_code() if answer.started_ns else 0
-        if frame is not None and error is None and 200 <= status < 300:
-            frame.succeeded = True
-        self._recorder.attempt(
-            frame.call if frame is not None else 0,
-            frame.attempts if frame is not None else 0,
-            "fast",
-            failure.error if failure else "",
-            status,
-            start_ns,
-            answer.started_ns,
-            time.monotonic_ns(),
-            connection.port if connection is not None else 0,
-            connection.reused if connection is not None else False,
-            failure.detail if failure else "",
-        )
+        call, attempt = (frame.call, frame.attempts) if frame is not None else (0, 0)
+        port, reused, started_ns, status = 0, False, 0, 0
+        if connection is not None:
+            port, reused, started_ns = connection.port, connection.reused, connection.started_ns
+            status = connection.parser.get_status_code() if started_ns else 0
+        word, detail = (failure.error, failure.detail) if failure else ("", "")
+        end_ns = time.monotonic_ns()
+        self._recorder.attempt(call, attempt, "fast", word, status, start_ns, started_ns, end_ns, port, reused, detail)
 
     def close(self) -> None:
         while self._idle:
@@ -147,9 +130,10 @@ class Fast:
 
 
 def _mark(frame: Frame) -> str:
-    """The header lines of the call's next attempt."""
+    """The header lines of the call's next attempt, which begins."""
+    frame.attempts += 1
     own = "".join(f"{name}: {value}\r\n" for name, value in frame.headers.items()) if frame.headers else ""
-    return f"{own}{ATTEMPT_HEADER}: {frame.call}.{frame.attempts + 1}\r\n"
+    return f"{own}{ATTEMPT_HEADER}: {frame.call}.{frame.attempts}\r\n"
 
 
 def make(

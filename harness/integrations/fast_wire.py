@@ -22,16 +22,37 @@ MOST_BYTES = 64 << 20
 RECEIVE_BYTES = 1 << 16
 
 
-class Answer:
-    """Collects one answer; callbacks of httptools' parser."""
+class Connection:
+    """One keep-alive connection; every wait is cut to the due time it is given (monotonic seconds).
 
-    __slots__ = ("content", "done", "kept_alive", "parser", "size", "started_ns")
+    It collects one answer after another, as the callbacks of its parser: a parser an answer costs 3 µs.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "content",
+        "done",
+        "idle_since",
+        "kept_alive",
+        "parser",
+        "port",
+        "reused",
+        "size",
+        "sock",
+        "started_ns",
+    )
+
+    def __init__(self, address: tuple[str, int], timeout: float) -> None:
+        try:
+            self.sock = socket.create_connection(address, timeout)
+        except TimeoutError as error:
+            raise TimeoutError(errno.ETIMEDOUT, "no connection within the connect time-out") from error
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.port: int = self.sock.getsockname()[1]
+        self.idle_since = 0.0
+        self.reused = False
         self.content: list[bytes] = []
         self.size = 0
-        self.done = False
-        self.kept_alive = False
+        self.done = self.kept_alive = False
         self.started_ns = 0
         self.parser = httptools.HttpResponseParser(self)
 
@@ -48,38 +69,27 @@ class Answer:
         self.kept_alive = self.parser.should_keep_alive()
         self.done = True
 
-
-class Connection:
-    """One keep-alive connection; every wait is cut to the due time it is given (monotonic seconds)."""
-
-    __slots__ = ("idle_since", "port", "reused", "sock")
-
-    def __init__(self, address: tuple[str, int], timeout: float) -> None:
-        try:
-            self.sock = socket.create_connection(address, timeout)
-        except TimeoutError as error:
-            raise TimeoutError(errno.ETIMEDOUT, "no connection within the connect time-out") from error
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.port: int = self.sock.getsockname()[1]
-        self.idle_since = 0.0
-        self.reused = False
-
-    def exchange(self, request: bytes, answer: Answer, read: float, due: float) -> None:
-        """Send the request and receive into `answer`; raises TimeoutError, OSError or IncompleteRead."""
-        sock, feed = self.sock, answer.parser.feed_data
+    def exchange(self, request: bytes, read: float, due: float) -> int:
+        """Send the request and receive its answer; the status. Raises TimeoutError, OSError or IncompleteRead."""
+        self.content = []
+        self.size = 0
+        self.done = self.kept_alive = False
+        self.started_ns = 0
+        sock, feed = self.sock, self.parser.feed_data
         sock.settimeout(_wait(read, due))
         sent = sock.send(request)  # gevent's sendall asks for the buffer's size first: two system calls more
         if sent < len(request):
             sock.sendall(request[sent:])
-        while not answer.done:
+        while not self.done:
             data = sock.recv(RECEIVE_BYTES)
-            if not data and answer.started_ns:
-                raise IncompleteRead(b"".join(answer.content))
+            if not data and self.started_ns:
+                raise IncompleteRead(b"".join(self.content))
             if not data:
                 raise ConnectionResetError(errno.ECONNRESET, "closed by the server without an answer")
             feed(data)
-            if not answer.done:
+            if not self.done:
                 sock.settimeout(_wait(read, due))
+        return self.parser.get_status_code()
 
     def usable(self, now: float) -> bool:
         """Whether it may be used again: not too old, and not closed by the server."""

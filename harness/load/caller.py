@@ -23,7 +23,8 @@ from harness.plan import Plan, open_call_id
 
 @dataclass(slots=True)
 class _Session:
-    id: str = ""
+    number: int
+    id: str
     opens: int = 0
     shown: set[str] = field(default_factory=set)
 
@@ -58,8 +59,10 @@ class Caller:
         self._clock = clock
         self._book = book
         self._sessions: dict[int, _Session] = {}
+        self._slots = max(plan.load.sessions, plan.load.users, 1)
         self._marked = bool(plan.load.users_are)
         self._headers: dict[int, Mapping[str, str]] = {}
+        self._names: dict[int, tuple[str, str]] = {}
         self.opens = hasattr(integration, "open_session")
         """Whether the client opens sessions; else it owns them and is given the users' ids."""
         self._open: Callable[..., Any] = opener(integration, plan.load) if self.opens else _never
@@ -73,7 +76,7 @@ class Caller:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                opened = _checked(invoke(self._open, (self._node(job.planned),)))
+                opened = _checked(invoke(self._open, (self._named(job.planned)[0],)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
             session.id = session.id or opened  # the first one stays, where several callers share it
@@ -82,7 +85,7 @@ class Caller:
                 return end_ns
         elif job.planned.op == "open_session":
             return self._needless()
-        request = self._request(job.planned, session.id)
+        request = self._request(job.planned, session)
         frame = self._begin(job)
         try:
             result = invoke(*request)
@@ -97,7 +100,7 @@ class Caller:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                opened = _checked(await self._open(self._node(job.planned)))
+                opened = _checked(await self._open(self._named(job.planned)[0]))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
             session.id = session.id or opened  # the first one stays, where several callers share it
@@ -106,7 +109,7 @@ class Caller:
                 return end_ns
         elif job.planned.op == "open_session":
             return self._needless()
-        method, arguments = self._request(job.planned, session.id)
+        method, arguments = self._request(job.planned, session)
         frame = self._begin(job)
         try:
             result = await method(*arguments)
@@ -121,14 +124,22 @@ class Caller:
             found = self._headers[slot] = self._plan.headers(slot)
         return found
 
-    def _node(self, planned: PlannedCall) -> str:
-        return self._plan.node_id(planned.session)
-
     def _session(self, planned: PlannedCall) -> _Session:
-        session = self._sessions.get(planned.session)
-        if session is None:
-            session = self._sessions[planned.session] = _Session("" if self.opens else self._plan.user(planned.session))
+        """The session of a call; of a slot's sessions only the latest is kept, since they come one after another."""
+        number = planned.session
+        slot = number % self._slots
+        session = self._sessions.get(slot)
+        if session is None or session.number != number:
+            session = self._sessions[slot] = _Session(number, "" if self.opens else self._named(planned)[1])
         return session
+
+    def _named(self, planned: PlannedCall) -> tuple[str, str]:
+        """Node and user of a call's session."""
+        slot = planned.session % max(self._plan.load.sessions, 1)
+        found = self._names.get(slot)
+        if found is None:
+            found = self._names[slot] = self._plan.node_id(slot), self._plan.user(slot)
+        return found
 
     def _opening(self, job: Job, session: _Session) -> Job:
         """The job that opens the session: the planned one itself, or one more that `job` waits for."""
@@ -141,15 +152,15 @@ class Caller:
         self._book.issued += 1
         return Job(planned, job.intended_ns, job.ready_ns, in_book=False)
 
-    def _request(self, planned: PlannedCall, session_id: str) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    def _request(self, planned: PlannedCall, session: _Session) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """The method and its arguments, made before the call starts: drawing data is the generator's own time."""
         method = getattr(self._integration, planned.op)
         if planned.op == "observe":
             observation = self._plan.observation(planned.call)
             if self._symbols is not None:
-                self._session(planned).shown.update(observation.get("strings", ()))
-            return method, (session_id, observation)
-        return method, (session_id,)
+                session.shown.update(observation.get("strings", ()))
+            return method, (session.id, observation)
+        return method, (session.id,)
 
     def _begin(self, job: Job) -> Frame:
         frame = Frame(job.planned.call, self._headers_of(job.planned)) if self._marked else Frame(job.planned.call)
@@ -181,7 +192,7 @@ class Caller:
         end_ns = self._clock.now_ns()
         CURRENT.set(None)
         failure = classify(error)
-        session_id = self._sessions[job.planned.session].id
+        session_id = self._session(job.planned).id
         self._record(
             job, end_ns, failure.outcome, failure.error, failure.status, session_id=session_id, detail=failure.detail
         )
@@ -225,8 +236,7 @@ class Caller:
             planned.call,
             planned.op,
             session_id,
-            self._node(planned),
-            self._plan.user(planned.session),
+            *self._named(planned),
             job.intended_ns,
             job.ready_ns,
             job.start_ns,

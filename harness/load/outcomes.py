@@ -11,6 +11,7 @@ import errno
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -79,7 +80,7 @@ def shape(result: Any) -> str:
     if isinstance(result, dict):
         return _fields(result)
     if isinstance(result, (str, bytes, int, float, list, tuple, set, type(None))):
-        return _type(result)
+        return _word_of(type(result))
     return type(result).__name__ + _fields({k: v for k, v in _vars(result).items() if not k.startswith("_")})
 
 
@@ -87,14 +88,19 @@ _MOST_FIELDS = 40
 
 
 def _fields(values: dict[Any, Any]) -> str:
-    pairs = sorted((str(key), _type(value)) for key, value in values.items())
-    return "{" + ",".join(f"{key}:{kind}" for key, kind in pairs[:_MOST_FIELDS]) + "}"
+    return _pairs(tuple(map(str, values)), tuple(map(type, values.values())))
 
 
-def _type(value: Any) -> str:
-    if value is None:
+@lru_cache(1024)  # results of one call are alike
+def _pairs(keys: tuple[str, ...], kinds: tuple[type, ...]) -> str:
+    pairs = sorted(zip(keys, map(_word_of, kinds), strict=True))
+    return "{" + ",".join(f"{key}:{word}" for key, word in pairs[:_MOST_FIELDS]) + "}"
+
+
+def _word_of(kind: type) -> str:
+    if kind is type(None):
         return "null"
-    return next((kind.__name__ for kind in (dict, list) if isinstance(value, kind)), type(value).__name__)
+    return next((known.__name__ for known in (dict, list) if issubclass(kind, known)), kind.__name__)
 
 
 def _vars(result: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
 
 from harness.load.caller import Caller, invoke
+from harness.load.native import native
 from harness.load.recorder import Recorder
 
 PERIOD_S = 0.02
@@ -22,12 +22,6 @@ _WAITING = frozenset(
     {"select", "poll", "wait", "acquire", "sleep", "get", "recv_into", "recv", "accept", "run", "join"}
 )
 _WAIT_FILES = ("selectors.py", "threading.py", "queue.py", "gevent/hub.py", "socket.py", "ssl.py", "clock.py")
-
-
-def _native(module: str, name: str) -> Any:
-    """The unpatched function, where gevent has patched the module."""
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey.get_original(module, name) if monkey else getattr(__import__(module), name)
 
 
 def is_waiting(frame: FrameType) -> bool:
@@ -48,7 +42,7 @@ class Sampler:
     """Counts busy samples and those inside the integration; `row` gives the last second's and starts anew."""
 
     def __init__(self) -> None:
-        self._sleep = _native("time", "sleep")
+        self._sleep = native("time", "sleep")
         self._busy = 0
         self._inside = 0
         self._ticks = 0
@@ -59,10 +53,10 @@ class Sampler:
 
     def start(self) -> None:
         """Begin sampling in a native thread that ends with the process."""
-        _native("_thread", "start_new_thread")(self._run, ())
+        native("_thread", "start_new_thread")(self._run, ())
 
     def _run(self) -> None:
-        self._ident = _native("_thread", "get_ident")()
+        self._ident = native("_thread", "get_ident")()
         while True:
             self._sleep(PERIOD_S)
             self._ticks += 1

@@ -52,7 +52,7 @@ class Preview:
             "policy": to_mapping(self.promise.policy),
             "phases": [asdict(span) for span in self.timeline.phases],
             "faults": [asdict(fault) for fault in self.timeline.faults],
-            "calls": [asdict(call) for call in islice(self.plan.calls(), self.head)],
+            "calls": [call._asdict() for call in islice(self.plan.calls(), self.head)],
             "laws": [{"law": law, "provable": yes, "needs": words} for law, yes, words in self.laws()],
             **({"mesh": dict(self.mesh)} if self.mesh else {}),
         }

@@ -1,0 +1,91 @@
+"""One generator of the harness alone, as a run starts it, on one core against a URL; what its spool says afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.spools import read_spool
+from harness.integrations import resolve
+from harness.model import OUTCOMES, Load
+from harness.run.parts import start_part
+
+START_IN_NS = 300_000_000
+DRAIN_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What came of it: the rows of its spool by table (numpy), and how long load lasted (s)."""
+
+    calls: Any
+    attempts: Any
+    lasted_s: float
+
+    @property
+    def ok(self) -> int:
+        """Calls that were answered as KATO does, openings left out."""
+        return int((self.observed["outcome"] == OUTCOMES.index("ok")).sum())
+
+    @property
+    def observed(self) -> Any:
+        """The calls of the plan."""
+        return self.calls[self.calls["call"] < 1 << 40]
+
+    @property
+    def per_s(self) -> float:
+        """Ok calls a second."""
+        return self.ok / self.lasted_s
+
+
+def generate(url: str, load: Load, core: int, integration: str = "fast", **more: Any) -> Generated:
+    """Drive `load` against `url` from a generator on `core`; `more` goes into its order."""
+    before = os.sched_getaffinity(0)
+    with tempfile.TemporaryDirectory() as place:
+        spool = Path(place) / "generator-0.raw"
+        os.sched_setaffinity(0, {core})  # children inherit it
+        try:
+            part = start_part("the generator", more.pop("module", "harness.load.locust"), [], Path(place) / "log")
+        finally:
+            os.sched_setaffinity(0, before)
+        try:
+            part.channel.send(_prepare(url, integration, spool) | more)
+            part.expect("ready")
+            start_ns = time.monotonic_ns() + START_IN_NS
+            part.channel.send(_start(load, start_ns))
+            while part.expect("progress", "done")["event"] != "done":
+                pass
+        finally:
+            with suppress(OSError):
+                part.stop()
+        tables = read_spool(spool).tables
+    return Generated(tables["calls"], tables["attempts"], load.for_ns / 1e9)
+
+
+def _prepare(url: str, integration: str, spool: Path) -> Mapping[str, Any]:
+    entry = resolve(integration)
+    context = {"headers": {}, "policy": entry.policy, "scale": 1.0, "seed": 1}
+    return {"do": "prepare", "use": integration, "runtime": entry.runtime, "python": "", "inspect": [], "base_url": url,
+            "context": context, "spool": str(spool), "process": "generator-0", "worker": 0}  # fmt: skip
+
+
+def _start(load: Load, start_ns: int) -> Mapping[str, Any]:
+    return {
+        "do": "start",
+        "load": asdict(load),
+        "seed": 1,
+        "start_ns": start_ns,
+        "drain_for_ns": DRAIN_NS,
+        "workers": 1,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit("a part of bench/peers.py and bench/dispatch.py")

@@ -65,9 +65,9 @@ class Plan:
         """The first session of each slot, opened evenly from the start on, always before its first call needs it.
 
         Over the warm-up, or longer where that would be more than OPENINGS_PER_CALL times the first stage's rate: a
-        burst of openings would be a load of its own.
+        burst of openings would be a load of its own. A slot that no call will come to stays closed.
         """
-        slots = 1 if self.load.strategy == "shared" else self.load.sessions
+        slots = 1 if self.load.strategy == "shared" else min(self.load.sessions, math.ceil(self.expected_calls()))
         rate = max((self.load.stages[0].start_rate + self.load.stages[0].end_rate) / 2, 1.0)
         spread_ns = max(self.load.warmup_for_ns, round(slots / (OPENINGS_PER_CALL * rate) * SECOND_NS))
         for slot in range(worker, slots, workers):

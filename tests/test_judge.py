@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +68,15 @@ class Loaded:
 
 def run(doubled: bool = False, effective: str = "1010", **manifest: Any) -> Loaded:
     """A small run under a lost reply, with or without a doubled commit."""
-    history = History.literal(
-        PHASES, {"oracle": "twin", "leftovers": []}, calls=CALLS, attempts=ATTEMPTS,
+    return Loaded(literal(CALLS, doubled, effective), {**GOOD, **manifest})
+
+
+def literal(calls: str, doubled: bool = False, effective: str = "1010") -> History:
+    """The tables of that run, with other calls."""
+    return History.literal(
+        PHASES, {"oracle": "twin", "leftovers": []}, calls=calls, attempts=ATTEMPTS,
         arrivals=ARRIVALS.format("2" if doubled else "-"), faults=FAULTS.format(effective),
     )  # fmt: skip
-    return Loaded(history, {**GOOD, **manifest})
 
 
 def judged(*args: Any, **more: Any) -> Judgement:
@@ -112,6 +116,21 @@ class TestExitCode:
     def test_6_where_a_gate_failed(self) -> None:
         """A fault without effect."""
         assert judged(effective="-").exit_code == 6
+
+    def test_5_where_the_client_fails_without_faults(self) -> None:
+        """What holds of a client that doesn't work says nothing of its promises; the operation is a finding."""
+        rows = "".join(f"{n} predict {n} {n} {n} {n} error client_bug baseline\n" for n in range(10, 20))
+        found = judge_run(replace(run(accounting={}), history=literal(CALLS + rows)), today=TODAY)
+        assert (found.exit_code, of(found, "D2").status) == (5, "inconclusive")
+        assert "predict didn't work without faults either" in of(found, "D2").reason
+        assert ("steady state", "predict") in {(finding.rule, finding.where) for finding in found.findings}
+
+    def test_some_failures_without_faults_leave_the_verdicts(self) -> None:
+        """Four of ten calls that failed are no proof that most do."""
+        rows = "".join(
+            f"{n} predict {n} {n} {n} {n} {'error reset' if n < 14 else 'ok -'} baseline\n" for n in range(10, 20)
+        )
+        assert judge_run(replace(run(accounting={}), history=literal(CALLS + rows)), today=TODAY).exit_code == 0
 
     def test_a_watched_law_never_moves_it(self) -> None:
         """D2 fails, is shown, and isn't required."""

@@ -109,6 +109,12 @@ def test_learn_never_comes_before_two_observes() -> None:
             since[planned.session] = since.get(planned.session, 0) + 1
 
 
+def test_no_session_is_opened_that_no_call_will_use() -> None:
+    """300 sessions for 40 calls: 40 are opened."""
+    plan = Plan.of(Load((Stage(20.0, 20.0, 2 * SECOND_NS),), sessions=300, mix={"observe": 1}), seed=1)
+    assert [planned.session for planned in plan.openings()] == list(range(40))
+
+
 def test_openings_never_come_faster_than_twice_the_calls() -> None:
     """100 sessions at 20/s with 1 s of warm-up are opened over 2.5 s, each before its first call."""
     load = Load(stages=(Stage(20, 20, 10 * SECOND_NS),), sessions=100, warmup_for_ns=SECOND_NS)

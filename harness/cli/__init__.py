@@ -6,6 +6,7 @@ Each verb lives in a module of its own that is imported when it is called, so th
 from __future__ import annotations
 
 import sys
+import traceback
 
 import click
 
@@ -66,5 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
+        sys.exit(EXIT_INTERNAL)
+    except Exception:  # noqa: BLE001 - Python's own exit code for it is 1, which means a broken law
+        traceback.print_exc()
+        click.echo("kato-harness: an error of the harness itself, above; please report it with the command", err=True)
         sys.exit(EXIT_INTERNAL)
     sys.exit(code if isinstance(code, int) else 0)

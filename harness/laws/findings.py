@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from harness.laws.case import Case
 from harness.laws.pool_waits import pool_waits
+from harness.laws.steady import not_working
 from harness.model import Finding
 
 
 def findings_of(case: Case) -> tuple[Finding, ...]:
-    """K2 for each key declared one way and read another, T2 where no call has a total time-out, P5 for a full pool."""
-    return (*differences(case), *_no_total(case), *_full_pool(case))
+    """What fails without faults, K2 for each key declared and read otherwise, T2 for no total, P5 for a full pool."""
+    return (*not_working(case), *differences(case), *_no_total(case), *_full_pool(case))
 
 
 def _full_pool(case: Case) -> tuple[Finding, ...]:

@@ -16,6 +16,7 @@ from harness.laws.findings import findings_of
 from harness.laws.known import Acceptance, acceptance, unused
 from harness.laws.registry import LAWS, Law, Ruling, inapplicable, inconclusive, rule_on
 from harness.laws.required import is_required
+from harness.laws.steady import failing_without_faults
 from harness.model import Finding, SloResult, Verdict
 from harness.policy import Promise, merge
 from harness.slo.judge import evaluate
@@ -84,7 +85,14 @@ def _rule(law: Law, case: Case, settings: Mapping[str, Any]) -> Ruling:
         return inapplicable(f"left out by the scenario: {skipped[law.id]}")
     ruling = rule_on(law, case)
     apart = too_far_apart(law.id, case.facts) if ruling.status in ("pass", "fail", "warn") else ""
-    return inconclusive(f"{apart}; it had said {ruling.status}: {ruling.reason}") if apart else ruling
+    doubt = apart or (_not_working(case) if ruling.status == "pass" and not (law.gate or law.static) else "")
+    return inconclusive(f"{doubt}; it had said {ruling.status}: {ruling.reason}") if doubt else ruling
+
+
+def _not_working(case: Case) -> str:
+    """Words where operations fail without any fault, else ''."""
+    failing = " and ".join(op for op, _ in failing_without_faults(case))
+    return f"{failing} didn't work without faults either" if failing else ""
 
 
 def _in_invalid_run(law: Law, ruling: Ruling, gates: Sequence[str]) -> Ruling:

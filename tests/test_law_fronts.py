@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from law_cases import calls_of, promise, said
 
+from harness.integrations.front import INSIDE
+
 NOTHING = promise({"timeout": {"total": 3.0}})
 FRONT: dict[str, Any] = {"subject": {"ours": True, "url": "http://127.0.0.1:1", "exits": []}}
 CALLS = "call op user start_ms end_ms outcome error status detail"
@@ -32,6 +34,55 @@ def test_v1_fails_when_it_tells_another(kind: str, status: int) -> None:
     """And 500 tells nothing."""
     verdict = v1(kind, status)
     assert verdict.status == "fail" and calls_of(verdict) == [1]
+
+
+def first(kind: str, *answers: tuple[int, int], params: str = "{}", before: str = "ok - 200") -> Any:
+    """Answers (status, ms it took) within a fault of 4 s, after an answer in peace."""
+    rows = [f"{n} observe u {2000 + 100 * n} {2000 + 100 * n + ms} error 5xx {told} HTTPStatusError"
+            for n, (told, ms) in enumerate(answers, 2)]  # fmt: skip
+    calls = "\n".join([CALLS, f"1 observe u 500 600 {before} -", *rows])
+    return said("V1", NOTHING, FRONT, calls=calls, faults=f"{FAULTS}\nf {kind} 1000 6000 {params}")
+
+
+def test_v1_takes_503_for_an_open_breakers_only_after_a_failure() -> None:
+    """A breaker has no reason to be open when the first failure comes after peace; KATO's own 503 may be passed on."""
+    assert calls_of(first("status", (503, 20), (503, 20), params='{"status":500}')) == [2, 3]
+    assert first("status", (502, 20), (503, 1), params='{"status":500}').status == "pass"
+    assert first("status", (503, 20), params='{"status":503}').status == "pass"
+    assert first("status", (503, 20), before="error 5xx 502").status == "pass"
+
+
+def test_v1_knows_a_time_out_that_is_called_503_by_its_length() -> None:
+    """A breaker or a full bulkhead rejects at once."""
+    assert calls_of(first("latency", (503, 900))) == [2]
+    assert first("latency", (503, 5)).status == "pass"
+    assert first("latency", (504, 900), (503, 900)).status == "pass"
+
+
+def test_v1_fails_where_the_caller_is_blamed() -> None:
+    """404 for a KATO that is away; a status that callers get in peace too says nothing of the fault."""
+    assert calls_of(first("refuse", (404, 5))) == [2]
+    assert first("refuse", (429, 5)).status == "not_exercised"
+    assert first("refuse", (422, 5), before="error 4xx 422").status == "not_exercised"
+
+
+@pytest.mark.parametrize("text", [
+    "upstream: ReadTimeout('')", "HTTPConnectionPool(host='kato', port=8000): Max retries exceeded",
+    'File "/srv/app.py", line 3', "http://kato:8000/sessions", "https://kato.prod.svc.cluster.local/sessions",
+    "[Errno 111] refused", "KeyError: 'session_id'", "Cannot connect to host kato:80",
+])  # fmt: skip
+def test_the_inside_is_known_by_its_words(text: str) -> None:
+    """Addresses within, exceptions, files."""
+    assert INSIDE.search(text)
+
+
+@pytest.mark.parametrize("text", [
+    '{"type": "https://example.com/problems/upstream-timeout", "title": "Gateway Timeout", "status": 504}',
+    '{"error": {"type": "ServiceUnavailableError", "message": "try again later"}}', '{"code": "GatewayTimeout"}',
+])  # fmt: skip
+def test_an_apis_own_words_are_no_inside(text: str) -> None:
+    """Problem details (RFC 9457), an error type of the API."""
+    assert not INSIDE.search(text)
 
 
 def test_v1_fails_on_words_of_the_inside() -> None:

@@ -149,7 +149,8 @@ def test_without_acks_the_broker_forgets_a_message_as_it_delivers_it(tag: str) -
     client(ledger, Basic.Consume(0, "observations", tag, False, True))
     ledger.broker_said(frame.marshal(Basic.ConsumeOk("consumer"), 1))
     ledger.broker_said(deliver(1, "10", consumer=tag or "consumer") + deliver(2, "20", consumer="another"))
-    client(ledger, Basic.Get(0, "observations", True))
+    client(ledger, Basic.Get(0, "others", True))
+    assert ledger._hands.polled == {"others"}
     assert [row for row in seen.rows if row[0] == "acked"] == [("acked", "10", 1, True, 0)]
 
 

@@ -17,7 +17,18 @@ PATIENCE = 4.0
 HASTY_EVERY = 10
 HASTE = 0.4
 """Every tenth caller waits for this share of the total."""
-INSIDE = re.compile(r"https?://|127\.0\.0\.1|localhost|Errno|Traceback|\w+Error\b|All connection attempts failed|httpx")
+INSIDE = re.compile(
+    r"""127\.0\.0\.1|localhost|\bErrno\b|Traceback|\bFile\ ["\\]|\.py\b
+    |https?://(?:[^\s/"']*:\d|[\w-]+(?:[/"'\s]|$)|[\w.-]+\.(?:svc|local|internal)\b)
+    |\b(?:httpx|httpcore|aiohttp|urllib3|requests\.|HTTPConnectionPool|Max\ retries\ exceeded)
+    |Connection\ refused|All\ connection\ attempts\ failed|Name\ or\ service\ not\ known|Cannot\ connect\ to\ host
+    |\b[A-Z]\w*(?:Error|Exception|Timeout|Expired)\(
+    |\b(?:Connect|Read|Write|Pool|Close|Connection(?:Reset|Refused)?|RemoteProtocol|HTTPStatus|ClientConnector|ClientOS
+    |ServerDisconnected|JSONDecode|Retry|CircuitBreaker|Timeout|OS|Key|Type|Value|Attribute|Index|Name|Runtime)Error\b
+    |\b(?:Connect|Read|Write|Pool)Timeout\b""",
+    re.VERBOSE,
+)
+"""Addresses, and exceptions of Python and its HTTP clients; an error type or a help page of the API's own is none."""
 
 
 class LeakedInternalsError(httpx.HTTPStatusError):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from harness.evidence.table import Mask
 from harness.laws.case import EPSILON_NS, Case, Window
 from harness.laws.registry import (
     Ruling,
@@ -27,15 +28,19 @@ MEANS: Mapping[str, tuple[int, ...]] = {
     "latency": (504,),
     "pause": (504,),
     "delay": (504,),
-    "status": (502, 503),
+    "status": (502,),
     "reset_peer": (502, 503),
     "commit_then_drop": (502,),
     "drop_before_commit": (502,),
     "truncate": (502,),
     "malformed": (502,),
 }
-"""laws.md, R9: a time-out is 504, refused or an open breaker 503, a failure upstream 502. A refusal with 503 or 429 by
-KATO itself may be passed on as 503."""
+"""laws.md, R9: a time-out is 504, refused or an open breaker 503, a failure upstream 502."""
+PASSED_ON = (429, 503)
+"""A refusal by KATO itself, with such a status, may be passed on as 503."""
+SLOW = ("timeout", "latency", "pause", "delay")
+TRANSIENT = (408, 425, 429)
+"""Statuses of 4xx that don't blame the caller."""
 
 LEAK = "LeakedInternals"
 NO_FRONT = inapplicable("no front service is the subject")
@@ -52,7 +57,8 @@ def _is_front(case: Case) -> bool:
     family="front services",
     rule="a front answers 504 for a time-out, 503 where KATO is not to be reached, 502 where it failed; never 500, and "
     "never with words of its inside",
-    trap="a breaker that is open turns any of them into 503; a request that straddles two faults may tell of either",
+    trap="a breaker that is open turns any of them into 503, but not the first failure after peace; a request that "
+    "straddles two faults may tell of either",
     cure="map each exception of the client to its status, with a fixed text",
     example='HTTPException(status_code=500, detail=f"KATO error: {e}") for everything',
     needs=frozenset(MEANS),
@@ -73,9 +79,9 @@ def status_mapping(case: Case) -> Ruling:
     judged, wrong = np.zeros(len(calls), bool), np.zeros(len(calls), bool)
     for window in case.windows:
         if window.kind in MEANS:
-            only = _only_under(case, window) & (status >= 500)
+            only = _only_under(case, window) & ((status >= 500) | _blaming(case))
             judged |= only
-            wrong |= only & ~np.isin(status, (*MEANS[window.kind], 503))
+            wrong |= only & _misnamed(case, window, only)
     if wrong.any():
         rows = np.flatnonzero(wrong)
         told = listed({str(each) for each in status[rows]})
@@ -86,7 +92,36 @@ def status_mapping(case: Case) -> Ruling:
     return passed(f"{plural(int(judged.sum()), 'failure')} had the status of their cause, and no word of the inside")
 
 
-def _only_under(case: Case, window: Window) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _blaming(case: Case) -> Mask:
+    """Answers of 4xx, which blame the caller, with a status that no caller got in peace."""
+    status, calm = case.calls["status"], ~case.during()
+    return (status // 100 == 4) & ~np.isin(status, (*TRANSIENT, *np.unique(status[calm])))  # type: ignore[no-any-return]
+
+
+def _misnamed(case: Case, window: Window, only: Mask) -> Mask:
+    """Those of the failures `only` under this fault whose status means something else.
+
+    503 is right where it says that KATO is not to be reached, or passes its own refusal on. Elsewhere it may be an open
+    breaker's; but a breaker opens for failures, so somebody must have been told of one first, unless the service was
+    unwell already. A rejection is quick: what waited for KATO and then says 503 is none.
+    """
+    status, took = case.calls["status"], case.calls["end_ns"] - case.calls["start_ns"]
+    passed_on = window.kind == "status" and window.params.get("status") in PASSED_ON
+    right = (*MEANS[window.kind], 503) if passed_on else MEANS[window.kind]
+    named = np.isin(status, right)
+    if (only & named).any() or not _well_before(case, window):
+        return ~named & (status != 503)  # type: ignore[no-any-return]
+    return ~named & ((status != 503) | (took > GRACE_NS if window.kind in SLOW else True))  # type: ignore[no-any-return]
+
+
+def _well_before(case: Case, window: Window) -> bool:
+    """Whether the last answer before the fault was a good one."""
+    end = case.calls["end_ns"]
+    before = np.flatnonzero(end < window.start_ns)
+    return bool(len(before) and case.calls["outcome"].among("ok")[before[np.argmax(end[before])]])
+
+
+def _only_under(case: Case, window: Window) -> Mask:
     """The calls that lie within the fault and meet no other."""
     start, end = case.calls["start_ns"], case.calls["end_ns"]
     found = (start >= window.start_ns + GRACE_NS) & (end <= window.end_ns)

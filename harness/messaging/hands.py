@@ -13,12 +13,13 @@ class Hands:
     """A consumer may publish on another connection than it consumes on.
 
     `open`: unsettled messages by (connection, channel) and tag; `given`: every message that was ever delivered;
-    `queues`: the names of those that were declared.
+    `queues`: the names of those that were declared, `polled` of those that were asked for a message.
     """
 
     open: dict[tuple[int, int], dict[int, str]] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
     queues: set[str] = field(default_factory=set)
+    polled: set[str] = field(default_factory=set)
 
     def of(self, connection: int, channel: int) -> dict[int, str]:
         """The unsettled messages of a channel, by tag."""

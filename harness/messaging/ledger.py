@@ -71,6 +71,7 @@ class Ledger:
             self._hands.queues.add(str(method.queue))
         elif isinstance(method, Basic.Get):
             self._getting[channel] = bool(method.no_ack)
+            self._hands.polled.add(str(method.queue))
         elif isinstance(method, Basic.Consume):
             self._asked(channel, method)
         elif isinstance(method, Basic.Publish):

@@ -4,7 +4,7 @@
 
 Sends {"event": "ready", "port"}; obeys {"do": "hold"} (acks no longer pass; answers "held" when one was held, or after
 `within` s), {"do": "release"} (what was held is dropped with its connection), {"do": "queues"} (answers "queues" with
-the `names` of those that the consumer declared), {"do": "stop"}. End of file: it ends.
+the `names` of those that the consumer declared, and those that it `polled`), {"do": "stop"}. End of file: it ends.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ async def _obey(tap: Tap, order: dict[str, Any], channel: Channel) -> None:
         tap.release()
         channel.send({"event": "released"})
     elif order["do"] == "queues":
-        channel.send({"event": "queues", "names": sorted(tap.hands.queues)})
+        channel.send({"event": "queues", "names": sorted(tap.hands.queues), "polled": sorted(tap.hands.polled)})
 
 
 async def _flush(log: MessageLog) -> None:

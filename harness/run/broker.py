@@ -42,22 +42,26 @@ class Messaging:
         return {"amqp": {"url": self.broker.url, "spool": str(self.folder / "spool" / "collector.raw"), **names}}
 
     def has_consumer(self, queue: str) -> bool:
-        """Whether somebody consumes a queue."""
+        """Whether somebody consumes a queue, or asks for its messages one by one."""
         from harness.messaging.leftovers import consumers_of
 
-        return consumers_of(self.broker.url, queue) > 0
+        return consumers_of(self.broker.url, queue) > 0 or queue in self._queues()["polled"]
 
     def closing(self) -> dict[str, Any]:
         """What the queues still hold, now that the subject has ended; each message becomes a row."""
         from harness.messaging.leftovers import count_left
 
         own = {self.spec.queue: "left", self.spec.dead: "left_dead", self.spec.outputs: "collected"}
-        self.tap.channel.send({"do": "queues"})
         # a consumer may have queues of its own, where messages wait for their next try
-        others = set(self.tap.expect("queues", within_s=5.0)["names"]) - {""}
+        others = set(self._queues()["names"]) - {""}
         queues = [*((event, queue) for queue, event in own.items()), *(("left", name) for name in others - own.keys())]
         left = count_left(self.broker.url, queues, self.folder / "spool" / "leftovers.raw")
         return {"messaging": self.facts() | {"left": left}}
+
+    def _queues(self) -> dict[str, Any]:
+        """The queues that the consumer named."""
+        self.tap.channel.send({"do": "queues"})
+        return self.tap.expect("queues", within_s=5.0)
 
     def facts(self) -> dict[str, Any]:
         """What laws and reports ask of it."""

@@ -79,6 +79,15 @@ def test_o1_fails_when_no_span_was_exported() -> None:
     assert verdict.status == "fail" and "no span came" in verdict.reason
 
 
+def test_o1_asks_for_no_span_of_a_trace_that_was_not_sampled() -> None:
+    """Its header says so; of a sampled one a span must come."""
+    unsampled = parent(T1, 1).removesuffix("01") + "00"
+    both = f"{CALLS}\n1 predict 0 8 ok\n2 predict 10 18 ok"
+    tries = attempts((1, 1, 200, unsampled), (2, 1, 200, parent(T2, 2)))
+    assert o1(both, tries, spans((T2, 2, "unset", 200, 0))).status == "pass"
+    assert calls_of(o1(both, tries, spans((T1, 1, "unset", 200, 0)))) == [2]
+
+
 def test_o1_fails_without_a_resend_count() -> None:
     """The second try looks like a first."""
     verdict = o1(RETRIED, TWO_TRIES, spans((T1, 1, "error", 503, 0), (T1, 2, "unset", 200, 0)))

@@ -14,8 +14,8 @@ from harness.laws.case import Case, Ints, Window, once
 PART = "collector"
 """The part of the stack that tracing laws are about, as in `only: {part: collector}`."""
 
-_PARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
-"""A valid traceparent (W3C Trace Context, 3.2): ids of zeros are none."""
+_PARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+"""A valid traceparent (W3C Trace Context, 3.2): ids of zeros are none; the last bit of the flags says sampled."""
 
 UNSENT = ("connect_error", "connect_timeout", "pool_timeout", "cancelled")
 """Attempts of which no header reached the wire, or that nobody waited for."""
@@ -25,13 +25,15 @@ UNSENT = ("connect_error", "connect_timeout", "pool_timeout", "cancelled")
 class Requests:
     """Requests on the wire, by call and time: the attempts where hooks saw them, else the arrivals.
 
-    `at`: their indices in that table; `row` in calls; `trace` and `span` codes (0: none) into `spans`, the span ids.
+    `at`: their indices in that table; `row` in calls; `trace` and `span` codes (0: none) into `spans`, the span ids;
+    `sampled`: a span is to be exported for it.
     """
 
     at: Ints
     row: Ints
     trace: Ints
     span: Ints
+    sampled: Mask
     spans: tuple[str, ...]
     attempts: bool
 
@@ -57,8 +59,9 @@ def requests_of(case: Case) -> Requests:
     traces = _codes([match and match[1] for match in found])
     names = ["", *dict.fromkeys(match[2] for match in found if match)]
     spans = _codes([match and match[2] for match in found])
+    sampled = np.array([bool(match and int(match[3], 16) & 1) for match in found] or [False])
     codes = texts.codes[at]
-    return Requests(at, row[at], traces[codes], spans[codes], tuple(names), case.hooked)
+    return Requests(at, row[at], traces[codes], spans[codes], sampled[codes], tuple(names), case.hooked)
 
 
 def _codes(values: list[Any]) -> Ints:

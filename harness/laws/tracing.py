@@ -34,7 +34,8 @@ MOST_GROWTH = 32 << 20
     family="tracing",
     rule="every request on the wire carries a traceparent; one trace a call, a span of its own for each attempt, "
     "resend_count from 1 on re-sends, status ERROR on the span of a failed one",
-    trap="a mesh's retries carry the caller's span; without a provider an instrumentation makes no spans",
+    trap="a mesh's retries carry the caller's span; without a provider an instrumentation makes no spans; a trace that "
+    "was not sampled says so in its header, and exports none",
     cure="set up a TracerProvider with a batch exporter, and make the span in the transport, once an attempt",
     example="HTTPXClientInstrumentor().instrument() in a process without a TracerProvider: no header, no span",
     wants="a client that traces: topology: {collector: otlp}; for re-sends a fault that makes it try again",
@@ -82,9 +83,10 @@ def _of_spans(case: Case, count: int) -> Ruling:
     if not collector:
         return passed(f"{said}; nothing was exported, so spans themselves are not judged", measured="100 % traced")
     found, lossless = exported(case), not outages(case)
-    missing = np.unique(requests.row[found < 0])
+    silent = (found < 0) & requests.sampled
+    missing = np.unique(requests.row[silent])
     if len(missing) and (lossless or not len(spans)):
-        reason = f"no span came to the collector for {int((found < 0).sum()):,} of {plural(count, 'request')}"
+        reason = f"no span came to the collector for {int(silent.sum()):,} of {plural(count, 'request')}"
         return broken(case, missing, reason, of=len(case.calls), measured=f"{len(spans):,} spans")
     if not requests.attempts:
         return inconclusive("attempts are not seen at the client's side: nobody knows which were sent again")

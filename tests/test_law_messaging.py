@@ -288,6 +288,17 @@ class TestQ6:
         lost = judged("Q6", without(nameless, "collected 0 0 0 predictions - 0 0 69"), facts={"messaging": NAMED})
         assert (lost.status, "1 prediction confirmed and never seen again" in lost.reason) == ("fail", True)
 
+    def test_asks_for_no_predictions_of_what_was_put_aside_for_a_later_try(self) -> None:
+        """KATO committed it, its answer was lost, and the run ended before the next try."""
+        aside = without(
+            GOOD,
+            "output 1 1 1 predictions - 2",
+            "output_confirmed 0 0 1 predictions - 2",
+            "collected 0 0 0 predictions - 2",
+        )
+        copied = aside.replace("acked 0 0 1 - - 2 2 70", "copy_confirmed 0 0 1 retry - 2 1 69\nacked 0 0 1 - - 2 2 70")
+        assert judged("Q6", copied).status == "pass"
+
     def test_fails_by_a_confirm_after_the_ack(self) -> None:
         """A crash between the two would lose it."""
         assert judged("Q6", GOOD.replace("- 2 2 68", "- 2 2 71")).status == "fail"

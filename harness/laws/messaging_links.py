@@ -113,7 +113,9 @@ def publish_confirmed(case: Case) -> Ruling:
     if nothing := no_queue(case):
         return nothing
     found = flow(case)
-    done = (found.acked_ns > 0) & (found.commits > 0)
+    # an ack of what was published again, for a later try, is none of its end
+    ended = found.number("acked") > found.number("copy_confirmed")
+    done = ended & (found.commits > 0)
     unsure, (vanished, gone) = _unsure(found, done), _vanished(case, found, done)
     outputs = found.table["event"].among("output")
     fleeting = int((found.table["count"][outputs] == 0).sum())

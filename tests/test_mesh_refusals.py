@@ -47,7 +47,7 @@ REFUSED = {
     "retries: {attempts: true}": ("`attempts` is true, a whole number is needed", ""),
     "timeout: 30": ("`timeout` is 30, a duration is needed", "30s"),
     "timeout: 30 s": ("`30 s` is not a duration", "unit"),
-    "delegate: {name: other}": ("`delegate` is not translated", ""),
+    "delegate: {name: other}": ("delegate `default/other` is no VirtualService without hosts", "give its file"),
     "fault: {abort: {http2Error: PROTOCOL}}": ("`http2Error` is not translated", ""),
     "match: {uri: {prefix: /}}": ("`match` is a mapping, a list is needed", ""),
     "headers: [a]": ("a list where a mapping is needed", ""),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from harness.mesh.decode import Decoder
+from harness.mesh.delegation import delegated
 from harness.mesh.destination_rule import DestinationRule
 from harness.mesh.nodes import ManifestError, Node
 from harness.mesh.virtual_service import Destination, HTTPRoute, VirtualService
@@ -93,6 +94,7 @@ def read(documents: Sequence[Node], source: Source, port: int = SERVICE_PORT) ->
     reader = _Reader(source)
     for document in flat(documents):
         reader.take(document)
+    reader.delegate()
     reader.refuse_twice()
     if reader.decoder.problems:
         raise ManifestError(reader.decoder.problems)
@@ -159,6 +161,7 @@ class _Reader:
         self.source = source
         self.decoder = Decoder()
         self.routings: list[Routing] = []
+        self.delegates: dict[tuple[str, str], VirtualService] = {}
         self.rules: list[Rule] = []
         self.services: dict[str, Service] = {}
         self.replicas: list[Replica] = []
@@ -188,14 +191,17 @@ class _Reader:
         hosts = tuple(resolve(host.lower(), namespace) for host in spec.hosts)
         http = tuple(_resolved(route, namespace) for route in spec.http)
         spec = replace(spec, hosts=hosts, http=http)
+        name = str(document.get("metadata", "name") or "")
         for host in hosts:
             self.hosts.setdefault(host, set())
         for to in destinations(http):
             self.hosts.setdefault(to.host, set()).update({to.port.number} if to.port and to.port.number else ())
-        if spec.gateways and "mesh" not in spec.gateways:
+        if not hosts:
+            self.delegates[namespace, name] = spec
+        elif spec.gateways and "mesh" not in spec.gateways:
             return
-        if _visible(spec.export_to, namespace, self.source.namespace):
-            self.routings.append(Routing(str(document.get("metadata", "name") or ""), namespace, spec, document))
+        elif _visible(spec.export_to, namespace, self.source.namespace):
+            self.routings.append(Routing(name, namespace, spec, document))
 
     def _destination_rule(self, document: Node) -> None:
         spec = self._spec(document, DestinationRule)
@@ -232,6 +238,24 @@ class _Reader:
         count = document.get("spec", "replicas")
         replica = Replica(pod_labels(document), namespace_of(document))
         self.replicas += [replica] * (count if isinstance(count, int) else 1)
+
+    def delegate(self) -> None:
+        """Puts the routes of delegates where they are delegated to."""
+        for at, routing in enumerate(self.routings):
+            http = tuple(route for own in enumerate(routing.spec.http) for route in self._laid_out(routing, *own))
+            self.routings[at] = replace(routing, spec=replace(routing.spec, http=http))
+
+    def _laid_out(self, routing: Routing, at: int, route: HTTPRoute) -> tuple[HTTPRoute, ...]:
+        if route.delegate is None:
+            return (route,)
+        key = (route.delegate.namespace or routing.namespace, route.delegate.name)
+        found = self.delegates.get(key)
+        if found is not None and _visible(found.export_to, key[0], routing.namespace):
+            return delegated(route, found.http)
+        what = f"delegate `{'/'.join(key)}` is no VirtualService without hosts among these files"
+        node = routing.node.nearest(("spec", "http", at, "delegate"))
+        self._refuse(node, f"{what}, or isn't exported to {routing.namespace}", "give its file too")
+        return ()
 
     def refuse_twice(self) -> None:
         """Two VirtualServices for one host: the older one wins in a cluster, and files don't know their age."""

@@ -217,6 +217,14 @@ class CorsPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegate:
+    """A VirtualService without hosts whose routes stand here; "" for the namespace is the root's."""
+
+    name: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HTTPRoute:
     """Any of `match`, then what happens."""
 
@@ -225,7 +233,7 @@ class HTTPRoute:
     route: tuple[HTTPRouteDestination, ...] = ()
     redirect: HTTPRedirect | None = None
     direct_response: HTTPDirectResponse | None = None
-    delegate: Annotated[str | None, Refused("a delegate's routes only count at a gateway")] = None
+    delegate: Delegate | None = None
     rewrite: HTTPRewrite | None = None
     timeout: Duration | None = None
     retries: HTTPRetry | None = None

@@ -14,7 +14,6 @@ NOT_IMITATED = (
     LeftOut("WS /ws/events", "a WebSocket of pushes about sessions, which no integration of the guide uses"),
     LeftOut("GET /docs, /redoc", "HTML pages that FastAPI makes of /openapi.json; only their status is imitated"),
     LeftOut("figures of the host in /metrics, /stats, /health", "CPU and memory are the machine's, not the request's"),
-    LeftOut("the filter minhash", "its estimate depends on the version of KATO's hash library"),
     LeftOut("order of equally ranked predictions", "KATO takes them from a set, in an order that each process draws"),
     LeftOut("sessions without REDIS_URL", "each worker then keeps its own; the image and its compose file set it"),
     LeftOut(

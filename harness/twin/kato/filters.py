@@ -1,16 +1,17 @@
 """The filter pipeline that a session may put before matching.
 
 `bloom` changes nothing in KATO 3.10 (it fails on every pattern and the failure is ignored), and a pipeline that does
-not begin with a filter of the database (`length`, `jaccard`, `minhash`) finds nothing. `minhash` estimates a Jaccard
-similarity from hashes that differ between versions of KATO's hash library; here it is the exact similarity.
+not begin with a filter of the database (`length`, `jaccard`, `minhash`) finds nothing.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from operator import eq
 from typing import Any
 
+from harness.twin.kato import minhash
 from harness.twin.kato.config import Config
 from harness.twin.kato.knowledge import Pattern
 from harness.twin.kato.matching import Matcher
@@ -39,6 +40,8 @@ def filtered(patterns: Candidates, state: Sequence[str], config: Config) -> Cand
         if stage is not None:
             passed = stage(patterns if candidates is None else candidates, state, config)
             candidates = (candidates or ()) if passed is None else passed
+        elif name == "minhash":
+            candidates = _alike(patterns, candidates, state, config)
         elif name == "rapidfuzz" and candidates is not None:
             candidates = _similar(candidates, state, config)
         if candidates is not None and not candidates:
@@ -60,27 +63,44 @@ def _jaccard(patterns: Candidates, state: Sequence[str], config: Config) -> Cand
     overlap = _number(config, "jaccard_min_overlap", 2)
     if threshold is None or overlap is None or any(map(is_broken, state)):
         return None
-    return _overlapping(patterns, state, overlap, threshold)
-
-
-def _minhash(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates | None:
-    threshold = _number(config, "minhash_threshold", 0.7)
-    return None if threshold is None else _overlapping(patterns, state, 1, threshold)
-
-
-def _number(config: Config, key: str, default: float) -> float | None:
-    """The value of a filter's key, `default` for 0 and for nothing; None for what is no number."""
-    value = config.effective[key] or default
-    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-
-def _overlapping(patterns: Candidates, state: Sequence[str], overlap: float, threshold: float) -> Candidates:
     seen = set(state)
     return [
         pattern
         for pattern in patterns
         if (common := len(seen & (tokens := set(pattern.flat)))) >= overlap and common / len(seen | tokens) >= threshold
     ]
+
+
+def _alike(
+    patterns: Candidates, candidates: Candidates | None, state: Sequence[str], config: Config
+) -> Candidates | None:
+    """The filter `minhash`: a band of hashes in common, then the estimated Jaccard similarity.
+
+    KATO leaves out what it can't do: all of it for what is no number, the estimate where signatures differ in length.
+    """
+    count = config.effective["minhash_num_hashes"] or minhash.STORED
+    rows = config.effective["minhash_rows"] or 5
+    threshold = config.effective["minhash_threshold"] or 0.7
+    try:
+        seen = minhash.signature(state, count)
+        bands = minhash.bands(seen, rows)
+    except (TypeError, ValueError):
+        return candidates
+    pool = patterns if candidates is None else candidates
+    found = [pattern for pattern in pool if not bands.isdisjoint(minhash.bands(minhash.stored(pattern.flat)))]
+    if count != minhash.STORED or not isinstance(threshold, (int, float)):
+        return found
+    return [pattern for pattern in found if _agreement(seen, minhash.stored(pattern.flat)) >= threshold]
+
+
+def _agreement(left: minhash.Signature, right: minhash.Signature) -> float:
+    return float(sum(map(eq, left, right)) / len(left))
+
+
+def _number(config: Config, key: str, default: float) -> float | None:
+    """The value of a filter's key, `default` for 0 and for nothing; None for what is no number."""
+    value = config.effective[key] or default
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _similar(patterns: Candidates, state: Sequence[str], config: Config) -> Candidates:
@@ -92,5 +112,4 @@ def _similar(patterns: Candidates, state: Sequence[str], config: Config) -> Cand
 _DATABASE: Mapping[Any, Callable[[Candidates, Sequence[str], Config], Candidates | None]] = {
     "length": _length,
     "jaccard": _jaccard,
-    "minhash": _minhash,
 }

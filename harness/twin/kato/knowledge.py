@@ -143,9 +143,8 @@ class Knowledge:
         self.total_frequency += new
         self.unique_patterns += new
 
-    def feel(self, pattern: Pattern, emotives: Emotives) -> None:
+    def feel(self, pattern: Pattern, averaged: Mapping[str, float]) -> None:
         """Add the averaged emotives to the affinity of each symbol; raises CrashError if one of them is not finite."""
-        averaged = average(emotives)
         sound = {name: value for name, value in averaged.items() if math.isfinite(value)}
         for symbol in dict.fromkeys(pattern.flat) if sound else ():
             sums = self.affinities.setdefault(symbol, {})

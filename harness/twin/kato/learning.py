@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.twin.kato.config import Config
-from harness.twin.kato.knowledge import Pattern
+from harness.twin.kato.knowledge import Pattern, average
 from harness.twin.kato.messages import CrashError
 from harness.twin.kato.node import Node
 from harness.twin.kato.sessions import Event, Session
@@ -111,8 +112,11 @@ def learn(
         pattern.emotives = ()
         pattern.metadata = {}
     _remember(pattern, emotives, _unique_values(metadata), node.persistence)
+    felt = average(emotives)
+    if not all(map(math.isfinite, felt.values())):
+        node.keep_statistics()
     knowledge.count(pattern, new)
-    knowledge.feel(pattern, emotives)
+    knowledge.feel(pattern, felt)
     node.forget_statistics()
     return PREFIX + pattern.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from hashlib import md5
 from itertools import islice
 from weakref import WeakSet
@@ -204,6 +205,10 @@ class Node:
     def forget_statistics(self) -> None:
         """Read the symbols' statistics anew at the next prediction."""
         self._statistics = None
+
+    def keep_statistics(self) -> None:
+        """Hold on to the statistics as they are: a learning that fails half-way leaves KATO's copies behind."""
+        self._statistics = deepcopy(self._statistics)
 
     def find(self, name: str) -> Pattern | None:
         """The pattern of this name as ClickHouse gives it; raises CrashError if waiting rows can't be written."""

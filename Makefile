@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate starved matrix observes mutations meshes scenarios lint lock system gallery sound peers queue services findings breakers
+.PHONY: help setup demo test simulate starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers queue services findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ scenarios: setup  ## every shipped scenario: against the reference client, or on
 
 mutations: setup  ## 100 mutated mesh policies, predicted and observed on a real Envoy: docs/mesh-mutations.md (5 minutes)
 	@$(BIN)/python -m tests.mesh_mutations $(COUNT)
+
+mutants: setup  ## mutants of the law code before the laws' tests: docs/law-mutants.md (FAMILY=breaker, EVERY=1)
+	@$(BIN)/python -m tests.mutants $(FAMILY) --every $(or $(EVERY),1)
 
 meshes: setup  ## real runs behind meshes, registries and replicas, the guide's ways and corrected ones (8 minutes)
 	@$(BIN)/pytest -q tests/test_runs_mesh.py

@@ -23,8 +23,11 @@ def promise(
 
 
 def verdict(law: str, history: History, promised: Promise) -> Verdict:
-    """What one law says; an error of the law is raised."""
-    return LAWS[law].verdict(LAWS[law].judge(Case(history, promised)), promised.scale)
+    """What one law says, which is never without a reason, nor without a cure where it fails; its errors are raised."""
+    found = LAWS[law].verdict(LAWS[law].judge(Case(history, promised)), promised.scale)
+    assert isinstance(found.reason, str) and found.reason
+    assert found.status != "fail" or (isinstance(found.cure, str) and found.cure)
+    return found
 
 
 def said(

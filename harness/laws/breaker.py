@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.laws.breaker_events import Events
+from harness.laws.breaker_events import Events, breakers
 from harness.laws.breaker_runs import Run, full_runs, needed
 from harness.laws.breaker_spells import Spell, since_served
-from harness.laws.breaker_state import all_spells, premature
+from harness.laws.breaker_state import all_spells, breaker_of, premature
 from harness.laws.breaker_trials import Trial, early, trials_of
 from harness.laws.case import Case, Ints
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -18,11 +18,10 @@ BREAKER = ("breaker",)
 
 def no_breaker(case: Case) -> Ruling | None:
     """The ruling where there is nothing to judge: no breaker, or none whose limit is known."""
-    policies = (case.policy, *case.policy.calls.values())
-    breakers = [policy.breaker for policy in policies if policy.breaker is not None]
-    if not breakers:
+    promised = breakers(case)
+    if not promised:
         return inapplicable("no breaker is declared or seen in the client")
-    if not any(needed(breaker) for breaker in breakers):
+    if not any(needed(breaker) for breaker in promised):
         return inconclusive("the breaker's limit (fail_max, or min_calls of a ratio) is neither declared nor readable")
     return None
 
@@ -40,7 +39,7 @@ def openings(case: Case) -> list[tuple[Events, Spell, Ints]]:
         (e, spell, since_served(e, spell))
         for e, states in all_spells(case)
         for spell in states
-        if spell.state == "closed" and spell.at >= 0 and e.rejected[spell.at]
+        if spell.state == "closed" and spell.at >= 0
     ]
 
 
@@ -68,8 +67,9 @@ def opens_on_threshold(case: Case) -> Ruling:
     if hasty:
         rows = np.array([trial.row for trial in hasty], np.int64)
         reason = f"{plural(len(rows), 'try')} while the breaker was open, before its reset time-out had passed"
-        soonest = min(trial.from_ns - trial.open_ns for trial in hasty) / 1e9
-        return broken(case, rows, reason, measured=f"{soonest:.2f} s", bound=_reset(case))
+        first = min(hasty, key=lambda trial: trial.from_ns - trial.open_ns)
+        soonest = f"{(first.from_ns - first.open_ns) / 1e9:.2f} s"
+        return broken(case, rows, reason, measured=soonest, bound=f"{first.breaker.reset_timeout:.2f} s")
     opened = openings(case)
     if any(e.failed[since].any() for e, _, since in opened):
         return passed(
@@ -78,10 +78,6 @@ def opens_on_threshold(case: Case) -> Ruling:
     if runs:
         return inconclusive("no call came while the breaker had to be open, so nobody saw whether it was")
     return unexercised(f"no run of failures filled the count; it takes {exercise('B1')}")
-
-
-def _reset(case: Case) -> str:
-    return f"{(case.policy.breaker or Breaker()).reset_timeout:.2f} s"
 
 
 def _missed(case: Case, runs: list[Run], what: str) -> Ruling:
@@ -111,7 +107,7 @@ def no_premature_open(case: Case) -> Ruling:
     if hasty:
         rows = np.array([e.row[spell.at] for e, spell in hasty], np.int64)
         reason = f"the breaker opened {plural(len(rows), 'time')} on fewer failures than its limit"
-        return broken(case, rows, reason, bound=str(needed(case.policy.breaker or Breaker())))
+        return broken(case, rows, reason, bound=str(needed(breaker_of(case, hasty[0][0]))))
     seen = sum(int(e.failed.sum()) for e, _ in all_spells(case))
     if not seen:
         return unexercised(f"nothing failed behind the breaker; it takes {exercise('B2')}")
@@ -165,10 +161,9 @@ def _opened_by_4xx(case: Case) -> Ints:
     A 404 while a store fails is a fault of the server in disguise (contract, section 7).
     """
     excused, refused = case.during("store", "external"), case.attempts.any(case.words["4xx"])
-    limit = needed(case.policy.breaker or Breaker()) or 1
     found = [
         int(e.row[since[-1]])
         for e, _, since in openings(case)
-        if len(since) and not e.failed[since].any() and refused[e.row[since]].sum() >= limit
+        if not e.failed[since].any() and refused[e.row[since]].sum() >= (needed(breaker_of(case, e)) or 1)
     ]
     return np.array([row for row in found if not excused[row]], np.int64)

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, in_order, names_in, once
+from harness.policy import Breaker
 
 RECENT = 50
 """How many tried calls before a degraded answer are looked at for the failure that explains it."""
@@ -44,6 +45,12 @@ class Events:
         return len(self.row)
 
 
+def breakers(case: Case) -> list[Breaker]:
+    """Every breaker that is promised, for all operations or for one."""
+    policies = (case.policy, *case.policy.calls.values())
+    return [policy.breaker for policy in policies if policy.breaker is not None]
+
+
 def counts(case: Case, op: str = "") -> tuple[str, ...]:
     """The error words that the breaker must count (design: connect errors, time-outs and 5xx unless declared)."""
     default = ("connect_error", "timeout", "reset", "protocol_error", "5xx")
@@ -69,7 +76,7 @@ def silent_rejections(case: Case) -> Mask:
     silent: Mask = calls["outcome"].among("degraded") & (case.attempts.count == 0)
     if not case.hooked or not silent.any():
         return np.zeros(len(calls), bool)
-    if case.policy.breaker is None and not explicit_rejections(case).any():
+    if not breakers(case) and not explicit_rejections(case).any():
         return np.zeros(len(calls), bool)
     return silent & _after_failure(case) & _in_quiet_rows(case, silent)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
+from harness.laws.breaker_events import breakers
 from harness.laws.breaker_runs import full_runs
 from harness.laws.breaker_state import events_of
 from harness.laws.case import Case, Ints, in_order, names_in, once
@@ -153,7 +154,7 @@ def _stretches(times: Ints, mask: Mask) -> list[tuple[int, int]]:
     wants="an outage under an asynchronous client: refuse",
 )
 def async_counted(case: Case) -> Ruling:
-    if case.policy.breaker is None:
+    if not breakers(case):
         return inapplicable("no breaker is declared or seen in the client")
     via = case.history.attempts["via"]
     if not len(via) or not via.among("httpx_async", "aiohttp").any():

@@ -9,12 +9,11 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.bounds import call_bounds_s
-from harness.laws.breaker_events import Events
+from harness.laws.breaker_events import Events, breakers
 from harness.laws.breaker_spells import Spell
-from harness.laws.breaker_state import all_spells, events_of
+from harness.laws.breaker_state import all_spells, breaker_of, events_of
 from harness.laws.case import Case, Ints, in_order
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
-from harness.policy import Breaker
 from harness.stats import quantile, quantile_interval
 
 FAST_NS = 10_000_000
@@ -49,7 +48,7 @@ def rejected_rows(case: Case) -> Ints:
     calls=LEAST,
 )
 def open_is_fast(case: Case) -> Ruling:
-    if case.policy.breaker is None:
+    if not breakers(case):
         return inapplicable("no breaker is declared or seen in the client")
     rows = rejected_rows(case)
     calls = case.calls
@@ -106,7 +105,7 @@ def quiet_stretches(case: Case) -> list[Quiet]:
     zero_tolerance=True,
 )
 def closes_on_recovery(case: Case) -> Ruling:
-    if case.policy.breaker is None:
+    if not breakers(case):
         return inapplicable("no breaker is declared or seen in the client")
     late: list[Ints] = []
     closed = 0
@@ -129,7 +128,7 @@ def closes_on_recovery(case: Case) -> Ruling:
 
 def _due_ns(case: Case, e: Events, quiet: Quiet) -> int | None:
     """When the breaker has to be closed: reset + longest call, and a gap and a trial for each success it takes."""
-    breaker = case.policy.breaker or Breaker()
+    breaker = breaker_of(case, e)
     first, last = np.searchsorted(e.start_ns, [quiet.start_ns, quiet.end_ns])
     inside = np.arange(first, last)
     if len(inside) < 2:
@@ -176,12 +175,12 @@ def _on_trial(e: Events, states: list[Spell]) -> Mask:
     wants="a step of the wall clock while the breaker is open",
 )
 def clock_robust(case: Case) -> Ruling:
-    if case.policy.breaker is None:
+    if not breakers(case):
         return inapplicable("no breaker is declared or seen in the client")
     steps = [int(step["at_ns"]) for step in case.facts.get("clock_steps") or ()]
-    reset_ns = int(1e9 * case.policy.breaker.reset_timeout)
     kept = 0
     for e, states in all_spells(case):
+        reset_ns = int(1e9 * breaker_of(case, e).reset_timeout)
         for spell, following in pairwise(states):
             if spell.state != "open" or not any(spell.from_ns <= at < spell.to_ns for at in steps):
                 continue

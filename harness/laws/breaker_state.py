@@ -39,7 +39,8 @@ def infer_breaker(history: History, policy: Policy) -> Table:
 
 def breaker_of(case: Case, e: Events) -> Breaker:
     """What is promised of the breaker around these events."""
-    return case.policy.of(e.ops[0]).breaker or case.policy.breaker or Breaker()
+    promised = (case.policy.of(op).breaker for op in e.ops)
+    return next((breaker for breaker in promised if breaker is not None), Breaker())
 
 
 @once
@@ -85,7 +86,7 @@ def _unexplained(case: Case, read: list[tuple[Events, list[Spell]]]) -> int:
     count = 0
     for e, states in read:
         for before, spell, after in zip([None, *states], states, [*states[1:], None], strict=False):
-            if spell.state == "closed" and spell.at >= 0 and e.rejected[spell.at]:
+            if spell.state == "closed" and spell.at >= 0:
                 count += premature(case, e, spell)
             if spell.state == "open" and before and before.state == "closed" and after:
                 reset_ns = int(1e9 * breaker_of(case, e).reset_timeout)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.laws.breaker_events import Events, moved_unseen
+from harness.laws.breaker_events import Events, breakers, moved_unseen
 from harness.laws.breaker_spells import Spell
 from harness.laws.breaker_state import ORDER_NS, all_spells, breaker_of, open_since, slack_ns
 from harness.laws.case import Case, Ints, once
@@ -27,8 +27,8 @@ LOOK_AHEAD = 1_000
 class Trial:
     """One trial: the deciding call's row, since when the breaker had been open (the earliest possible), whether it had
     been closed before that, who was tried at once, how many calls came meanwhile, and who was let through after it
-    had failed though the breaker had to be open again. `reopened`: rejections followed. Where a call from before was
-    re-tried meanwhile it may have been the trial instead: such trials are left out."""
+    had failed though the breaker had to be open again. `reopened`: rejections followed. `breaker`: what is promised of
+    it. Where a call from before was re-tried meanwhile it may have been the trial instead: such trials are left out."""
 
     row: int
     open_ns: int
@@ -39,6 +39,12 @@ class Trial:
     failed: bool
     through: Ints
     reopened: bool
+    breaker: Breaker
+
+    @property
+    def allowed(self) -> int:
+        """How many calls may be tried at once."""
+        return max(self.breaker.half_open_trials, self.breaker.success_threshold)
 
 
 @once
@@ -107,13 +113,13 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
         failed=failed,
         through=e.row[through],
         reopened=failed and len(after) > 0 and bool(e.rejected[after[0]]),
+        breaker=breaker,
     )
 
 
 def early(case: Case, trial: Trial) -> bool:
     """Whether the trial came before the reset time-out can have passed."""
-    reset_s = (case.policy.breaker or Breaker()).reset_timeout
-    return trial.from_ns < trial.open_ns + int(1e9 * reset_s) - slack_ns(case, trial.from_ns)
+    return trial.from_ns < trial.open_ns + int(1e9 * trial.breaker.reset_timeout) - slack_ns(case, trial.from_ns)
 
 
 @law(
@@ -130,14 +136,13 @@ def early(case: Case, trial: Trial) -> bool:
     zero_tolerance=True,
 )
 def half_open_single_trial(case: Case) -> Ruling:
-    if case.policy.breaker is None:
+    if not breakers(case):
         return inapplicable("no breaker is declared or seen in the client")
     found = trials_of(case)
     if not found:
         return unexercised(f"the breaker was never half-open; it takes {exercise('B5')}")
-    breaker = case.policy.breaker
-    allowed = max(breaker.half_open_trials, breaker.success_threshold)
-    crowd = max(found, key=lambda trial: len(trial.at_once))
+    crowd = max(found, key=lambda trial: len(trial.at_once) - trial.allowed)
+    allowed = crowd.allowed
     most, came = len(crowd.at_once), sum(trial.meanwhile for trial in found)
     if most > allowed:
         reason = f"{most} calls were tried at once in a half-open breaker"
@@ -162,7 +167,7 @@ def half_open_single_trial(case: Case) -> Ruling:
     wants="an outage of three reset time-outs: refuse or timeout",
 )
 def reopens_on_failed_trial(case: Case) -> Ruling:
-    if case.policy.breaker is None:
+    if not breakers(case):
         return inapplicable("no breaker is declared or seen in the client")
     failed = [trial for trial in trials_of(case) if trial.failed and not _answered(case, trial)]
     bad = [trial for trial in failed if len(trial.through)]
@@ -171,7 +176,7 @@ def reopens_on_failed_trial(case: Case) -> Ruling:
         reason = (
             f"{plural(len(bad), 'failed trial')} of {len(failed)} did not open the breaker again for its whole time"
         )
-        return broken(case, rows, reason, bound=f"{case.policy.breaker.reset_timeout:.2f} s")
+        return broken(case, rows, reason, bound=f"{bad[0].breaker.reset_timeout:.2f} s")
     kept = sum(trial.reopened for trial in failed)
     if not kept:
         return unexercised(f"no trial failed with calls coming after it; it takes {exercise('B6')}")

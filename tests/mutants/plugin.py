@@ -1,0 +1,127 @@
+"""pytest collects the laws' tests once, and each mutant meets those that run its lines in a fork of that process."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+from hypothesis import Phase, settings
+
+from tests.mutants.generate import Mutant
+from tests.mutants.swap import LAWS, functions_of_laws, put_in_place
+
+PATIENCE, LEAST_S = 2, 1
+"""A mutant that takes so many times the processor time of its tests, and so much more, hangs: it is noticed."""
+
+SURVIVED, KILLED, UNSEEN = 0, 1, 3
+
+
+@dataclass
+class Runner:
+    """A pytest plugin: runs the tests once with their lines noted, then `killed` tells mutants from each other."""
+
+    mutants: Iterable[Mutant]
+    tell: Callable[[Mutant, str], None]
+    lines: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    took_s: list[float] = field(default_factory=list)
+
+    def pytest_sessionstart(self) -> None:
+        """The same examples for every mutant, and no search for a smaller one that fails, too."""
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutants", settings.default, derandomize=True, database=None, phases=phases)
+        settings.load_profile("mutants")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In place of pytest's own loop."""
+        for number, item in enumerate(session.items):
+            begun = time.process_time()
+            with _Lines() as seen:
+                if not _passes(item):
+                    raise pytest.UsageError(f"{item.nodeid} fails without any mutant; cure: make test")
+            self.took_s.append(time.process_time() - begun)
+            for line in seen.lines:
+                self.lines.setdefault(line, []).append(number)
+        alive = functions_of_laws()
+        gc.freeze()  # so that a fork's collections touch, and so copy, nothing of what is shared
+        for mutant in self.mutants:
+            chosen = sorted(self._tests_of(mutant), key=lambda n: self.took_s[n])
+            usual_s = sum(self.took_s[n] for n in chosen)
+            self.tell(mutant, _fate(mutant, [session.items[n] for n in chosen], alive, usual_s))
+        return True
+
+    def _tests_of(self, mutant: Mutant) -> set[int]:
+        """The tests (positions) that run its lines; what runs at import concerns those that run any of the file."""
+        if mutant.place:
+            return {n for line in mutant.lines for n in self.lines.get((mutant.file, line), ())}
+        return {n for (file, _), numbers in self.lines.items() if file == mutant.file for n in numbers}
+
+
+class _Lines:
+    """Notes the lines of law code that run inside the block."""
+
+    def __init__(self) -> None:
+        self.lines: set[tuple[str, int]] = set()
+        self._names: dict[str, str | None] = {}
+
+    def __enter__(self) -> _Lines:
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        sys.settrace(None)
+
+    def _called(self, frame: FrameType, event: str, arg: Any) -> Any:
+        path = frame.f_code.co_filename
+        if path not in self._names:
+            self._names[path] = Path(path).name if Path(path).parent == LAWS else None
+        name = self._names[path]
+        if name is None:
+            return None
+
+        def within(frame: FrameType, event: str, arg: Any) -> Any:
+            self.lines.add((name, frame.f_lineno))
+            return within
+
+        return within(frame, event, arg)
+
+
+def _passes(item: pytest.Item) -> bool:
+    return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+
+
+def _fate(mutant: Mutant, items: list[pytest.Item], alive: Any, usual_s: float) -> str:
+    """`killed`, `survived`, or `unseen` where no test runs its lines."""
+    if not items:
+        return "unseen"
+    child = os.fork()
+    if child == 0:
+        os._exit(_meet(mutant, items, alive, usual_s))
+    _, status = os.waitpid(child, 0)
+    return {SURVIVED: "survived", UNSEEN: "unseen"}.get(os.waitstatus_to_exitcode(status), "killed")
+
+
+def _meet(mutant: Mutant, items: list[pytest.Item], alive: Any, usual_s: float) -> int:
+    """In the fork: the exit code."""
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    limit = int(PATIENCE * usual_s) + LEAST_S
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+    try:
+        found = put_in_place(mutant, alive)
+    except Exception:  # noqa: BLE001
+        return KILLED  # the module could not even be imported
+    if not found:
+        return UNSEEN
+    return SURVIVED if all(_passes(item) for item in items) else KILLED

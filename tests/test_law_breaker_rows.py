@@ -1,0 +1,133 @@
+"""Breaker laws row by row: timelines of one client, each different by one event from what the law takes for well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from law_cases import calls_of, promise, said
+
+from harness.model import Verdict
+from harness.policy import Promise
+
+FIVE = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0}})
+PER_CALL = promise({"calls": {"observe": {"breaker": {"fail_max": 5, "reset_timeout": 3.0}}}})
+ENDS = {"ok": ("ok", "-", "-", 200), "refused": ("error", "connect_error", "connect_error", 0)}
+
+Event = tuple[int, str] | tuple[int, str, str]
+
+
+def timeline(*events: Event, took_ms: int = 10, seen: bool = True) -> dict[str, str]:
+    """Calls (at ms, how it ended: ok, refused, a status or rejected, and the operation) with an attempt each."""
+    calls, attempts = ["call op start_ms end_ms outcome error"], ["call attempt start_ms end_ms result status"]
+    for n, (at, how, *op) in enumerate(events, 1):
+        name = op[0] if op else "observe"
+        if how == "rejected":
+            calls.append(f"{n} {name} {at} {at} rejected breaker_open")
+            continue
+        outcome, error, result, status = ENDS.get(how) or ("error", f"{how[0]}xx", "-", int(how))
+        calls.append(f"{n} {name} {at} {at + took_ms} {outcome} {error}")
+        attempts.append(f"{n} 1 {at} {at + took_ms} {result} {status}")
+    return {"calls": "\n".join(calls)} | ({"attempts": "\n".join(attempts)} if seen else {})
+
+
+def row(how: str, count: int, since_ms: int = 200) -> list[Event]:
+    """So many of one kind, 200 ms apart."""
+    return [(since_ms + 200 * n, how) for n in range(count)]
+
+
+def on(law: str, *events: Event, promised: Promise = FIVE, **more: Any) -> Verdict:
+    """The law's verdict on a timeline."""
+    return said(law, promised, **timeline(*events, **more))
+
+
+OPENED: list[Event] = [*row("refused", 5), (1200, "rejected")]
+
+
+class TestB1:
+    """It opens when its count is full, and stays open."""
+
+    def test_tells_how_soon_it_tried_again(self) -> None:
+        """The fifth refusal ended at 1.01 s, and the next try came 0.59 s later; 3 s were promised."""
+        found = on("B1", *OPENED, (1600, "ok"))
+        assert (found.status, found.measured, found.bound, calls_of(found)) == ("fail", "0.59 s", "3.00 s", [7])
+
+    def test_the_reset_time_out_is_that_of_the_operations_own_breaker(self) -> None:
+        """Promised for observes alone: tried after 3 s is no early trial, tried after 2 s is one."""
+        assert on("B1", *OPENED, (4300, "ok"), promised=PER_CALL).status == "pass"
+        found = on("B1", *OPENED, (3000, "ok"), promised=PER_CALL)
+        assert (found.status, found.bound) == ("fail", "3.00 s")
+
+    def test_the_limit_is_that_of_the_operations_own_breaker(self) -> None:
+        """Observes open after three failures, the others after five."""
+        own = promise({"breaker": {"fail_max": 5}, "calls": {"observe": {"breaker": {"fail_max": 3}}}})
+        found = on("B1", *row("refused", 4), promised=own)
+        assert (found.status, found.measured, found.bound) == ("fail", "4 in a row", "3")
+
+    def test_a_503_elsewhere_does_not_make_a_row_of_refusals_b3s(self) -> None:
+        """One 503 and a success before five refusals and a sixth that went through."""
+        events: list[Event] = [(200, "503"), (400, "ok"), *row("refused", 6, 600)]
+        assert (on("B1", *events).status, on("B3", *events).status) == ("fail", "not_exercised")
+
+    @pytest.mark.parametrize(("how", "law", "other"), [("refused", "B1", "B3"), ("503", "B3", "B1")])
+    def test_where_attempts_are_not_seen_calls_are_counted(self, how: str, law: str, other: str) -> None:
+        """Six failed calls in a row, the sixth let through: B1 takes refusals, B3 answers of 5xx."""
+        found = on(law, *row(how, 6), seen=False)
+        assert (found.status, calls_of(found)) == ("fail", [6])
+        assert on(other, *row(how, 6), seen=False).status == "not_exercised"
+
+
+class TestB2:
+    """It does not open early."""
+
+    def test_a_first_call_that_is_rejected_follows_no_failure(self) -> None:
+        """Rejected from the very start."""
+        found = on("B2", (200, "rejected"), (400, "ok"))
+        assert (found.status, found.bound, calls_of(found)) == ("fail", "5", [1])
+
+    def test_the_limit_named_is_that_of_the_operations_own_breaker(self) -> None:
+        """Two of observes' five failures."""
+        found = on("B2", (200, "ok"), (400, "refused"), (600, "refused"), (800, "rejected"), promised=PER_CALL)
+        assert (found.status, found.bound) == ("fail", "5")
+
+
+class TestB3:
+    """The right failures are counted."""
+
+    def test_an_answer_of_5xx_to_the_trial_opens_it_again(self) -> None:
+        """The trial at 4.3 s met a 503, and the next call was let through; a rejection there is right."""
+        trial: list[Event] = [*OPENED, (4300, "503")]
+        found = on("B3", *trial, (4600, "ok"))
+        assert (found.status, calls_of(found)) == ("fail", [8])
+        assert "1 time" in found.reason
+        assert on("B3", *trial, (4600, "rejected")).status != "fail"
+        assert on("B3", *OPENED, (4300, "refused"), (4600, "ok")).status != "fail"
+
+    @pytest.mark.parametrize("kind", ["store", "external"])
+    def test_a_404_while_a_store_fails_is_a_failure_in_disguise(self, kind: str) -> None:
+        """Five answers of 404 opened it: rightly while a store was out, wrongly in peace."""
+        tables = timeline((200, "ok"), *row("404", 5, 400), (1400, "rejected"))
+        faults = f"name kind applied_ms cleared_ms\nredis {kind} 100 2000"
+        assert said("B3", FIVE, **tables, faults=faults).status != "fail"
+        found = said("B3", FIVE, **tables, faults=faults.replace(kind, "refuse"))
+        assert (found.status, calls_of(found)) == ("fail", [6])
+
+    def test_fewer_4xx_than_its_limit_did_not_open_it(self) -> None:
+        """Four, which is B2's matter."""
+        assert on("B3", (200, "ok"), *row("422", 4, 400), (1200, "rejected")).status == "not_exercised"
+
+    def test_4xx_before_a_full_count_did_not_open_it(self) -> None:
+        """Five answers of 422, then five of 503."""
+        assert on("B3", *row("422", 5), *row("503", 5, 1200), (2200, "rejected")).status == "pass"
+
+
+class TestPerCall:
+    """A breaker that is promised for one operation is judged like one that is promised for all."""
+
+    def test_every_law_applies(self) -> None:
+        """None of them says that there is no breaker."""
+        tables: Mapping[str, str] = timeline(*OPENED, (4300, "ok"))
+        for law in ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B10"):
+            assert said(law, PER_CALL, **tables).status != "not_applicable", law
+            assert said(law, promise({"timeout": {"total": 1.0}}), **tables).status == "not_applicable", law

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from harness.mesh.decode import Decoder
 from harness.mesh.delegation import delegated
-from harness.mesh.destination_rule import DestinationRule
+from harness.mesh.destination_rule import DestinationRule, WorkloadSelector
 from harness.mesh.nodes import ManifestError, Node
 from harness.mesh.virtual_service import Destination, HTTPRoute, VirtualService
 
@@ -21,6 +21,8 @@ WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
 _HARMLESS = ("PeerAuthentication", "Gateway", "Telemetry", "AuthorizationPolicy", "RequestAuthentication")
 """What isn't for a client's sidecar: the server's side, gateways, observation."""
 _ROUTING_GROUPS = ("gateway.networking.k8s.io", "linkerd.io", "policy.linkerd.io", "split.smi-spec.io")
+_CLAIMS = "@request.auth.claims"
+"""What looks like a header, and means a claim of the caller's token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ class _Reader:
 
     def _virtual_service(self, document: Node) -> None:
         spec = self._spec(document, VirtualService)
+        self._claims(document)
         namespace = namespace_of(document)
         if spec is None:
             return
@@ -211,10 +214,24 @@ class _Reader:
         spec = replace(spec, host=resolve(spec.host, namespace))
         self.hosts.setdefault(spec.host, set())
         selector = spec.workload_selector
-        if selector is not None and not (selector.match_labels or {}).items() <= self.source.labels.items():
+        if selector is not None and not self._selects(selector, namespace):
             return
         if _visible(spec.export_to, namespace, self.source.namespace):
             self.rules.append(Rule(str(document.get("metadata", "name") or ""), namespace, spec, document))
+
+    def _selects(self, selector: WorkloadSelector, namespace: str) -> bool:
+        """A rule that selects its clients is never exported."""
+        labels = (selector.match_labels or {}).items()
+        return namespace == self.source.namespace and labels <= self.source.labels.items()
+
+    def _claims(self, document: Node) -> None:
+        for match in (match for route in document.each("spec", "http") for match in route.each("match")):
+            for part in ("headers", "withoutHeaders"):
+                named = match[part]
+                for name, node in named.items() if named is not None else ():
+                    if name.lower().startswith(_CLAIMS):
+                        what = f"`{name}` is not translated: the harness's path has no filter that reads a JWT"
+                        self._refuse(node, what, "leave it out, or test it in a cluster")
 
     def _spec(self, document: Node, kind: type[T]) -> T | None:
         spec = document["spec"]

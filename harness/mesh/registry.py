@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.mesh import duration
 from harness.mesh.destination_rule import ConsistentHash, DestinationRule, PortTrafficPolicy, TrafficPolicy
-from harness.mesh.inventory import Service, matches
+from harness.mesh.inventory import Service
 from harness.mesh.virtual_service import Destination
 
 Json = dict[str, Any]
@@ -22,11 +22,8 @@ class Registry:
     rules: Mapping[str, DestinationRule]
 
     def rule(self, host: str) -> DestinationRule | None:
-        """The rule for a host: its own, else that of the longest wildcard."""
-        if host in self.rules:
-            return self.rules[host]
-        wild = [pattern for pattern in self.rules if pattern.startswith("*") and matches(pattern, host)]
-        return self.rules[max(wild, key=len)] if wild else None
+        """The rule that counts for a known host."""
+        return self.rules.get(host)
 
     def cluster(self, to: Destination, listener_port: int) -> str:
         """The name of Envoy's cluster for a destination asked for on a listener's port."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import Problem
+from harness.mesh.choice import chosen_routing, chosen_rules
 from harness.mesh.clusters import envoy_clusters
 from harness.mesh.destination_rule import DestinationRule
-from harness.mesh.inventory import SERVICE_PORT, Inventory, Replica, Rule, Service, Source, matches, read
+from harness.mesh.inventory import SERVICE_PORT, Inventory, Replica, Service, Source, matches, read
 from harness.mesh.nodes import ManifestError, Node, load_file
 from harness.mesh.registry import Registry, cluster_name
 from harness.mesh.routes import default_route, envoy_routes
@@ -78,7 +79,7 @@ def translate(
     """
     client = source or Source()
     inventory = read(documents, client, port)
-    registry = Registry(inventory.services, _rules(inventory, client))
+    registry = Registry(inventory.services, chosen_rules(inventory.services, inventory.rules, client))
     hosts = tuple(_virtual_hosts(inventory, registry, client))
     clusters: dict[str, Json] = {}
     members: dict[str, Mapping[str, str]] = {}
@@ -118,58 +119,21 @@ def _files(path: Path) -> list[Path]:
     return [file for file in sorted(path.rglob("*")) if file.suffix in (".yaml", ".yml", ".json")]
 
 
-def _rules(inventory: Inventory, client: Source) -> dict[str, DestinationRule]:
-    """One rule a host: subsets of several are joined, and a rule that selects the client goes first."""
-    chosen: dict[str, Rule] = {}
-    problems: list[Problem] = []
-    for rule in sorted(inventory.rules, key=lambda rule: rule.spec.workload_selector is None):
-        first = chosen.get(rule.spec.host)
-        if first is None:
-            chosen[rule.spec.host] = rule
-        elif first.spec.workload_selector is None:
-            problems += _conflicts(first, rule)
-            chosen[rule.spec.host] = replace(first, spec=_joined(first.spec, rule.spec))
-    if problems:
-        raise ManifestError(problems)
-    return {host: rule.spec for host, rule in chosen.items()}
-
-
-def _conflicts(first: Rule, second: Rule) -> Iterable[Problem]:
-    """What only the age of two rules decides; files don't know it."""
-    twice = {own.name for own in first.spec.subsets} & {own.name for own in second.spec.subsets}
-    both = first.spec.traffic_policy is not None and second.spec.traffic_policy is not None
-    if twice or both:
-        what = f"subset `{min(twice)}`" if twice else "`trafficPolicy`"
-        text = f"{what} of {second.spec.host} also stands in DestinationRule `{first.name}`: only the older one counts"
-        yield second.node.problem(text, "merge the two rules")
-
-
-def _joined(first: DestinationRule, second: DestinationRule) -> DestinationRule:
-    policy = first.traffic_policy if first.traffic_policy is not None else second.traffic_policy
-    return replace(first, traffic_policy=policy, subsets=(*first.subsets, *second.subsets))
-
-
 def _virtual_hosts(inventory: Inventory, registry: Registry, client: Source) -> Iterable[VirtualHost]:
-    routed: set[str] = set()
+    owners = {host: chosen_routing(host, inventory.routings) for host in inventory.services}
     for routing in inventory.routings:
-        hosts = [
-            service
-            for pattern in routing.spec.hosts
-            for service in inventory.services.values()
-            if matches(pattern, service.host) and service.host not in routed
-        ]
-        if not hosts:
+        hosts = [inventory.services[host] for host, owner in owners.items() if owner is routing]
+        if not any(matches(pattern, host) for pattern in routing.spec.hosts for host in owners):
             what = f"VirtualService `{routing.name}` is for {', '.join(routing.spec.hosts)}: no known service"
             raise ManifestError([routing.node.problem(what, "give the Service documents too; use full host names")])
         for service in hosts:
-            routed.add(service.host)
             for port in service.ports:
                 if port.protocol != "tcp":
                     routes = envoy_routes(routing.spec.http, port.number, client, registry)
                     routes = routes or [default_route(service.host, port.number, registry)]
                     yield VirtualHost(service.host, port.number, tuple(routes))
     for service in _used(inventory, registry):
-        if service.host not in routed:
+        if owners[service.host] is None:
             for port in service.ports:
                 if port.protocol != "tcp":
                     yield VirtualHost(service.host, port.number, (default_route(service.host, port.number, registry),))

@@ -112,6 +112,13 @@ class TestB2:
         assert said("B2", ratio, **failing([200, 0] * 5)).status == "pass"
         assert said("B2", ratio, **failing([200, 0] * 4)).status == "fail"
 
+    def test_a_share_below_the_ratio_may_not_open_it_however_many_failed(self) -> None:
+        """Five of ten may, five of eleven may not."""
+        ratio = promise({"breaker": {"failure_ratio": 0.5, "min_calls": 10, "window": 60.0, "reset_timeout": 3.0}})
+        half = [0, 200, 200, 0, 200, 0, 200, 0, 200, 0]
+        assert said("B2", ratio, **failing(half)).status == "pass"
+        assert said("B2", ratio, **failing([0, 200, *half[1:]])).status == "fail"
+
     def test_simulated_breakers(self) -> None:
         """A count that is never set back opens in the third blip."""
         blips = tuple((at, at + 0.1) for at in (3.0, 6.0, 9.0, 12.0, 15.0))
@@ -283,6 +290,24 @@ def recovered(**plan: Any) -> Any:
     """B7's verdict on a simulated outage from 5 to 12 s, with the fault in the evidence."""
     history = simulate(Plan(**plan))[0]
     return verdict("B7", replace(history, faults=History.literal(faults=OUTAGE).faults), FIVE)
+
+
+def two_trials(next_ms: int) -> dict[str, str]:
+    """Opened at 1 s; two trials at 4.1 and 4.2 s hang until 6.1 and 6.4 s; the next one comes at `next_ms`."""
+    tables = failing([0] * 5)
+    calls = ["8 observe 3900 3900 rejected breaker_open", "9 observe 4100 6100 timeout read_timeout"]
+    calls += ["10 observe 4200 6400 timeout read_timeout", "11 observe 6500 6500 rejected breaker_open"]
+    tables["calls"] += "\n" + "\n".join([*calls, f"12 observe {next_ms} {next_ms + 10} ok -"])
+    attempts = ["9 1 4100 6100 read_timeout 0", "10 1 4200 6400 read_timeout 0", f"12 1 {next_ms} {next_ms + 10} - 200"]
+    tables["attempts"] += "\n" + "\n".join(attempts)
+    return tables
+
+
+def test_of_several_trials_the_first_failure_may_open_it_again() -> None:
+    """Its 3 s may be reckoned from 6.1 s, and not from earlier."""
+    two = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0, "half_open_trials": 2}})
+    assert said("B6", two, **two_trials(9200)).status == "pass"
+    assert said("B6", two, **two_trials(8800)).status == "fail"
 
 
 class TestB7:

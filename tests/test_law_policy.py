@@ -48,6 +48,19 @@ class TestK2:
         assert (found.status, found.severity, found.measured) == ("fail", "warn", "1 of 1")
         assert "timeout.read" in found.reason
 
+    def test_holds_what_was_read_for_one_operation_against_what_is_declared_for_all(self) -> None:
+        """Three attempts are declared for predictions, and their layers make nine; of observes nothing is said."""
+        declared = {"retry": {"max_attempts": 3, "calls": ["predict"]}}
+        read = {"calls": {"predict": {"retry": {"max_attempts": 9}}, "observe": {"retry": {"max_attempts": 2}}}}
+        found = said("K2", promise(declared, read), calls=CALLS)
+        assert (found.status, found.measured) == ("fail", "1 of 1")
+        assert "calls.predict.retry.max_attempts" in found.reason
+
+    def test_a_librarys_total_is_not_the_calls(self) -> None:
+        """aiohttp's total is of one attempt, a declared one of all of them."""
+        found = said("K2", promise({"timeout": {"total": 8.0}}, {"timeout": {"total": 2.0}}), calls=CALLS)
+        assert found.status == "not_applicable"
+
     def test_does_not_apply_where_nothing_can_be_compared(self) -> None:
         """Declared and read have no key in common."""
         found = said("K2", promise({"timeout": {"total": 10.0}}, {"timeout": {"read": 5.0}}), calls=CALLS)

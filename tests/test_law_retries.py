@@ -441,6 +441,16 @@ class TestR10:
         """Four rejections."""
         assert said("R10", self.BOTH, **self.rejected(600, 4)).status == "inconclusive"
 
+    def test_applies_to_retries_that_were_only_seen(self) -> None:
+        """Nobody says that predictions are tried again; one was, and rejected ones sleep. Observes do neither."""
+        breaker = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0}})
+        tables = self.rejected(600, 30)
+        assert said("R10", breaker, **tables).status == "not_applicable"
+        assert said("B4", breaker, **tables).status == "fail"
+        tables["attempts"] += "\n1 2 905 910 connect_error".replace("905", "911")
+        assert said("R10", breaker, **tables).status == "fail"
+        assert said("B4", breaker, **tables).status != "fail"
+
     def test_does_not_apply_without_both(self) -> None:
         """Retries alone."""
         assert said("R10", THREE, **self.rejected(600)).status == "not_applicable"
@@ -459,6 +469,15 @@ class TestR11:
         """At 1.3 s."""
         found = said("R11", self.TOTAL, **history([[(0, 600, "reset"), (1300, 1310, 503)]]))
         assert (found.status, found.measured) == ("fail", "1.30 s")
+
+    def test_fails_by_one_whose_time_outs_were_not_cut(self) -> None:
+        """The second try began in time and lasted for 400 ms more than was left; T1 leaves it to this law."""
+        overdue = history([[(0, 600, "reset"), (700, 1400, "read_timeout")]])
+        found = said("R11", self.TOTAL, **overdue)
+        assert (found.status, found.measured) == ("fail", "1.40 s")
+        assert said("T1", self.TOTAL, **overdue).status != "fail"
+        cut = history([[(0, 600, "reset"), (700, 1000, "read_timeout")]])
+        assert said("R11", self.TOTAL, **cut).status == "pass"
 
     def test_is_not_exercised_far_from_the_total(self) -> None:
         """All over after 220 ms."""

@@ -28,6 +28,29 @@ CASES = {
         BREAKER + "b = CircuitBreaker()\n@b\nasync def observe(): ...\n",
         "import aiobreaker\nb = aiobreaker.CircuitBreaker()\n@b\nasync def observe(): ...\n",
     ),
+    "B9/async-called": (
+        BREAKER + "b = CircuitBreaker()\nasync def send(): ...\ndef observe(): return b.call(send)\n",
+        BREAKER + "b = CircuitBreaker()\ndef send(): ...\ndef observe(): return b.call(send)\n",
+    ),
+    "R2/retries-anything": (
+        "import httpx, tenacity\n@tenacity.retry(reraise=True)\ndef read(): ...\n",
+        (
+            "import httpx, tenacity\n@tenacity.retry(reraise=True, retry=tenacity.retry_if_exception_type("
+            "httpx.TransportError))\ndef read(): ...\n"
+        ),
+    ),
+    "R2/retries-refusals": (
+        "from urllib3.util import Retry\nr = Retry(3, status_forcelist=range(400, 600))\n",
+        "from urllib3.util import Retry\nr = Retry(3, status_forcelist=[429, 502, 503, 504])\n",
+    ),
+    "R8/posts-again": (
+        "from urllib3.util import Retry\nr = Retry(3, allowed_methods=None)\n",
+        "from urllib3.util import Retry\nr = Retry(3, allowed_methods=None, read=0)\n",
+    ),
+    "R5/deaf": (
+        "from urllib3.util import Retry\nr = Retry(3, status_forcelist=[503], respect_retry_after_header=False)\n",
+        "from urllib3.util import Retry\nr = Retry(3, status_forcelist=[503])\n",
+    ),
     "B8/lock-held": (
         BREAKER + "b = CircuitBreaker()\n@b\ndef observe(): ...\n",
         "def observe(): ...\n",
@@ -130,6 +153,35 @@ def test_a_defect_is_named_and_its_correction_is_not(rule: str, tmp_path: Path) 
 def test_a_timeout_that_is_given_elsewhere_is_no_finding(text: str, tmp_path: Path) -> None:
     """An adapter, a replaced method or spread arguments may carry it."""
     assert "T1/no-timeout" not in rules_of(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import urllib3\npool = urllib3.PoolManager()\npool.request('GET', '/')\n",
+        "import aiohttp\ntimeout = aiohttp.ClientTimeout(total=None)\n",
+        "import requests\nurl, s = '/', requests.Session()\ns.get(url)\n",
+    ],
+)
+def test_a_library_that_waits_for_ever_is_named(text: str, tmp_path: Path) -> None:
+    """urllib3 without a time-out, aiohttp with all of them off, a session that was made beside something else."""
+    assert "T1/no-timeout" in rules_of(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return checked(self.c.post('/'))",
+        "r = self.c.post('/')\n        return checked(r)",
+        "r = self.c.post('/')\n        return r",
+    ],
+)
+def test_an_answer_that_is_handed_on_may_be_looked_at_there(body: str, tmp_path: Path) -> None:
+    """Only one that nobody gets passes for success."""
+    head = "import httpx\nclass A:\n    def __init__(self):\n        self.c = httpx.Client(timeout=1)\n"
+    text = head + f"    def observe(self):\n        {body}\n"
+    assert "F2/status-ignored" not in rules_of(text, tmp_path)
+    assert "F2/status-ignored" in rules_of(head + "    def observe(self):\n        self.c.post('/')\n", tmp_path)
 
 
 def test_a_file_that_is_no_python_is_a_finding_with_its_line(tmp_path: Path) -> None:

@@ -202,6 +202,15 @@ def test_a_clients_own_breaker_is_known_by_its_name() -> None:
     """A hand-written breaker's error is a rejection, whatever failure it remembers."""
     kind = type("KatoCircuitOpen", (RuntimeError,), {})
     assert classify(raised(kind("open"), httpx.ConnectError("x"))).outcome == "rejected"
+    assert classify(type("Open", (Exception,), {})()).outcome == "rejected"
+    assert classify(type("OpenSessionError", (Exception,), {})()).outcome == "error"
+
+
+def test_a_breaker_without_an_error_of_its_own_is_known_by_what_it_says() -> None:
+    """Where nothing is wrapped; what is wrapped says more."""
+    assert classify(RuntimeError("circuit breaker is open")).outcome == "rejected"
+    assert classify(raised(RuntimeError("behind the breaker"), httpx.ConnectError("x"))).error == "connect_error"
+    assert classify(RuntimeError("short-circuited by nobody")).outcome == "error"
 
 
 def test_a_clients_own_status_error_is_known_by_its_status() -> None:

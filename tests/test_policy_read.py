@@ -75,7 +75,7 @@ def test_httpx_steps_limits_and_transport_retries_are_read() -> None:
 def test_a_requests_session_promises_no_timeout() -> None:
     """requests waits for ever, and its adapters retry nothing unless told."""
     with requests.Session() as session:
-        assert read(session) == {"limits": {"max_connections": 10}}
+        assert read(session) == {}
 
 
 def test_a_requests_adapter_with_retries_and_timeout_is_read() -> None:
@@ -337,3 +337,60 @@ def test_findings_of_the_guides_clients() -> None:
     retry = read_policy(build(tenacity_entry, "http://127.0.0.1:9", {"policy": tenacity_entry.policy}))["retry"]
     assert "5xx" in pybreaker_entry.policy["breaker"]["counts"] and "5xx" not in breaker["counts"]
     assert (tenacity_entry.policy["retry"]["backoff"]["multiplier"], retry["backoff"]["multiplier"]) == (2.0, 1.0)
+
+
+def at_the_top_of_a_module(**named: Any) -> Any:
+    """A client whose methods use what stands at the top of its module."""
+    module = ModuleType("somebodys")
+    vars(module).update(named)
+    source = """
+class Client:
+    def observe(self, session_id, observation):
+        with breaker.calling():
+            return http.post("/observe", json=observation)
+
+    def predict(self, session_id):
+        return again(self.send)
+"""
+    exec(source, vars(module))
+    return module.Client()
+
+
+def test_what_stands_at_the_top_of_the_clients_module_is_read() -> None:
+    """What methods mention is theirs; a retry belongs to the operation that mentions it."""
+    with httpx.Client(timeout=3.0) as http:
+        breaker = pybreaker.CircuitBreaker(fail_max=7, reset_timeout=20)
+        again = tenacity.Retrying(stop=tenacity.stop_after_attempt(4), reraise=True)
+        policy = read_policy(at_the_top_of_a_module(http=http, breaker=breaker, again=again))
+    assert policy["timeout"]["read"] == 3.0
+    assert policy["breaker"]["fail_max"] == 7
+    assert (policy["retry"]["max_attempts"], policy["retry"]["calls"]) == (4, ["predict"])
+
+
+def test_what_no_method_mentions_is_not_read() -> None:
+    """A module may hold other people's breakers too."""
+    other = pybreaker.CircuitBreaker(fail_max=7)
+    with httpx.Client() as http:
+        breaker, again = pybreaker.CircuitBreaker(fail_max=5), tenacity.Retrying(reraise=True)
+        policy = read_policy(at_the_top_of_a_module(http=http, breaker=breaker, again=again, other=other))
+    assert policy["breaker"]["fail_max"] == 5
+
+
+def test_what_is_read_for_one_operation_never_beats_what_is_declared_for_all() -> None:
+    """Three attempts are promised; that its layers make nine is a finding, and no promise."""
+    read_for_one = {"calls": {"predict": {"retry": {"max_attempts": 9, "on": ["reset"]}}}}
+    promise = merge({"retry": {"max_attempts": 3}}, read_for_one, {})
+    assert promise.policy.of("predict").retry.max_attempts == 3  # type: ignore[union-attr]
+    assert promise.policy.of("predict").retry.on == ("reset",)  # type: ignore[union-attr]
+
+
+def test_a_pool_that_does_not_block_is_no_limit() -> None:
+    """urllib3 opens more connections than its pool keeps, unless it is told to block."""
+    with urllib3.PoolManager(maxsize=3, retries=False) as loose:
+        assert "limits" not in read(loose)
+    with urllib3.PoolManager(maxsize=3, block=True, retries=False) as strict:
+        assert read(strict)["limits"] == {"max_connections": 3}
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(pool_maxsize=4, pool_block=True))
+        session.mount("https://", HTTPAdapter(pool_maxsize=4, pool_block=True))
+        assert read(session)["limits"] == {"max_connections": 4}

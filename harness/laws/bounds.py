@@ -8,6 +8,9 @@ from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints
 from harness.policy import Policy
 
+DRIPPING = ("drip", "slicer", "bandwidth")
+"""Faults that feed a reader before its time-out: only a total bounds them, and T2 judges that."""
+
 
 def backoff_s(policy: Policy, retry: int) -> float:
     """The longest promised wait before re-try `retry` = 1, 2, … (s)."""
@@ -73,6 +76,15 @@ def started_late(case: Case) -> Mask:
     further = np.arange(len(tries.row)) > tries.first[tries.row]
     late: Mask = further & (total[tries.row] > 0) & (after > (total + case.epsilon_ns)[tries.row])
     return late
+
+
+def overshot(case: Case) -> Mask:
+    """The attempts that aren't their call's first, began within its declared total, and ended after it + ε."""
+    tries, total = case.attempts, totals_ns(case)
+    after = tries.table["end_ns"] - case.calls["start_ns"][tries.row]
+    further = np.arange(len(tries.row)) > tries.first[tries.row]
+    over: Mask = further & (total[tries.row] > 0) & (after > (total + case.epsilon_ns)[tries.row])
+    return over & ~started_late(case)
 
 
 def requests_of(case: Case) -> Ints:

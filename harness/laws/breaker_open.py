@@ -13,6 +13,7 @@ from harness.laws.breaker_events import Events, breakers
 from harness.laws.breaker_spells import Spell
 from harness.laws.breaker_state import all_spells, breaker_of, events_of
 from harness.laws.case import Case, Ints, in_order
+from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.stats import quantile, quantile_interval
 
@@ -26,6 +27,19 @@ LEAST = 20
 """Rejections below which no p99 is judged."""
 
 OUTAGES = frozenset({"refuse", "reset_peer", "timeout", "kill", "pause", "status", "drop_before_commit"})
+
+
+def retrying(case: Case) -> Mask:
+    """The calls of operations that are tried again: by the policy, or as was seen."""
+    names, found = case.calls["op"].names, np.zeros(len(case.calls), bool)
+    seen = case.attempts.any(chains_of(case).before >= 0)
+    for op in names:
+        mine = case.calls["op"].among(op)
+        retry = case.policy.of(op).retry
+        promised = retry is not None and retry.max_attempts > 1 and (retry.calls is None or op in retry.calls)
+        if promised or (mine & seen).any():
+            found |= mine
+    return found
 
 
 def rejected_rows(case: Case) -> Ints:
@@ -53,8 +67,7 @@ def open_is_fast(case: Case) -> Ruling:
     rows = rejected_rows(case)
     calls = case.calls
     took = np.maximum(calls["end_ns"] - calls["start_ns"] - case.lag.over(calls["start_ns"], calls["end_ns"]), 0)
-    if case.policy.retry is not None and case.policy.retry.max_attempts > 1:
-        rows = rows[took[rows] < SLEPT_NS]
+    rows = rows[~retrying(case)[rows] | (took[rows] < SLEPT_NS)]
     if not len(rows):
         return unexercised(f"no call was rejected; it takes {exercise('B4')}")
     p99 = quantile(took[rows], 0.99)

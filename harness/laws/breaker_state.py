@@ -8,7 +8,6 @@ one breaker can't be told apart by chance: an opening without enough failures of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,7 +16,7 @@ from harness.evidence.history import History, table
 from harness.evidence.table import Table
 from harness.laws.breaker_events import Events, events_under, failure_ends, governed, moved_unseen
 from harness.laws.breaker_spells import Spell, since_served, spells
-from harness.laws.case import Case, once
+from harness.laws.case import Case, Ints, in_order, once
 from harness.policy import Breaker, Policy, Promise
 
 ORDER_NS = 50_000_000
@@ -108,13 +107,28 @@ def premature(case: Case, e: Events, spell: Spell) -> bool:
         return False
     ends = failure_ends(case, e, spell.from_ns - ORDER_NS, until + ORDER_NS)
     if breaker.fail_max is None:
-        recent = ends[ends >= until - ORDER_NS - int(1e9 * (breaker.window or 1e9))]
-        return len(recent) < math.ceil((breaker.failure_ratio or 0.0) * (breaker.min_calls or 1))
+        return not _ratio_reached(breaker, e, ends, until)
     if len(ends) < breaker.fail_max:
         return True
     least, most = int(ends[-breaker.fail_max]) + ORDER_NS, int(ends[-1]) - ORDER_NS
     served = e.end_ns[e.served & (e.start_ns > ends[-breaker.fail_max]) & (e.end_ns > least) & (e.end_ns < most)]
     return len(served) > 0
+
+
+def _ratio_reached(breaker: Breaker, e: Events, ends: Ints, until: int) -> bool:
+    """Whether from some moment within the window on so large a share had failed, of so many calls.
+
+    Windows roll, or begin anew at fixed times, so each failure is tried as the first one. What ended about then counts
+    as the breaker would have it: towards the number of calls, and not as a success.
+    """
+    ratio, least, window_ns = breaker.failure_ratio or 0.0, breaker.min_calls or 1, int(1e9 * (breaker.window or 1e9))
+    recent = ends[ends >= until - ORDER_NS - window_ns]
+    failed = np.arange(len(recent), 0, -1)
+    served = in_order(e.end_ns[e.served])
+    in_window = np.searchsorted(served, until + ORDER_NS) - np.searchsorted(served, until - ORDER_NS - window_ns)
+    since = np.searchsorted(served, until - ORDER_NS) - np.searchsorted(served, recent + ORDER_NS, side="right")
+    share = failed >= ratio * (failed + np.maximum(since, 0))
+    return bool((share & (failed >= ratio * least) & (failed + int(in_window) >= least)).any())
 
 
 def open_since(case: Case, e: Events, before: Spell | None, opened: Spell) -> int:

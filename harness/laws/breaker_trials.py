@@ -96,12 +96,14 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
     ended = sorted(group, key=lambda at: int(e.end_ns[at]))
     decisive = ended[min(breaker.half_open_trials, len(ended)) - 1]
     decided_ns = int(e.end_ns[decisive])
-    failed = bool(e.failed[ended[: breaker.half_open_trials]].all()) and len(ended) >= breaker.half_open_trials
+    judged = ended[: breaker.half_open_trials]
+    failed = bool(e.failed[judged].all()) and len(ended) >= breaker.half_open_trials
     meanwhile = int(((e.start_ns[window] > e.from_ns[first]) & (e.start_ns[window] < e.to_ns[decisive])).sum())
     after = window[e.start_ns[window] > decided_ns + ORDER_NS]
     let_in = after[~e.rejected[after]][:1]
-    # from the trial's attempt on: its call may go on for as long as it waits to try again
-    again_ns = int(e.to_ns[decisive]) + int(1e9 * breaker.reset_timeout) - slack_ns(case, decided_ns)
+    # from the trial's attempt on: its call may go on for as long as it waits to try again; the first failure of several
+    # trials may open it as well as the last
+    again_ns = int(e.to_ns[judged].min()) + int(1e9 * breaker.reset_timeout) - slack_ns(case, decided_ns)
     through = let_in[e.from_ns[let_in] < again_ns] if failed else let_in[:0]
     return Trial(
         row=int(e.row[decisive]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.laws.bounds import attempt_bound_s, attempts_of
 from harness.laws.case import Case
-from harness.laws.findings import differences
+from harness.laws.findings import comparable, differences
 from harness.laws.registry import Ruling, inapplicable, law, passed, plural
 
 
@@ -54,7 +54,7 @@ def _open_points(case: Case) -> list[str]:
     static=True,
 )
 def policy_matches_code(case: Case) -> Ruling:
-    both = case.promise.declared.keys() & case.promise.read.keys()
+    both = comparable(case.promise)
     if not both:
         return inapplicable("nothing is both declared and readable")
     found = differences(case)

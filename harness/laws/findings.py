@@ -8,6 +8,8 @@ from harness.laws.case import Case
 from harness.laws.pool_waits import pool_waits
 from harness.laws.steady import not_working
 from harness.model import Finding
+from harness.policy import Promise
+from harness.policy.merge import shared_key
 
 
 def findings_of(case: Case) -> tuple[Finding, ...]:
@@ -33,12 +35,28 @@ def _no_total(case: Case) -> tuple[Finding, ...]:
 
 def differences(case: Case) -> tuple[Finding, ...]:
     """A finding for each policy key whose declared value isn't the one read from the client's objects."""
-    declared, read = case.promise.declared, case.promise.read
     return tuple(
-        Finding("K2", key, _difference(declared[key], read[key]), "make the two agree")
-        for key in sorted(declared.keys() & read.keys())
-        if not same(declared[key], read[key])
+        Finding("K2", key, _difference(declared, read), "make the two agree")
+        for key, (declared, read) in sorted(comparable(case.promise).items())
+        if not same(declared, read)
     )
+
+
+def comparable(promise: Promise) -> dict[str, tuple[object, object]]:
+    """What is declared and what is read for each key that has both; what was read for one operation is held against
+    what is declared for it, or for all. A retry that is declared for some operations says nothing of the others; a
+    total that a library keeps is of one attempt, a declared one of the call."""
+    declared, read = promise.declared, promise.read
+    covered = declared.get("retry.calls")
+    found: dict[str, tuple[object, object]] = {}
+    for key, value in read.items():
+        shared = shared_key(key)
+        elsewhere = shared.startswith("retry.") and isinstance(covered, tuple) and key.split(".")[1] not in covered
+        if key in declared:
+            found[key] = declared[key], value
+        elif key != shared and shared in declared and not elsewhere:
+            found[key] = declared[shared], value
+    return {key: pair for key, pair in found.items() if shared_key(key) != "timeout.total"}
 
 
 OWN = frozenset({"pool_timeout", "decode", "client_bug", "cancelled", "breaker_open", "retry_exhausted", "timeout"})

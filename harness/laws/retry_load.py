@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.laws.bounds import source
-from harness.laws.breaker_open import SLEPT_NS, rejected_rows
+from harness.laws.breaker_open import SLEPT_NS, rejected_rows, retrying
 from harness.laws.case import Case, Ints, Window, in_order
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -170,10 +170,11 @@ def retry_budget_engages(case: Case) -> Ruling:
     calls=5,
 )
 def retry_stops_when_open(case: Case) -> Ruling:
-    retry = case.policy.retry
-    if case.policy.breaker is None or retry is None or retry.max_attempts < 2:
-        return inapplicable("breaker and retry are not both declared or read")
+    again = retrying(case)
+    if case.policy.breaker is None or not again.any():
+        return inapplicable("breaker and retry are not both declared, read or seen")
     calls, rows = case.calls, rejected_rows(case)
+    rows = rows[again[rows]]
     if not len(rows):
         return unexercised(f"no call was rejected; it takes {exercise('R10')}")
     took = calls["end_ns"] - calls["start_ns"] - case.lag.over(calls["start_ns"], calls["end_ns"])

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import backoff_s, started_late, totals_ns
+from harness.laws.bounds import DRIPPING, backoff_s, overshot, started_late, totals_ns
 from harness.laws.case import Case, Ints, ids_in
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -210,7 +210,7 @@ def retry_after_honoured(case: Case) -> Ruling:
     "R11",
     "DeadlineAwareRetry",
     family="retries",
-    rule="no attempt starts after the call's declared total has passed",
+    rule="no attempt starts after the call's declared total has passed, and the last one is cut to what is left of it",
     trap="tenacity's stop_after_delay looks at the time before the last wait and overshoots; stop_before_delay doesn't",
     cure="look at what is left before waiting, and cut the last attempt's time-outs to it",
     example="a total of 5 s, a wait of 2 s at 4.5 s, and a whole attempt after that",
@@ -229,6 +229,13 @@ def deadline_aware_retry(case: Case) -> Ruling:
         rows = np.unique(tries.row[late])
         latest = f"{(tries.table['start_ns'] - case.calls['start_ns'][tries.row])[late].max() / 1e9:.2f} s"
         reason = f"{plural(len(rows), 'call')} tried again after their total had passed, at the latest after {latest}"
+        return broken(case, rows, reason, measured=latest, bound=f"{total[rows].max() / 1e9:.2f} s")
+    dripped = case.during(*DRIPPING)
+    beyond = overshot(case) & ~dripped[tries.row]
+    if beyond.any():
+        rows = np.unique(tries.row[beyond])
+        latest = f"{(tries.table['end_ns'] - case.calls['start_ns'][tries.row])[beyond].max() / 1e9:.2f} s"
+        reason = f"the last attempt of {plural(len(rows), 're-tried call')} wasn't cut to what was left of the total"
         return broken(case, rows, reason, measured=latest, bound=f"{total[rows].max() / 1e9:.2f} s")
     near = _near_the_end(case, total)
     if not near.any():

@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import declared_total_s, limits_ns, source, started_late
+from harness.laws.bounds import DRIPPING, declared_total_s, limits_ns, overshot, source, started_late
 from harness.laws.breaker_flow import queued_rows
 from harness.laws.case import Case, Ints
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
 UNBOUNDED_S = 10.0
 """Without any time-out known, a call that only the end of a fault of at least this length ended is unbounded."""
-
-DRIPPING = ("drip", "slicer", "bandwidth")
-"""Faults that feed a reader before its time-out: only a total bounds them, and T2 judges that."""
 
 CONNECT_SLACK_S = 0.5
 """laws.md, T3."""
@@ -78,11 +75,11 @@ def _timed_out(case: Case) -> Mask:
 
 def _excused(case: Case) -> Mask:
     """Late calls that T1 leaves to the law whose matter they are: dripped ones (T2), those that queued in the client
-    for one attempt at a time (B8), those tried again after their total (R11), and those that ended by another
+    for one attempt at a time (B8), those whose re-tries outlived their total (R11), and those that ended by another
     time-out than the one that was read (K2)."""
     excused, timed_out = case.during(*DRIPPING), _timed_out(case)
     excused[queued_rows(case)] = True
-    excused |= case.attempts.any(started_late(case))
+    excused |= case.attempts.any(started_late(case) | overshot(case))
     for op in case.calls["op"].names:
         if declared_total_s(case, op) is None and source(case, op, "timeout.read") != "declared":
             excused |= case.calls["op"].among(op) & timed_out

@@ -14,7 +14,7 @@ from typing import Any
 from harness.clock import Clock
 from harness.errors import UsageError
 from harness.load.book import Book, Job
-from harness.load.frame import CURRENT, Frame
+from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.outcomes import classify, shape
 from harness.load.recorder import Recorder
 from harness.model import UNLEARNED, Load, PlannedCall
@@ -163,7 +163,8 @@ class Caller:
         return method, (session.id,)
 
     def _begin(self, job: Job) -> Frame:
-        frame = Frame(job.planned.call, self._headers_of(job.planned)) if self._marked else Frame(job.planned.call)
+        headers = self._headers_of(job.planned) if self._marked else NOTHING
+        frame = Frame(job.planned.call, headers, job.planned.op)
         CURRENT.set(frame)
         job.start_ns = self._clock.now_ns()
         return frame

@@ -9,15 +9,16 @@ NOTHING: Mapping[str, str] = {}
 
 
 class Frame:
-    """One call in progress: its id, how many attempts it has begun, and whether one of them got a 2xx.
+    """One call in progress: its id and operation, how many attempts it has begun, and whether one of them got a 2xx.
 
     `headers` are its user's: they go on each of its requests.
     """
 
-    __slots__ = ("attempts", "call", "headers", "succeeded")
+    __slots__ = ("attempts", "call", "headers", "op", "succeeded")
 
-    def __init__(self, call: int, headers: Mapping[str, str] = NOTHING) -> None:
+    def __init__(self, call: int, headers: Mapping[str, str] = NOTHING, op: str = "") -> None:
         self.call = call
+        self.op = op
         self.headers = headers
         self.attempts = 0
         self.succeeded = False

@@ -31,13 +31,18 @@ _OUTCOME_OF = {
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS)
 
 _NAMES = (
-    (re.compile(r"circuit|breaker", re.I), "breaker_open"),
+    (
+        re.compile(r"circuit|breaker|^(is_?)?open(error|exception|state)?$|not_?permitted|fail_?fast", re.I),
+        "breaker_open",
+    ),
     (re.compile(r"bulk_?head|overload|shed", re.I), "pool_timeout"),
     (re.compile(r"deadline|time_?d?_?out", re.I), "read_timeout"),
     (re.compile(r"bad_?answer|decod|malformed|schema|validation", re.I), "decode"),
     (re.compile(r"exhaust|retry_?error|too_?many_?(retries|attempts)", re.I), "retry_exhausted"),
 )
 """What the name of a class that nobody knows says; a client's own breaker is recognised by it."""
+
+_BREAKER_IN_TEXT = re.compile(r"\b(circuit|breaker)\b", re.I)
 
 _TRIPPED = ("Failures threshold reached", "Trial call failed")
 """pybreaker (CircuitClosedState and CircuitHalfOpenState.on_failure) says so of the call that opened the breaker."""
@@ -146,7 +151,8 @@ def _resolve(links: Sequence[BaseException]) -> tuple[str, str, int]:
 def _word(link: BaseException, key: str | None, inside: Sequence[BaseException]) -> str:
     word = WORDS[key] if key else "cause"
     if word == "cause":
-        return _errno_word(link) or (_guess(link) if key != name_of(type(link)) else None) or word
+        guessed = _guess(link) if key != name_of(type(link)) else None
+        return _errno_word(link) or guessed or (None if inside else _said(link)) or word
     if word == "breaker_open" and _is_trip(link, inside):
         return "cause"
     if word == "protocol_error" and "disconnected without sending" in _text(link):
@@ -175,6 +181,11 @@ def _guess(link: BaseException) -> str | None:
     if status_of(link) >= 400:
         return "status"
     return next((word for pattern, word in _NAMES if pattern.search(type(link).__name__)), None)
+
+
+def _said(link: BaseException) -> str | None:
+    """What an exception that wraps nothing says of itself: RuntimeError("circuit open") is a breaker's rejection."""
+    return "breaker_open" if _BREAKER_IN_TEXT.search(_text(link)) else None
 
 
 def status_of(error: BaseException) -> int:

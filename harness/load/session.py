@@ -32,7 +32,8 @@ from harness.load.hooks.attempt import WATCH
 from harness.load.recorder import FLUSH_S, Recorder
 from harness.load.sampler import Sampler
 from harness.plan import Plan, load_from_json
-from harness.policy.read import breakers_of, read_policy
+from harness.policy.read import OPERATIONS, breakers_of, read_policy
+from harness.policy.read_requests import Carried, with_requests
 
 LAG_PROBE_S = 0.01
 PROGRESS_S = 1.0
@@ -77,8 +78,10 @@ class Session:
         self._runner = asyncio.Runner(loop_factory=loop_factory)
         self.integration = self._made(str(order["base_url"]), context)
         self.hooks = hooks.install(self.recorder)
+        WATCH.carried = Carried()
         self._declared = getattr(self.integration, "policy", None) or order["context"]["policy"] or {}
         self._inspect = tuple(order.get("inspect", ()))
+        self._read = read_policy(self.integration, self._inspect)
         hooks.listen(self.recorder, breakers_of(self.integration, self._inspect))
         self.asynchronous = is_async(self.integration.observe)
         self._outcomes: Counter[str] = Counter()
@@ -104,7 +107,7 @@ class Session:
         return {
             "event": "ready",
             "declared": dict(self._declared),
-            "read": read_policy(self.integration, self._inspect),
+            "read": self._read,
             "methods": [m for m in (*CALLED_WITH, "symbols") if hasattr(self.integration, m)],
             "asynchronous": self.asynchronous,
             "hooks": list(self.hooks),
@@ -134,6 +137,7 @@ class Session:
         driver = Driver(plan, caller, book, self._clock)
         self._stop = driver.stop.set
         driver.drive(*self._share(order))
+        self._read = self._read_again()
         close = getattr(self.integration, "close", None)
         if close is not None:
             close()
@@ -145,6 +149,7 @@ class Session:
         driver = AsyncDriver(plan, caller, book, self._clock)
         self._stop = lambda: loop.call_soon_threadsafe(driver.stop.set)
         await driver.drive(*self._share(order))
+        self._read = self._read_again()
         closing = getattr(self.integration, "close", lambda: None)()
         if inspect.isawaitable(closing):
             await closing
@@ -161,7 +166,14 @@ class Session:
         """Close the spool; the last message to the parent."""
         hooks.cancel_open()
         self.recorder.close()
-        return self._counted("done")
+        return self._counted("done") | {"read": self._read}
+
+    def _read_again(self) -> dict[str, Any]:
+        """The read policy after the load: many clients make their sessions with the first call, and requests show
+        what time-outs they carried."""
+        ops = [op for op in OPERATIONS if hasattr(self.integration, op)]
+        read = read_policy(self.integration, self._inspect)
+        return with_requests(read, WATCH.carried.by_op, self._declared, ops)
 
     def stop(self) -> None:
         """Offer no more load; what is in flight is drained."""

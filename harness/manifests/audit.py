@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.errors import EXIT_FAILED, EXIT_OK, Problem
 from harness.manifests import (
     client_code,
+    client_retries,
     client_waits,
     consul,
     istio,
@@ -43,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     *linkerd.RULES,
     *consul.RULES,
     *client_code.RULES,
+    *client_retries.RULES,
     *client_waits.RULES,
 )
 UNREADABLE = "FILE/unreadable"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 from harness.manifests.rules import Remark, Rule
-from harness.manifests.source import FunctionNode, Made, Source
+from harness.manifests.source import FunctionNode, Made, Source, plain
 from harness.model import Severity
 
 SIGNATURES: Mapping[str, frozenset[str]] = {
@@ -73,6 +74,17 @@ def _async_under_sync(source: Source) -> Iterator[Remark]:
                 "it never opens"
             )
             yield Remark(source.where(function), why, "use aiobreaker, or tell the breaker after the await")
+
+
+def _async_called(source: Source) -> Iterator[Remark]:
+    """`breaker.call(self.send)`, also bound by functools.partial, where `send` is async."""
+    coroutines = {function.name for function in source.functions() if isinstance(function, ast.AsyncFunctionDef)}
+    for node in (node for node in ast.walk(source.tree) if isinstance(node, ast.Call)):
+        for callee, argument in pairwise([node.func, *node.args]):
+            called = plain(argument).rpartition(".")[2]
+            if source.name_of(callee) == "pybreaker.CircuitBreaker().call" and called in coroutines:
+                why = f"`{called}` is async under a synchronous breaker: it never sees a failure, and never opens"
+                yield Remark(source.where(argument), why, "use aiobreaker, or tell the breaker after the await")
 
 
 def _lock_held(source: Source) -> Iterator[Remark]:
@@ -170,6 +182,7 @@ RULES: tuple[Rule, ...] = (
     of_sources("B1/unknown-argument", "a breaker is made with an argument that it hasn't", "gate", _unknown_arguments),
     of_sources("B3/status-excluded", "a breaker takes 5xx for success", "gate", _excluded_statuses),
     of_sources("B9/async-under-sync", "an async function is under a synchronous breaker", "gate", _async_under_sync),
+    of_sources("B9/async-called", "a synchronous breaker calls an async function", "gate", _async_called),
     of_sources("B8/lock-held", "a breaker holds its lock while it calls", "warn", _lock_held),
     of_sources("R10/retry-around-breaker", "an open breaker is tried again", "warn", _order),
     of_sources("R9/no-reraise", "retries end in tenacity.RetryError", "warn", _no_reraise),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.manifests.client_code import of_sources
 from harness.manifests.rules import Remark, Rule
-from harness.manifests.source import FunctionNode, Source, plain
+from harness.manifests.source import FunctionNode, Made, Source, plain
 
 VERBS = ("get", "post", "put", "patch", "delete", "head", "options", "request")
 CLIENTS = ("httpx.Client", "httpx.AsyncClient", "requests.Session", "requests.session", "aiohttp.ClientSession")
@@ -28,13 +28,23 @@ def _no_timeout(source: Source) -> Iterator[Remark]:
             yield Remark(
                 source.where(made.call), "requests waits for ever without `timeout=`: a silent peer holds it", cure
             )
+    pooled = any(made.spread or made.argument("timeout") for made in source.of_name("urllib3.PoolManager"))
     for made in source.made:
         given = made.argument("timeout")
         off = isinstance(given, ast.Constant) and given.value is None
         if made.name.startswith("httpx.") and off:
             yield Remark(source.where(made.call), "timeout=None switches httpx's time-outs off", cure)
+        if made.name == "aiohttp.ClientTimeout" and _bounds_nothing(made):
+            yield Remark(source.where(made.call), "ClientTimeout(total=None) alone bounds nothing", cure)
+        if made.name == "urllib3.PoolManager().request" and given is None and not pooled and not made.spread:
+            yield Remark(source.where(made.call), "urllib3 waits for ever without `timeout=`", cure)
         if made.name == "urllib.request.urlopen" and given is None and len(made.call.args) < 3:
             yield Remark(source.where(made.call), "urlopen waits for ever without `timeout=`", "add timeout=5")
+
+
+def _bounds_nothing(made: Made) -> bool:
+    total, read = made.argument("total"), made.argument("sock_read")
+    return isinstance(total, ast.Constant) and total.value is None and read is None and not made.spread
 
 
 def _replaces_request(node: ast.Attribute) -> bool:
@@ -102,10 +112,19 @@ def _is_write(name: str) -> bool:
 
 
 def _handed_on(function: FunctionNode, call: ast.Call) -> bool:
-    """Whether the answer itself is returned, so that the caller may look."""
-    returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None]
-    direct = [value.value if isinstance(value, ast.Await) else value for value in returned]
-    return call in direct
+    """Whether the answer itself is returned, or given to some function: somebody else may look."""
+    nodes = list(ast.walk(function))
+    answers = [call, *(node for node in nodes if isinstance(node, ast.Await) and node.value is call)]
+    kept = {
+        plain(name) for node in nodes if isinstance(node, ast.Assign) and node.value in answers for name in node.targets
+    }
+    passed = [node.value for node in nodes if isinstance(node, ast.Return)]
+    passed += [value for node in nodes if isinstance(node, ast.Call) for value in _arguments(node)]
+    return any(value in answers or (isinstance(value, ast.Name) and value.id in kept) for value in passed)
+
+
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(word.value for word in call.keywords)]
 
 
 def _made_up_session(source: Source) -> Iterator[Remark]:

@@ -121,12 +121,19 @@ def _objects(tree: ast.Module, imports: dict[str, str]) -> dict[str, str]:
             pairs = [(node.target, node.value)]
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             pairs = [(node.optional_vars, node.context_expr)]
-        for target, value in pairs:
+        for target, value in (each for pair in pairs for each in _unpacked(*pair)):
             name = plain(target)
             made = _name_of(value.func, imports, {}) if isinstance(value, ast.Call) else ""
             if name and made:
                 found[name] = made
     return found
+
+
+def _unpacked(target: ast.AST, value: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """`self.url, self.http = url, requests.Session()` as two assignments."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
 
 
 def _made(tree: ast.Module, imports: dict[str, str], objects: dict[str, str]) -> Iterator[Made]:

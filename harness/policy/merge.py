@@ -37,6 +37,11 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def shared_key(key: str) -> str:
+    """The key without the operation that it is for: `timeout.read` of `calls.predict.timeout.read`."""
+    return key.split(".", 2)[2] if key.startswith("calls.") else key
+
+
 def from_mapping(mapping: Mapping[str, Any]) -> Policy:
     """A Policy from nested plain values (durations in float seconds); unknown keys raise KeyError with their name."""
     shared = {key: value for key, value in mapping.items() if key != "calls"}
@@ -93,13 +98,17 @@ def _plain(value: Any) -> Any:
 def merge(
     declared: Mapping[str, Any], read: Mapping[str, Any], default: Mapping[str, Any], scale: float = 1.0
 ) -> Promise:
-    """Declared beats read beats default, key by key; each key's source is kept."""
+    """Declared beats read beats default, key by key; each key's source is kept.
+
+    What is declared for all operations beats what was read for one of them.
+    """
     layers = {"default": flatten(default), "read": flatten(read), "declared": flatten(declared)}
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for source, layer in layers.items():
         for key, value in layer.items():
-            if source != "read" or key not in OBLIGATIONS:
+            shared = shared_key(key)
+            if source != "read" or not (shared in OBLIGATIONS or shared in layers["declared"]):
                 values[key] = value
                 sources[key] = source
     return Promise(from_mapping(unflatten(values)), sources, layers["declared"], layers["read"], scale)
@@ -131,5 +140,4 @@ def scaled(mapping: Mapping[str, Any], scale: float) -> dict[str, Any]:
 
 
 def _is_duration(key: str, value: object) -> bool:
-    name = key.split(".", 2)[2] if key.startswith("calls.") else key
-    return name in _DURATIONS and _number(value)
+    return shared_key(key) in _DURATIONS and _number(value)

@@ -19,11 +19,11 @@ def read_timeout(client: Any) -> dict[str, Any]:
         return _parts(_aiohttp(client.timeout), getattr(client.connector, "limit", None))
     if "requests.Session" in names:
         adapters = [_number_or_pair(vars(adapter).get("timeout")) for adapter in client.adapters.values()]
-        sizes = {getattr(adapter, "_pool_maxsize", None) for adapter in client.adapters.values()}
+        sizes = {_size(adapter._pool_maxsize, adapter._pool_block) for adapter in client.adapters.values()}
         return _parts(next((found for found in adapters if found), {}), sizes.pop() if len(sizes) == 1 else None)
     settings = getattr(client, "connection_pool_kw", None)
     if settings is not None:
-        return _parts(_urllib3(settings.get("timeout")), settings.get("maxsize"))
+        return _parts(_urllib3(settings.get("timeout")), _size(settings.get("maxsize"), settings.get("block")))
     return _parts(_urllib3(getattr(client, "timeout", None)), None)
 
 
@@ -47,6 +47,11 @@ def read_transport_retry(client: Any) -> dict[str, Any]:
 def _parts(timeout: dict[str, float], limit: Any) -> dict[str, Any]:
     limits = {"limits": {"max_connections": limit}} if isinstance(limit, int) and limit > 0 else {}
     return ({"timeout": timeout} if timeout else {}) | limits
+
+
+def _size(kept: Any, blocks: Any) -> Any:
+    """A pool of urllib3 keeps `kept` connections and opens as many as are asked for, unless it blocks."""
+    return kept if blocks else None
 
 
 def _given(**steps: Any) -> dict[str, float]:

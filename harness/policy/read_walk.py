@@ -1,4 +1,5 @@
-"""From start points to the objects that hold promises: attributes, methods, decorators and their closures."""
+"""From start points to the objects that hold promises: attributes, methods, decorators, closures, and the names at the
+top of a module that functions mention."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from harness.errors import UsageError
@@ -77,6 +78,11 @@ def walk(roots: list[Any]) -> list[Found]:
             found.append(Found(kind, thing))
         elif isinstance(thing, (FunctionType, MethodType)):
             found += _decorators(name, thing)
+            for value in _mentioned(thing):
+                if (kind := kind_of(value)) is not None:
+                    found.append(Found(kind, value, _operation(name) if kind == "retry" else None))
+                elif depth < MOST_DEEP:
+                    todo.append(("", value, depth + 1))
         elif depth < MOST_DEEP:
             todo += [(key, value, depth + 1) for key, value in _parts(thing)]
     tied = {(item.kind, id(item.thing)) for item in found if item.op is not None}
@@ -89,7 +95,7 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), value) for key, value in thing.items())
     elif isinstance(thing, (list, tuple, set, frozenset)):
         yield from (("", value) for value in thing)
-    elif type(thing).__module__.partition(".")[0] not in _CLOSED and not isinstance(thing, type):
+    elif _is_own(thing):
         yield from getattr(thing, "__dict__", {}).items()
         for kind in type(thing).__mro__[:-1]:
             yield from ((name, value) for name, value in vars(kind).items() if isinstance(value, FunctionType))
@@ -97,14 +103,42 @@ def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
 
 def _decorators(name: str, function: Any) -> list[Found]:
     """The retries and breakers around a function, from the outermost wrapper to the function itself."""
-    layers: list[tuple[str, Any]] = []
-    at: Any = getattr(function, "__func__", function)
-    while isinstance(at, FunctionType):
-        # each library's wrapper has its object in its closure; attributes would be copied outwards by functools.wraps
-        layers += [(kind, thing) for thing in _closure(at) if (kind := kind_of(thing))]
-        at = vars(at).get("__wrapped__")
+    # each library's wrapper has its object in its closure; attributes would be copied outwards by functools.wraps
+    layers = [(kind, thing) for at in _layers(function) for thing in _closure(at) if (kind := kind_of(thing))]
     around = tuple(dict.fromkeys(kind for kind, _ in layers if kind in ("retry", "breaker")))
     return [Found(kind, thing, _operation(name), around) for kind, thing in layers]
+
+
+def _layers(function: Any) -> Iterator[FunctionType]:
+    """A function's wrappers, the outermost first, down to the function itself."""
+    at: Any = getattr(function, "__func__", function)
+    while isinstance(at, FunctionType):
+        yield at
+        at = vars(at).get("__wrapped__")
+
+
+def _mentioned(function: Any) -> Iterator[Any]:
+    """What somebody's own function uses without being given it: from its closure, and from the top of its module."""
+    for layer in _layers(function):
+        if layer.__module__ is None or layer.__module__.partition(".")[0] in _CLOSED:
+            continue
+        named = (layer.__globals__.get(name) for name in _names(layer.__code__))
+        for value in (*_closure(layer), *named):
+            if kind_of(value) is not None or isinstance(value, FunctionType) or _is_own(value):
+                yield value
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that a function and those inside it look up outside themselves."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
+
+
+def _is_own(thing: Any) -> bool:
+    """Whether an object is of a class that somebody wrote, rather than of a library's."""
+    return type(thing).__module__.partition(".")[0] not in _CLOSED and not isinstance(thing, type)
 
 
 def _closure(function: FunctionType) -> Iterator[Any]:

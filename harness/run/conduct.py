@@ -29,13 +29,15 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 @dataclass(slots=True)
 class Conducted:
-    """What the generators said: when load began and ended, and how each issued call ended."""
+    """What the generators said: when load began and ended, how each issued call ended, and what one of them read of
+    the client's policy when all was done (empty: none got so far)."""
 
     start_ns: int
     end_ns: int = 0
     issued: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     aborted: str = ""
+    read: Mapping[str, Any] = field(default_factory=dict)
 
 
 def start_load(stage: Stage, load: Load, seed: int, drain_for_ns: int) -> int:
@@ -82,6 +84,7 @@ def follow(
             latest[id(part)] = message
             if message["event"] == "done":
                 running.remove(part)
+                conducted.read = conducted.read or message.get("read", {})
         total = _sum(latest.values())
         conducted.issued, conducted.outcomes = total["issued"], total["outcomes"]
         progress(total)

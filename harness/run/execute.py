@@ -70,6 +70,7 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
         facts["wall_step_ns"] = wall_offset_ns() - offset_ns
         facts |= {"hosts": hosts} if (hosts := hosts_of(folder / "spool")) else {}
     error = error or trouble
+    promise = promise_of(prepared, {**stage.ready[0], "read": conducted.read or stage.ready[0]["read"]})
     write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, known | facts, error))
     return Executed(folder, error)
 

@@ -59,6 +59,7 @@ def simulate_in(
     finally:
         simulation.stop()
     conducted = Conducted(done["start_ns"], done["end_ns"], done["issued"], done["outcomes"])
+    promise = promise_of(prepared, {**ready, "read": done["read"]})
     facts |= {"simulation": done["cost"]}
     if prepared.scenario.load.sessions.strategy == "shared":
         facts["stm"] = done["stm"]

@@ -37,6 +37,9 @@ def _connect(original: Any) -> Any:
         attempt = Attempt("aiohttp")
         setattr(req, _ATTEMPT, attempt)
         attempt.trace = req.headers.get(TRACE_HEADER, "")
+        timeout = kwargs.get("timeout") or args[-1]
+        connect = timeout.connect if timeout.sock_connect is None else timeout.sock_connect
+        attempt.bounded(connect=connect, read=timeout.sock_read, pool=timeout.connect, total=timeout.total)
         for name, value in attempt.headers.items():
             req.headers[name] = value
         try:

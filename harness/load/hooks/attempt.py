@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.outcomes import classify
 from harness.model import ATTEMPT_HEADER
+from harness.policy.read_requests import Carried
 
 
 class AttemptRecorder(Protocol):
@@ -44,6 +45,7 @@ class Watch:
         self.recorder: AttemptRecorder | None = None
         self.clock_ns: Callable[[], int] = time.monotonic_ns
         self.open: dict[Attempt, None] = {}
+        self.carried = Carried()
 
 
 WATCH = Watch()
@@ -83,6 +85,11 @@ class Attempt:
         if self.frame is None:
             return NOTHING
         return {**self.frame.headers, ATTEMPT_HEADER: f"{self.frame.call}.{self.number}"}
+
+    def bounded(self, **steps: Any) -> None:
+        """The time-outs that the request carries (s), by step."""
+        if self.frame is not None and self.frame.op:
+            WATCH.carried.note(self.frame.op, **steps)
 
     def answered(self, status: int) -> None:
         """The status line and headers are here."""

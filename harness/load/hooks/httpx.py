@@ -76,6 +76,8 @@ def _begin(via: str, request: Any, trace: type[_Trace]) -> Attempt:
     attempt = Attempt(via)
     for name, value in attempt.headers.items():
         request.headers[name] = value
+    steps = request.extensions.get("timeout", {})
+    attempt.bounded(**{step: steps.get(step) for step in ("connect", "read", "write", "pool")})
     request.extensions = {**request.extensions, "trace": trace(attempt, request.extensions)}
     return attempt
 

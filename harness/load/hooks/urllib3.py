@@ -36,6 +36,8 @@ def _make_request(original: Any) -> Any:
         attempt = Attempt("urllib3")
         if added := attempt.headers:
             kwargs["headers"] = _with_headers(kwargs.get("headers"), added)
+        timeout = self._get_timeout(kwargs.get("timeout", self.timeout))
+        attempt.bounded(**{step: _bound(timeout, step) for step in ("connect", "read")})
         attempt.reused = conn.sock is not None
         attempt.trace = next((v for k, v in dict(kwargs.get("headers") or {}).items() if k.lower() == TRACE_HEADER), "")
         try:
@@ -53,6 +55,12 @@ def _make_request(original: Any) -> Any:
         return response
 
     return hooked
+
+
+def _bound(timeout: Any, step: str) -> Any:
+    """A step of urllib3's Timeout; its total bounds connect + one read, so it is a bound of each."""
+    limits = [limit for limit in (getattr(timeout, f"_{step}"), timeout.total) if isinstance(limit, (int, float))]
+    return min(limits, default=None)
 
 
 def _with_headers(headers: Any, added: Mapping[str, str]) -> Any:

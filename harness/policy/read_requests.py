@@ -1,0 +1,60 @@
+"""The time-outs that requests carried: what a client's object is set to is often overruled with each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import inf, isfinite
+from typing import Any
+
+from harness.policy.merge import flatten
+
+Steps = Mapping[str, tuple[float, float]]
+"""For each step of a time-out the shortest and the longest that was seen (s); infinite where a request had none."""
+
+
+class Carried:
+    """What the requests of each operation carried, taken down as they are sent."""
+
+    def __init__(self) -> None:
+        self.by_op: dict[str, dict[str, tuple[float, float]]] = {}
+
+    def note(self, op: str, **steps: Any) -> None:
+        """One request of `op`: its connect, read, write, pool and total time-outs in seconds, as far as its library
+        has such steps; what is no number is no bound."""
+        seen = self.by_op.setdefault(op, {})
+        for step, value in steps.items():
+            limit = float(value) if isinstance(value, (int, float)) else inf
+            least, most = seen.get(step, (limit, limit))
+            seen[step] = min(least, limit), max(most, limit)
+
+
+def with_requests(
+    read: Mapping[str, Any], carried: Mapping[str, Steps], declared: Mapping[str, Any], ops: Iterable[str]
+) -> dict[str, Any]:
+    """The `read` policy, with what requests carried instead of what the client's objects say.
+
+    A time-out that differs from request to request is cut to what is left of a deadline, or follows measurements: the
+    longest one counts, and none where it stays within what is declared.
+    """
+    if not carried:
+        return dict(read)
+    flat = flatten(declared)
+    told = {op: _told(op, carried[op], flat) if op in carried else read.get("timeout", {}) for op in ops}
+    rest = {key: value for key, value in read.items() if key != "timeout"}
+    one = next(iter(told.values()), {})
+    if all(timeout == one for timeout in told.values()):
+        return rest | ({"timeout": one} if one else {})
+    calls = {op: dict(own) for op, own in dict(rest.get("calls", {})).items()}
+    for op, timeout in told.items():
+        if timeout:
+            calls[op] = calls.get(op, {}) | {"timeout": timeout}
+    return rest | {"calls": calls}
+
+
+def _told(op: str, steps: Steps, declared: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for step, (least, most) in steps.items():
+        promised = declared.get(f"calls.{op}.timeout.{step}", declared.get(f"timeout.{step}", 0.0))
+        if isfinite(most) and not least < most <= promised:
+            found[step] = most
+    return found

@@ -3,46 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
+from breaker_timeline import FIVE, OPENED, PER_CALL, Event, on, row, timeline
 from law_cases import calls_of, promise, said
-
-from harness.model import Verdict
-from harness.policy import Promise
-
-FIVE = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0}})
-PER_CALL = promise({"calls": {"observe": {"breaker": {"fail_max": 5, "reset_timeout": 3.0}}}})
-ENDS = {"ok": ("ok", "-", "-", 200), "refused": ("error", "connect_error", "connect_error", 0)}
-
-Event = tuple[int, str] | tuple[int, str, str]
-
-
-def timeline(*events: Event, took_ms: int = 10, seen: bool = True) -> dict[str, str]:
-    """Calls (at ms, how it ended: ok, refused, a status or rejected, and the operation) with an attempt each."""
-    calls, attempts = ["call op start_ms end_ms outcome error"], ["call attempt start_ms end_ms result status"]
-    for n, (at, how, *op) in enumerate(events, 1):
-        name = op[0] if op else "observe"
-        if how == "rejected":
-            calls.append(f"{n} {name} {at} {at} rejected breaker_open")
-            continue
-        outcome, error, result, status = ENDS.get(how) or ("error", f"{how[0]}xx", "-", int(how))
-        calls.append(f"{n} {name} {at} {at + took_ms} {outcome} {error}")
-        attempts.append(f"{n} 1 {at} {at + took_ms} {result} {status}")
-    return {"calls": "\n".join(calls)} | ({"attempts": "\n".join(attempts)} if seen else {})
-
-
-def row(how: str, count: int, since_ms: int = 200) -> list[Event]:
-    """So many of one kind, 200 ms apart."""
-    return [(since_ms + 200 * n, how) for n in range(count)]
-
-
-def on(law: str, *events: Event, promised: Promise = FIVE, **more: Any) -> Verdict:
-    """The law's verdict on a timeline."""
-    return said(law, promised, **timeline(*events, **more))
-
-
-OPENED: list[Event] = [*row("refused", 5), (1200, "rejected")]
 
 
 class TestB1:
@@ -62,15 +26,15 @@ class TestB1:
     def test_the_limit_is_that_of_the_operations_own_breaker(self) -> None:
         """Observes open after three failures, the others after five."""
         own = promise({"breaker": {"fail_max": 5}, "calls": {"observe": {"breaker": {"fail_max": 3}}}})
-        found = on("B1", *row("refused", 4), promised=own)
+        found = on("B1", *row("connect_error", 4), promised=own)
         assert (found.status, found.measured, found.bound) == ("fail", "4 in a row", "3")
 
     def test_a_503_elsewhere_does_not_make_a_row_of_refusals_b3s(self) -> None:
         """One 503 and a success before five refusals and a sixth that went through."""
-        events: list[Event] = [(200, "503"), (400, "ok"), *row("refused", 6, 600)]
+        events: list[Event] = [(200, "503"), (400, "ok"), *row("connect_error", 6, 600)]
         assert (on("B1", *events).status, on("B3", *events).status) == ("fail", "not_exercised")
 
-    @pytest.mark.parametrize(("how", "law", "other"), [("refused", "B1", "B3"), ("503", "B3", "B1")])
+    @pytest.mark.parametrize(("how", "law", "other"), [("connect_error", "B1", "B3"), ("503", "B3", "B1")])
     def test_where_attempts_are_not_seen_calls_are_counted(self, how: str, law: str, other: str) -> None:
         """Six failed calls in a row, the sixth let through: B1 takes refusals, B3 answers of 5xx."""
         found = on(law, *row(how, 6), seen=False)
@@ -88,7 +52,7 @@ class TestB2:
 
     def test_the_limit_named_is_that_of_the_operations_own_breaker(self) -> None:
         """Two of observes' five failures."""
-        found = on("B2", (200, "ok"), (400, "refused"), (600, "refused"), (800, "rejected"), promised=PER_CALL)
+        found = on("B2", (200, "ok"), *row("connect_error", 2, 400), (800, "rejected"), promised=PER_CALL)
         assert (found.status, found.bound) == ("fail", "5")
 
 
@@ -102,7 +66,7 @@ class TestB3:
         assert (found.status, calls_of(found)) == ("fail", [8])
         assert "1 time" in found.reason
         assert on("B3", *trial, (4600, "rejected")).status != "fail"
-        assert on("B3", *OPENED, (4300, "refused"), (4600, "ok")).status != "fail"
+        assert on("B3", *OPENED, (4300, "connect_error"), (4600, "ok")).status != "fail"
 
     @pytest.mark.parametrize("kind", ["store", "external"])
     def test_a_404_while_a_store_fails_is_a_failure_in_disguise(self, kind: str) -> None:

@@ -32,7 +32,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "mesh": ("mesh", "mesh_ejection", "mesh_times", "mesh_view"),
     "tracing": ("tracing", "traces"),
     "health": ("health", "fronts"),
-    "judging": ("case", "registry", "judge", "known", "required", "words"),
+    "judging": ("case", "registry", "judge", "known", "required", "steady", "words"),
 }
 """What several families share stands under `judging`."""
 

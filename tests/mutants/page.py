@@ -88,8 +88,7 @@ def _row(result: Result) -> str:
     tried = f"{result.tried:,}" + (f" (each {result.every}th)" if result.every > 1 else "")
     survived = result.tried - result.killed
     return (
-        f"| {result.family} | {result.mutants:,} | {tried} | {result.killed:,} | {survived:,} | "
-        f"{cut(result.share)} % |"
+        f"| {result.family} | {result.mutants:,} | {tried} | {result.killed:,} | {survived:,} | {cut(result.share)} % |"
     )
 
 

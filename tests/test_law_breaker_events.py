@@ -1,0 +1,142 @@
+"""What counts as a failure, as a rejection and as behind the breaker, told by the laws that judge it."""
+
+from __future__ import annotations
+
+import pytest
+from breaker_timeline import FIVE, OPENED, PER_CALL, Event, on, row, timeline
+from law_cases import calls_of, promise
+
+from harness.evidence.history import History
+from harness.laws.breaker_state import infer_breaker
+from harness.policy import Breaker, Policy
+
+HIDDEN: list[Event] = row("fallback", 5)
+"""Five failures behind a fallback."""
+
+
+def states(*events: Event, policy: Policy = FIVE.policy) -> list[str]:
+    """The inferred states."""
+    return [found["state"] for found in infer_breaker(History.literal(**timeline(*events)), policy).rows()]
+
+
+class TestFailures:
+    """What fills the count."""
+
+    @pytest.mark.parametrize("error", ["connect_error", "connect_timeout", "read_timeout", "reset", "protocol_error"])
+    def test_every_error_of_the_connection_counts(self, error: str) -> None:
+        """Six in a row, the sixth let through."""
+        assert calls_of(on("B1", *row(error, 6))) == [6]
+
+    def test_a_full_pool_does_not(self) -> None:
+        """It is the client's own."""
+        assert on("B1", *row("pool_timeout", 6)).status == "not_exercised"
+
+    def test_what_is_declared_for_one_operation_counts_there_alone(self) -> None:
+        """Observes count refusals only; predictions, without a breaker, are nobody's matter."""
+        own = promise({"calls": {"observe": {"breaker": {"fail_max": 5, "counts": ["connect_error"]}}}})
+        predicted: list[Event] = [(at, how, "predict") for at, how in row("503", 6, 250)]
+        assert on("B3", *row("503", 6), *predicted, promised=own).status == "not_exercised"
+        assert on("B1", *row("connect_error", 6), *predicted, promised=own).status == "fail"
+
+
+class TestRejections:
+    """What a breaker turned away."""
+
+    @pytest.mark.parametrize("how", ["rejected", "turned_away", "open_error"])
+    def test_the_outcome_or_the_error_says_so(self, how: str) -> None:
+        """Either is enough."""
+        assert on("B1", *row("connect_error", 5), (1200, how)).status == "pass"
+
+    def test_a_substitute_without_a_try_says_so_after_a_failure(self) -> None:
+        """Also the very first failure, and one that ended at that moment; not where nothing had failed."""
+        one = promise({"breaker": {"fail_max": 1, "reset_timeout": 3.0}})
+        assert on("B1", (200, "fallback"), (210, "substitute"), promised=one).status == "pass"
+        assert on("B1", *HIDDEN, (1200, "substitute")).status == "pass"
+        assert states((200, "ok"), (400, "substitute"), (600, "ok")) == []
+
+    def test_a_fallback_after_a_try_is_none(self) -> None:
+        """The sixth failure was let through, whatever the caller got."""
+        assert calls_of(on("B1", *HIDDEN, (1200, "fallback"))) == [6]
+
+    def test_without_attempts_a_substitute_says_nothing(self) -> None:
+        """It may have been tried."""
+        assert on("B1", *row("connect_error", 5), (1200, "substitute"), seen=False).status != "pass"
+
+    def test_without_a_promise_only_the_breakers_own_error_says_that_there_is_one(self) -> None:
+        """A client without any breaker may have a substitute at hand."""
+        events = [*HIDDEN, (1200, "substitute")]
+        assert states(*events, policy=Policy()) == []
+        assert states(*events, (1400, "rejected"), policy=Policy())[:2] == ["closed", "open"]
+        assert states(*events, policy=Policy(calls={"observe": Policy(breaker=Breaker(5, 3.0))})) != []
+
+    @pytest.mark.parametrize(("successes", "known"), [(49, True), (50, False)])
+    def test_the_failure_is_among_the_last_fifty_tries(self, successes: int, known: bool) -> None:
+        """What failed longer ago explains nothing."""
+        events: list[Event] = [(200, "fallback"), *row("ok", successes, 400), (20_000, "substitute")]
+        assert bool(states(*events)) == known
+
+    def test_substitutes_are_no_tries(self) -> None:
+        """Sixty of them after five failures are all rejections, and the breaker was open to the end."""
+        assert states(*HIDDEN, *row("substitute", 60, 1200), (14_000, "ok"))[:2] == ["closed", "open"]
+        assert on("B4", *HIDDEN, *row("substitute", 60, 1200)).measured == "p99 0.00 ms of 60 rejections"
+
+    def test_each_worker_has_failures_of_its_own(self) -> None:
+        """The first process has no substitute, the second's follow its own failures; the third's follow none."""
+        events: list[Event] = [(at, how, "observe", 1) for at, how in HIDDEN]
+        events += [(300, "ok", "observe", 0), (1200, "substitute", "observe", 1), (1300, "substitute", "observe", 2)]
+        found = infer_breaker(History.literal(**timeline(*events)), FIVE.policy)
+        assert {spell["worker"] for spell in found.rows()} == {1}
+
+
+class TestBulkheads:
+    """Substitutes that a full bulkhead hands out are no rejections."""
+
+    FAILED: Event = (100, "fallback")
+
+    def test_while_its_place_is_taken(self) -> None:
+        """From the moment on at which the attempt began."""
+        assert states(self.FAILED, (200, "ok", "observe", 0, 900), (200, "substitute"), (300, "substitute")) == []
+
+    def test_an_attempt_that_has_just_ended_takes_no_place(self) -> None:
+        """The substitute came at that moment."""
+        assert states(self.FAILED, (200, "ok", "observe", 0, 100), (300, "substitute")) != []
+
+    def test_one_that_came_with_nothing_under_way_speaks_for_its_row(self) -> None:
+        """Two came during the slow attempt, one after it: a breaker turned all three away."""
+        slow: Event = (200, "ok", "observe", 0, 300)
+        found = on("B4", self.FAILED, slow, (300, "substitute"), (400, "substitute"), (600, "substitute"))
+        assert found.measured.endswith("of 3 rejections")
+
+    def test_a_try_between_ends_the_row(self) -> None:
+        """The two before it were shed, the one after it was rejected."""
+        slow: Event = (200, "ok", "observe", 0, 300)
+        shed: list[Event] = [(300, "substitute"), (400, "substitute")]
+        assert on("B4", self.FAILED, slow, *shed, (600, "ok"), (800, "substitute")).measured.endswith("of 1 rejection")
+
+    def test_a_place_is_its_own_workers(self) -> None:
+        """Another process's slow attempt explains nothing."""
+        slow: Event = (200, "ok", "observe", 1, 900)
+        assert states(self.FAILED, slow, (300, "substitute")) != []
+
+
+class TestOperations:
+    """Which operations are behind the breaker."""
+
+    def test_before_any_rejection_those_that_the_policy_promises(self) -> None:
+        """Not the opening of sessions, nor an operation without a promise."""
+        for op in ("open_session", "other"):
+            assert on("B1", *((at, how, op) for at, how in row("connect_error", 6))).status == "not_exercised"
+        predicted: list[Event] = [(at, how, "predict") for at, how in row("connect_error", 6)]
+        assert on("B1", *predicted, promised=PER_CALL).status == "not_exercised"
+        assert on("B1", *predicted).status == "fail"
+
+    def test_after_one_those_that_were_rejected(self) -> None:
+        """Predictions that fail and go on are not behind the breaker that turned observes away."""
+        predicted: list[Event] = [(at, how, "predict") for at, how in row("connect_error", 6, 250)]
+        assert on("B1", *OPENED, *predicted).status == "pass"
+
+    @pytest.mark.parametrize(("how", "seen"), [("bug", True), ("overflow", False)])
+    def test_a_call_that_never_came_to_the_breaker_sets_nothing_back(self, how: str, seen: bool) -> None:
+        """Four failures, one that the client dropped by itself, two more: the last was let through."""
+        events: list[Event] = [*row("connect_error", 4), (1000, how), *row("connect_error", 2, 1200)]
+        assert calls_of(on("B1", *events, seen=seen)) == [7]

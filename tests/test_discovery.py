@@ -23,8 +23,10 @@ NEVER_S = 30.0
 """A deadline that only a broken test reaches."""
 
 
-def instance(number: int, address: str = "127.0.0.1", check: Check | None = None) -> Instance:
-    return Instance(f"kato-{number}", "kato", address, 8000 + number, ("v3",), check)
+def instance(
+    number: int, address: str = "127.0.0.1", check: Check | None = None, tags: tuple[str, ...] = ("v3",)
+) -> Instance:
+    return Instance(f"kato-{number}", "kato", address, 8000 + number, tags, check)
 
 
 CHECKED = Check("http://127.0.0.1:1/health", 10.0, 2.0)
@@ -196,6 +198,22 @@ class TestAgent:
         assert caught.value.code == 400
         caught.value.close()
         assert get(agent, "/v1/kv/x")[0] == 404
+
+    def test_the_catalog_names_all_who_are_registered_whatever_their_checks_say(self, agent: ConsulStandIn) -> None:
+        register(agent.url, instance(0))
+        agent.catalog.register(instance(1, check=Check("http://127.0.0.1:9/health", 60, 1)))
+        code, told, index = get(agent, "/v1/catalog/service/kato")
+        assert (code, index) == (200, agent.catalog.index)
+        assert [(each["ServiceID"], each["ServicePort"]) for each in told] == [
+            (f"kato-{number}", instance(number).port) for number in range(2)
+        ]
+        assert all(each["Address"] == "127.0.0.1" for each in told)
+
+    def test_only_those_with_every_asked_tag_are_named(self, agent: ConsulStandIn) -> None:
+        register(agent.url, instance(0))
+        register(agent.url, instance(1, tags=("v3", "canary")))
+        assert ids(get(agent, f"{HEALTH}&tag=v3")[1]) == ["kato-0", "kato-1"]
+        assert ids(get(agent, f"{HEALTH}&tag=v3&tag=canary")[1]) == ["kato-1"]
 
     def test_the_real_client_reads_it(self, agent: ConsulStandIn) -> None:
         """py-consul, which the clients under test use."""

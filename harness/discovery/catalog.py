@@ -84,14 +84,18 @@ class Catalog:
         with self._changed:
             return tuple(self._instances.values())
 
-    def health(self, name: str, passing: bool) -> list[dict[str, Any]]:
+    def health(self, name: str, passing: bool, tags: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
         """The entries of `/v1/health/service/NAME`, in the order of registration (a real agent may shuffle them)."""
         with self._changed:
             return [
                 self._entry(instance)
                 for id, instance in self._instances.items()
-                if instance.name == name and (not passing or self._status[id] == PASSING)
+                if instance.name == name and (not passing or self._status[id] == PASSING) and tags <= {*instance.tags}
             ]
+
+    def services(self, name: str, tags: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+        """The entries of `/v1/catalog/service/NAME`, which knows of no checks."""
+        return [_listed(entry["Node"], entry["Service"]) for entry in self.health(name, False, tags)]
 
     def wait(self, index: int, for_s: float) -> int:
         """Return when the index is beyond `index`, or after `for_s`; the index then."""
@@ -128,6 +132,11 @@ class Catalog:
             "ServiceName": instance.name,
             "Type": "http",
         }
+
+
+def _listed(node: Mapping[str, Any], service: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"ServiceName" if name == "Service" else f"Service{name}": value for name, value in service.items()}
+    return {**node, **named}
 
 
 def registration(instance: Instance) -> dict[str, Any]:

@@ -114,10 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts, agent = urlsplit(self.path), self.server.agent
-        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        query = parse_qs(parts.query, keep_blank_values=True)
         path = parts.path.strip("/").split("/")
-        if path[:3] == ["v1", "health", "service"] and len(path) == 4:
-            self._health(path[3], query)
+        if path[:3] in (["v1", "health", "service"], ["v1", "catalog", "service"]) and len(path) == 4:
+            self._instances(path[3], query, checked=path[1] == "health")
         elif path == ["v1", "agent", "services"]:
             known = {instance.id: registration(instance) for instance in agent.catalog.instances()}
             self._answer(200, known)
@@ -142,8 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, "no such endpoint")
 
-    def _health(self, name: str, query: Mapping[str, str]) -> None:
-        agent = self.server.agent
+    def _instances(self, name: str, told: Mapping[str, list[str]], checked: bool) -> None:
+        agent, query, tags = self.server.agent, {key: values[0] for key, values in told.items()}, told.get("tag", ())
         if agent.mode == "slow":
             time.sleep(agent.slow_s)
         if agent.mode == "error":
@@ -153,8 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
         if query.get("index", "").isdecimal() and int(query["index"]) > 0:
             index = agent.catalog.wait(int(query["index"]), _wait_s(query.get("wait", "")))
         passing = query.get("passing", "false") in ("", "1", "true")
-        entries = [] if agent.mode == "missing" else agent.catalog.health(name, passing)
-        self._answer(200, entries, index)
+        catalog, wanted = agent.catalog, frozenset(tags)
+        known = catalog.health(name, passing, wanted) if checked else catalog.services(name, wanted)
+        self._answer(200, [] if agent.mode == "missing" else known, index)
 
     def _answer(self, status: int, value: Any, index: int = 0) -> None:
         body = b"" if value is None else json.dumps(value).encode()

@@ -13,6 +13,7 @@ from harness.faults import KINDS
 from harness.integrations import Entry, resolve
 from harness.laws import LAWS
 from harness.policy import Promise, merge, overlay, scaled
+from harness.run.interpreter import check_interpreter
 from harness.run.options import Options
 from harness.run.topology import Layout, layout_of
 from harness.scenario import Scenario
@@ -107,6 +108,8 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
             raise UsageError(what, "start it so and leave target.env out, or give target.command instead of --target")
         target = replace(target, url=options.target, command="")
     seed = scenario.seed if options.seed is None else options.seed
+    if use.python:
+        check_interpreter(use.python)
     entry = resolve(use.use)
     built_in = bool(entry.policy)
     scale = use.scale if use.scale is not None else options.scale if built_in else 1.0

@@ -118,6 +118,16 @@ def test_a_failure_line_names_client_file_and_line_where_a_witness_knows_it() ->
     assert line == "FAIL B8 app/kato.py:41 stayed closed; count 5xx"
 
 
+def test_an_audit_of_the_clients_files_says_where_a_broken_law_may_lie() -> None:
+    """The first finding of that law; those of other laws say nothing of it."""
+    found = [
+        {"rule": "T1/no-timeout", "where": "app/kato.py:7:1"},
+        {"rule": "B8/lock-held", "where": "app/kato.py:41:5"},
+    ]
+    line = summary.verdict_line(failed(law="B8"), {"client": {"findings": found}})
+    assert line.startswith("FAIL B8 app/kato.py:41 ")
+
+
 def test_a_failure_line_names_the_law_where_no_place_is_known() -> None:
     assert summary.verdict_line(failed(), {}) == "FAIL B3 CountsRightFailures: stayed closed; count 5xx"
 

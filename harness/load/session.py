@@ -31,6 +31,7 @@ from harness.load.hooks import names
 from harness.load.hooks.attempt import WATCH
 from harness.load.recorder import FLUSH_S, Recorder
 from harness.load.sampler import Sampler
+from harness.load.sources import own_files
 from harness.plan import Plan, load_from_json
 from harness.policy.read import OPERATIONS, breakers_of, read_policy
 from harness.policy.read_requests import Carried, with_requests
@@ -112,6 +113,7 @@ class Session:
             "asynchronous": self.asynchronous,
             "hooks": list(self.hooks),
             "asks_registry": asks_for(self.entry, "registry"),
+            "sources": own_files(),
         }
 
     def run(self, order: Mapping[str, Any]) -> dict[str, Any]:

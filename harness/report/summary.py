@@ -133,14 +133,19 @@ def standing(verdict: Verdict) -> str:
 
 
 def place_of(verdict: Verdict, manifest: Mapping[str, Any]) -> Place | None:
-    """Where the cause of a fault lies in the client: a witness's `where` ("file:line"), else the promise's source."""
+    """Where the cause of a fault lies in the client.
+
+    A witness's `where` ("file:line"), else the promise's source, else what an audit of its files found of that law.
+    """
     if verdict.status not in FAULTY:
         return None
     told = [str(witness.get("where", "")) for witness in verdict.witnesses]
     keys = LAWS[verdict.law].promise if verdict.law in LAWS else ()
     sources = dict(manifest.get("policy", {}).get("sources", {}))
     read = [str(text) for key, text in sorted(sources.items()) if key.startswith(tuple(keys))] if keys else []
-    found = next((match for text in told + read if (match := _PLACE.search(text))), None)
+    static = manifest.get("client", {}).get("findings", ())
+    seen = [str(finding["where"]) for finding in static if finding["rule"].startswith(f"{verdict.law}/")]
+    found = next((match for text in told + read + seen if (match := _PLACE.search(text))), None)
     return Place(found["file"], int(found["line"])) if found else None
 
 

@@ -31,9 +31,9 @@ def timeline(*events: Event, seen: bool = True) -> dict[str, str]:
     calls = ["call op start_ms end_ms outcome error worker"]
     attempts = ["call attempt start_ms end_ms result status worker"]
     for n, (at, how, *more) in enumerate(events, 1):
-        op, worker, took = (*more, *("observe", 0, 10)[len(more) :])
+        op, worker, took = (*more, *("observe", 0, 0 if how in UNTRIED else 10)[len(more) :])
         if how in UNTRIED:
-            calls.append(f"{n} {op} {at} {at} {UNTRIED[how]} {worker}")
+            calls.append(f"{n} {op} {at} {at + took} {UNTRIED[how]} {worker}")
             continue
         end, status = at + took, {"ok": "200"}.get(how, how if how.isdecimal() else "0")
         outcome = {"ok": "ok -", "fallback": "degraded -"}.get(
@@ -50,9 +50,10 @@ def row(how: str, count: int, since_ms: int = 200) -> list[Event]:
     return [(since_ms + 200 * n, how) for n in range(count)]
 
 
-def on(law: str, *events: Event, promised: Promise = FIVE, **more: Any) -> Verdict:
+def on(law: str, *events: Event, promised: Promise = FIVE, facts: Any = None, faults: str = "", **more: Any) -> Verdict:
     """The law's verdict on a timeline."""
-    return said(law, promised, **timeline(*events, **more))
+    tables = timeline(*events, **more) | ({"faults": faults} if faults else {})
+    return said(law, promised, facts, **tables)
 
 
 OPENED: list[Event] = [*row("connect_error", 5), (1200, "rejected")]

@@ -1,0 +1,169 @@
+"""What flows through a client and its breaker, row by row: calls that wait for each other, and states from outside."""
+
+from __future__ import annotations
+
+import pytest
+from breaker_timeline import FIVE, OPENED, Event, row, timeline
+from law_cases import calls_of, promise, said
+
+from harness.evidence.history import History
+from harness.laws.breaker_state import infer_breaker
+from harness.model import Verdict
+from harness.policy import Policy, Promise
+
+NONE = promise({"timeout": {"total": 1.0}})
+
+
+def in_a_row(count: int, busy_ms: int = 1000, each_ms: int = 1000, op: str = "observe", worker: int = 0) -> list[str]:
+    """Calls that begin together, with an attempt each, one after the other: each row is a call's and its attempt's."""
+    return [f"{op} {each_ms * n} {each_ms * n + busy_ms} {worker}" for n in range(count)]
+
+
+def flow(rows: list[str], seen: bool = True) -> Verdict:
+    """B8's verdict on calls that all began at 0."""
+    calls, attempts = ["call op start_ms end_ms outcome worker"], ["call attempt start_ms end_ms status worker"]
+    for n, text in enumerate(rows, 1):
+        op, begin, end, worker = text.split()
+        calls.append(f"{n} {op} 0 {end} ok {worker}")
+        attempts.append(f"{n} 1 {begin} {end} 200 {worker}")
+    tables = {"calls": "\n".join(calls)} | ({"attempts": "\n".join(attempts)} if seen else {})
+    return said("B8", NONE, **tables)
+
+
+class TestB8:
+    """Calls run side by side."""
+
+    def test_ten_in_flight_over_three_service_times_are_a_queue(self) -> None:
+        """Of twelve calls ten or more are in flight until the third attempt has ended; of eleven, until the second."""
+        found = flow(in_a_row(12))
+        assert (found.status, found.measured) == ("fail", "waited up to 11.00 s")
+        assert calls_of(found) == [12, 11, 10, 9, 8]
+        assert flow(in_a_row(11)).status == "not_exercised"
+
+    def test_most_of_the_time_one_attempt_is_under_way(self) -> None:
+        """70 % are a limit on the rate, a little more is a lock."""
+        assert flow(in_a_row(30, busy_ms=700)).status != "fail"
+        assert flow(in_a_row(30, busy_ms=720)).status == "fail"
+
+    def test_a_wait_of_50_ms_is_none(self) -> None:
+        """Only those that waited longer are taken to queue: eleven of these did."""
+        assert flow([f"observe {50 * (n == 1)} {1000 + n} 0" for n in range(12)]).status == "pass"
+
+    def test_each_process_has_its_own(self) -> None:
+        """Two queues of eight are no crowd, and neither is half of one."""
+        assert flow(in_a_row(8) + in_a_row(8, worker=1)).status == "not_exercised"
+        assert flow(in_a_row(12, worker=1) + in_a_row(2)).status == "fail"
+
+    def test_another_operations_attempts_end_no_queue(self) -> None:
+        """Predictions go on beside the observes that wait for each other."""
+        beside = [f"predict {n} {14_000 - n} 0" for n in range(3)]
+        assert flow(in_a_row(14) + beside).status == "fail"
+
+    def test_passes_with_ten_calls_and_two_attempts_at_once(self) -> None:
+        """All ten went out at once; nine are no crowd, and unseen attempts tell nothing."""
+        together = [f"observe {n} 1000 0" for n in range(10)]
+        found = flow(together)
+        assert (found.status, found.measured) == ("pass", "10")
+        assert flow(together[:9]).status == "not_exercised"
+        assert flow(together, seen=False).status == "not_exercised"
+
+    def test_two_at_a_time_are_no_queue(self) -> None:
+        """A pool of two."""
+        found = flow([f"observe {1000 * (n // 2)} {1000 * (n // 2) + 1000} 0" for n in range(20)])
+        assert (found.status, found.measured) == ("pass", "2")
+
+
+class TestB9:
+    """What is awaited is counted."""
+
+    def through(self, count: int, via: str = "httpx_async", promised: Promise = FIVE) -> Verdict:
+        """Five refusals of an asynchronous client, and so many calls after them, none rejected."""
+        tables = timeline(*row("connect_error", 5 + count))
+        head, *rows = tables["attempts"].split("\n")
+        return said(
+            "B9", promised, calls=tables["calls"], attempts="\n".join([f"{head} via", *(f"{r} {via}" for r in rows)])
+        )
+
+    @pytest.mark.parametrize("via", ["httpx_async", "aiohttp"])
+    def test_ten_calls_let_through_fail_it(self, via: str) -> None:
+        """Nine may have been under way."""
+        found = self.through(10, via)
+        assert (found.status, found.measured, calls_of(found)) == ("fail", "0 rejections", [6, 7, 8, 9, 10])
+        assert "15 failures" in found.reason
+        assert self.through(9, via).status == "not_exercised"
+
+    def test_one_promised_for_an_operation_counts(self) -> None:
+        """As in any breaker law."""
+        own = promise({"calls": {"observe": {"breaker": {"fail_max": 5}}}})
+        assert self.through(10, promised=own).status == "fail"
+        assert self.through(10, promised=NONE).status == self.through(10, "httpx").status == "not_applicable"
+
+
+def spells(*events: Event, policy: Policy = FIVE.policy) -> list[tuple[str, int, int]]:
+    """The inferred states in ms."""
+    found = infer_breaker(History.literal(**timeline(*events)), policy)
+    return [(spell["state"], spell["from_ns"] // 1_000_000, spell["to_ns"] // 1_000_000) for spell in found.rows()]
+
+
+def policy(**breaker: int | float) -> Policy:
+    """Five failures and three seconds, unless said otherwise."""
+    return promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0, **breaker}}).policy
+
+
+class TestStates:
+    """The states of a breaker, from calls and attempts alone."""
+
+    def test_it_opens_with_the_failure_that_filled_its_count_and_closes_with_a_served_trial(self) -> None:
+        """Open from the fifth failure's end to the trial's start, half-open to the trial's end."""
+        assert spells(*OPENED, (4300, "ok"), (4500, "ok")) == [
+            ("closed", 200, 1010), ("open", 1010, 4300), ("half_open", 4300, 4310), ("closed", 4310, 4510),
+        ]  # fmt: skip
+
+    def test_a_failed_trial_opens_it_again(self) -> None:
+        """Rejected after it, or tried only when the reset time-out had passed."""
+        failed: list[Event] = [*OPENED, (4300, "connect_error")]
+        assert spells(*failed, (4500, "rejected"))[2:] == [("half_open", 4300, 4310), ("open", 4310, 4500)]
+        assert spells(*failed, (7100, "ok"))[3:] == [("open", 4310, 7100), ("half_open", 7100, 7110)]
+        assert spells(*failed, (6900, "ok"))[3:] == [("closed", 4310, 6910)]
+
+    def test_what_comes_within_two_milliseconds_came_before_it(self) -> None:
+        """Let in with the opening it is no trial, and rejected with the trial's end nothing opened."""
+        assert spells(*row("connect_error", 5), (1012, "ok"), (1200, "rejected"), (4300, "ok"))[0][2] == 1200
+        rejected = spells(*OPENED, (4300, "ok"), (4312, "rejected"), (4500, "ok"))
+        assert rejected[2:] == [("half_open", 4300, 4310), ("closed", 4310, 4510)]
+
+    def test_two_successes_are_asked_for(self) -> None:
+        """It closes with the second; a failure between opens it at once, and so does a rejection after the first."""
+        two = policy(success_threshold=2)
+        assert spells(*OPENED, (4300, "ok"), (4500, "ok"), (4700, "ok"), policy=two)[2:] == [
+            ("half_open", 4300, 4510), ("closed", 4510, 4710),
+        ]  # fmt: skip
+        failed = spells(*OPENED, (4300, "ok"), (4500, "connect_error"), (4700, "rejected"), policy=two)
+        assert failed[2:] == [("half_open", 4300, 4510), ("open", 4510, 4700)]
+        rejected = spells(*OPENED, (4300, "ok"), (4500, "rejected"), (4700, "ok"), policy=two)
+        assert rejected[2:] == [("half_open", 4300, 4310), ("open", 4310, 4700), ("half_open", 4700, 4710)]
+        assert spells(*OPENED, (4300, "ok"), policy=two)[2:] == [("half_open", 4300, 4310)]
+
+    def test_the_first_trial_to_end_decides(self) -> None:
+        """The second to begin failed first."""
+        slow: Event = (4300, "ok", "observe", 0, 500)
+        found = spells(*OPENED, slow, (4400, "connect_error"), (4600, "rejected"))
+        assert found[2:] == [("half_open", 4300, 4410), ("open", 4410, 4800)]
+
+    def test_an_opening_that_nobody_saw(self) -> None:
+        """Little traffic: the first rejection came during the trial, 3.19 s after the fifth failure."""
+        slow: Event = (4200, "ok", "observe", 0, 500)
+        found = spells(*row("connect_error", 5), slow, (4300, "rejected"), (5000, "ok"))
+        assert found[:3] == [("closed", 200, 1010), ("open", 1010, 4200), ("half_open", 4200, 4700)]
+        early: Event = (3000, "ok", "observe", 0, 2000)
+        assert spells(*row("connect_error", 5), early, (4300, "rejected"), (5000, "ok"))[0] == ("closed", 200, 4300)
+        assert spells(*row("connect_error", 4), slow, (4300, "rejected"), (5000, "ok"))[0] == ("closed", 200, 4300)
+
+    def test_only_failures_in_a_row_open_it(self) -> None:
+        """Two of six were before a success, and the last of the four after it is its latest moment."""
+        events = [*row("connect_error", 2), (600, "ok"), *row("connect_error", 4, 800)]
+        assert spells(*events, (1600, "rejected"))[0] == ("closed", 200, 1410)
+
+    def test_a_rejection_that_waited_opens_it_at_its_end_at_the_latest(self) -> None:
+        """Nothing had failed that anybody saw."""
+        assert spells((200, "ok"), (400, "rejected", "observe", 0, 300), (900, "ok"))[0] == ("closed", 200, 700)

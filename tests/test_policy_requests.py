@@ -60,6 +60,12 @@ def test_what_a_deadline_cuts_keeps_within_the_declared() -> None:
     assert with_requests({}, carried(predict=[{"read": 1}]), declared, ["predict"]) == {"timeout": {"read": 1.0}}
 
 
+def test_a_time_out_that_follows_measurements_is_no_difference_where_it_stands_still() -> None:
+    """The first calls opened sessions with 3 s, as declared; predictions, which came later, all had 0.5 s."""
+    seen = carried(open_session=[{"read": 3}], predict=[{"read": 0.5}, {"read": 0.5}])
+    assert with_requests({}, seen, {"timeout": {"read": 3.0}}, ["open_session", "predict"]) == {}
+
+
 def test_the_longest_counts_where_nothing_is_declared() -> None:
     """A time-out that follows measurements bounds a call by its longest."""
     read = with_requests({}, carried(predict=[{"read": 3}, {"read": 0.5}]), {}, ["predict"])

@@ -13,9 +13,9 @@ from harness.laws.registry import Ruling, inapplicable, law, passed, plural
     "PolicyDeclared",
     family="policy",
     rule="every call has a declared or readable time-out; what else nobody says is listed, never failed",
-    trap="a library's defaults count as read; a time-out that is given with each call can't be read",
+    trap="a library's defaults count as read, and so does what each request carries, where a hook sees it",
     cure="declare the policy: a `policy` on the integration, or the scenario's `policy:`",
-    example="requests takes its time-out with each call, so its session shows none",
+    example="http.client with a time-out that only the code knows",
     severity="warn",
     static=True,
 )

@@ -1,8 +1,8 @@
 """What a client promises, read from its live objects: time-outs, retries and breakers, with their composition.
 
 Nothing is imported and nothing of the client is called: objects are known by the names of their classes. What cannot
-be read (a time-out given with each request, a retry on a predicate) is left out; what several objects say
-differently is left out too.
+be read (a retry on a predicate) is left out, and so is what several objects say differently. Time-outs that are given
+with each request are told by these (`read_requests`).
 """
 
 from __future__ import annotations

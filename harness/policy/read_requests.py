@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from math import inf, isfinite
 from typing import Any
 
 from harness.policy.merge import flatten
 
+STEPS = ("connect", "read", "write", "pool", "total")
 Steps = Mapping[str, tuple[float, float]]
 """For each step of a time-out the shortest and the longest that was seen (s); infinite where a request had none."""
 
@@ -33,13 +34,15 @@ def with_requests(
 ) -> dict[str, Any]:
     """The `read` policy, with what requests carried instead of what the client's objects say.
 
-    A time-out that differs from request to request is cut to what is left of a deadline, or follows measurements: the
-    longest one counts, and none where it stays within what is declared.
+    A time-out that differs from request to request, of whatever operation, is cut to what is left of a deadline, or
+    follows measurements: the longest one counts, and none where it stays within what is declared.
     """
     if not carried:
         return dict(read)
     flat = flatten(declared)
-    told = {op: _told(op, carried[op], flat) if op in carried else read.get("timeout", {}) for op in ops}
+    seen = [(step, limit) for steps in carried.values() for step, limits in steps.items() for limit in limits]
+    varied = {step for step in STEPS if len({limit for other, limit in seen if other == step}) > 1}
+    told = {op: _told(op, carried[op], flat, varied) if op in carried else read.get("timeout", {}) for op in ops}
     rest = {key: value for key, value in read.items() if key != "timeout"}
     one = next(iter(told.values()), {})
     if all(timeout == one for timeout in told.values()):
@@ -51,10 +54,10 @@ def with_requests(
     return rest | {"calls": calls}
 
 
-def _told(op: str, steps: Steps, declared: Mapping[str, Any]) -> dict[str, float]:
+def _told(op: str, steps: Steps, declared: Mapping[str, Any], varied: Set[str]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for step, (least, most) in steps.items():
+    for step, (_, most) in steps.items():
         promised = declared.get(f"calls.{op}.timeout.{step}", declared.get(f"timeout.{step}", 0.0))
-        if isfinite(most) and not least < most <= promised:
+        if isfinite(most) and not (step in varied and most <= promised):
             found[step] = most
     return found

@@ -7,9 +7,9 @@ from typing import Any
 
 import gevent
 import httpx
-import requests
 
 from tests.clients.base import READ_S, Client, FallingBack, Retrying, Substitute, retries
+from tests.clients.sound_libraries import StandardLibrary
 
 
 class OnePoolForAll(Client):
@@ -109,20 +109,11 @@ class ComesBackTogether(Retrying):
         return 5.0 - time.monotonic() % 5.0
 
 
-class SaysNothing(Client):
-    """requests without a word about time-outs (finding 12)."""
+class SaysNothing(StandardLibrary):
+    """No word about time-outs, over a transport that shows none (finding 12)."""
 
     runs_in, law = ("steady",), "K1"
     policy = {"sessions": "one_per_user"}
-
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url
-        self.http: Any = requests.Session()
-
-    def send(self, method: str, path: str, body: Any = None) -> Any:
-        response = self.http.request(method, self.base_url + path, json=body, timeout=READ_S)
-        response.raise_for_status()
-        return response.json()
 
 
 class SaysAnotherTimeout(Client):

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 Draw = Callable[[int], float]
 Observation = Mapping[str, Any]
@@ -134,3 +135,22 @@ def read_feed(path: str) -> Sequence[Observation]:
     if not rows:
         raise ValueError(f"{path}: the feed holds no observation")
     return rows
+
+
+def fingerprint(observation: Mapping[str, Any]) -> int:
+    """CRC-32 of what KATO would learn from an observation, however its client wrote it down; 0 for what is none."""
+    try:
+        vectors = [[float(number) for number in vector] for vector in observation.get("vectors") or ()]
+        emotives = sorted((name, float(weight)) for name, weight in (observation.get("emotives") or {}).items())
+        return crc32(repr((list(observation.get("strings") or ()), vectors, emotives)).encode())
+    except (TypeError, ValueError, AttributeError):
+        return 0
+
+
+def fingerprint_of(body: bytes) -> int:
+    """The `fingerprint` of a request's body; 0 where it holds no observation."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return 0
+    return fingerprint(told) if isinstance(told, dict) else 0

@@ -62,11 +62,13 @@ CALLS = Layout(
         ("ready_ns", "q"),
         ("start_ns", "q"),
         ("end_ns", "q"),
+        ("content", "H"),
     ),
     frozenset({"session", "node_id", "user", "detail", "shape"}),
     {"op": "OPERATIONS", "outcome": "OUTCOMES", "error": "ERRORS"},
 )
-"""`detail`: the exception chain from the raised one to its root. `shape`: keys and types of the result."""
+"""`detail`: the exception chain from the raised one to its root. `shape`: keys and types of the result. `content`: the
+last 16 bits of the observation's fingerprint (data.fingerprint), 0 where nothing was observed."""
 
 ATTEMPTS = Layout(
     "attempts",
@@ -117,7 +119,8 @@ ARRIVALS = Layout(
     {"op": "OPERATIONS"},
 )
 """`call` 0: unknown. `reply_ns` 0: cut. `commit_seq` 0: not committed, else 1, 2, … in commit order.
-`payload`: CRC-32 of the body, for pairing without a header. `status` 0: no reply was begun."""
+`payload`, for pairing without a header: the fingerprint of an observe that has none, else the body's CRC-32.
+`status` 0: no reply was begun."""
 
 BREAKER = Layout(
     "breaker",

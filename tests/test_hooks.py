@@ -96,7 +96,7 @@ def test_an_answered_attempt_is_recorded_once_with_its_call(
     assert 0 < row.start_ns < row.headers_ns <= row.end_ns
     assert row.connection > 0 and not row.reused
     assert [seen.headers["x-kato-attempt"] for seen in kato.seen] == ["7.1"]
-    assert frame.succeeded
+    assert frame.served
 
 
 @each_client
@@ -118,6 +118,17 @@ def test_a_request_outside_any_call_carries_no_header(get: Get, kato: Server, at
     assert "x-kato-attempt" not in kato.seen[0].headers
 
 
+@each_client
+def test_what_a_call_started_and_outlived_it_works_for_nobody(
+    get: Get, kato: Server, attempts: Attempts, frame: Frame
+) -> None:
+    """A worker that the first call started serves all others: its requests bear no name once that call has ended."""
+    frame.over = True
+    get(kato.url + "/x")
+    assert [row.call for row in attempts.rows] == [0]
+    assert "x-kato-attempt" not in kato.seen[0].headers
+
+
 FAILURES = [("drop", "reset"), ("reset", "reset"), ("hang", "read_timeout"), ("truncate", "protocol_error")]
 
 
@@ -132,7 +143,7 @@ def test_a_lost_attempt_is_recorded_with_its_reason(
         get(kato.url + "/x")
     assert {row.result for row in attempts.rows} == {word}
     assert [row.attempt for row in attempts.rows] == list(range(1, len(kato.seen) + 1))
-    assert not frame.succeeded
+    assert not frame.served
 
 
 @each_client

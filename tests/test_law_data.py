@@ -54,6 +54,16 @@ class TestD2:
         """Nothing says what was committed."""
         assert said("D2", NOTHING, {"oracle": "none"}, calls=self.CALLS).status == "inconclusive"
 
+    def test_fails_by_one_replay_too_many(self) -> None:
+        """Put aside and replayed twice by a thread of the client's; once is what was promised."""
+        calls = "call op session start_ms end_ms outcome\n1 observe s 0 20 degraded"
+        attempts = "call attempt start_ms end_ms result status\n1 1 0 20 connect_error 0"
+        once = "call op session arrive_ms reply_ms status commit_seq paired_by\n1 observe s 50 60 200 1 content"
+        twice = f"{once}\n1 observe s 70 80 200 2 content"
+        assert said("D2", NOTHING, ORACLE, calls=calls, attempts=attempts, arrivals=once).status != "fail"
+        found = said("D2", NOTHING, ORACLE, calls=calls, attempts=attempts, arrivals=twice)
+        assert (found.status, calls_of(found)) == ("fail", [1])
+
     def test_is_not_exercised_where_no_reply_was_lost(self) -> None:
         """Clean answers on the first try leave nothing in doubt."""
         calls = "call op start_ms end_ms outcome\n1 observe 0 20 ok"
@@ -150,6 +160,16 @@ class TestD4:
         found = said("D4", NOTHING, ORACLE, calls=self.CALLS, arrivals=self.ARRIVALS.format(55, 3))
         assert (found.status, calls_of(found)) == ("fail", [1])
 
+    def test_fails_by_one_late_replay(self) -> None:
+        """It came from a thread of the client's; what says the same as its successor has no order to keep."""
+        arrivals = (
+            self.ARRIVALS.replace("commit_seq", "commit_seq paired_by").replace("{}\n", "{} content\n") + " header"
+        )
+        found = said("D4", NOTHING, ORACLE, calls=self.CALLS, arrivals=arrivals.format(55, 3))
+        assert (found.status, calls_of(found)) == ("fail", [1])
+        alike = self.CALLS.replace("outcome", "outcome content").replace("degraded", "degraded 7").replace("ok", "ok 7")
+        assert said("D4", NOTHING, ORACLE, calls=alike, arrivals=arrivals.format(55, 3)).status == "pass"
+
     def test_a_failed_call_may_be_committed_late(self) -> None:
         """Its caller was told that it failed."""
         calls = self.CALLS.replace("degraded", "timeout")
@@ -228,6 +248,29 @@ class TestD6:
         more = "\n1 3 open_session 15 16 200 3"
         found = said("D6", NOTHING, ORACLE, calls=self.CALLS.format("ok", 0), arrivals=self.ARRIVALS.format(more))
         assert (found.status, calls_of(found)) == ("fail", [1])
+
+    def test_a_failed_call_is_no_reason_for_another_session(self) -> None:
+        """It was created and answered, its observe failed, and the next call opened another; after a 404 it may."""
+        calls = self.CALLS.format("ok", 0).replace("10 20 ok", "10 20 error")
+        more = "\n2 1 open_session 31 32 200 3\n2 2 observe 33 34 200 4"
+        attempts = "call attempt start_ms end_ms status\n1 1 10 12 200\n1 2 12 20 {}\n2 1 31 32 200\n2 2 32 34 200"
+        tables = {"calls": calls, "arrivals": self.ARRIVALS.format(more).replace("14 200 2", "14 503 -")}
+        found = said("D6", NOTHING, ORACLE, **tables, attempts=attempts.format(503))
+        assert (found.status, calls_of(found)) == ("fail", [2])
+        assert "opened" not in said("D6", NOTHING, ORACLE, **tables, attempts=attempts.format(404)).reason
+
+    def test_fails_by_one_session_of_two_users(self) -> None:
+        """A client of its own sessions gave both the same; with a session each all is well."""
+        calls = "call op user start_ms end_ms outcome\n" + "\n".join(
+            f"{n} observe {'uv'[n % 2]} {10 * n} {10 * n + 5} ok" for n in (1, 2, 3, 4)
+        )
+        head = "call attempt op session arrive_ms reply_ms status commit_seq"
+        rows = [f"{n} 1 observe {{}} {10 * n + 1} {10 * n + 2} 200 {n}" for n in (1, 2, 3, 4)]
+        shared, own = "\n".join([head, *rows]).format(*"ssss"), "\n".join([head, *rows]).format(*"stst")
+        assert said("D6", NOTHING, ORACLE, calls=calls, arrivals=own).status == "pass"
+        found = said("D6", NOTHING, ORACLE, calls=calls, arrivals=shared)
+        assert (found.status, calls_of(found)) == ("fail", [1, 2, 3, 4])
+        assert said("D6", promise({"sessions": "shared"}), ORACLE, calls=calls, arrivals=shared).status == "pass"
 
     def test_is_not_exercised_by_single_calls(self) -> None:
         """Each user made one."""

@@ -45,6 +45,31 @@ class TestF1:
         unmarked = promise({"fallback": {"marked": False}})
         assert said("F1", unmarked, **self.tables(HEALTHY, marked=0)).status == "pass"
 
+    def test_a_flag_or_a_type_of_its_own_marks_an_answer(self) -> None:
+        """Without `degraded()`: a flag that no healthy answer raises, a class that none has, a place in a tuple."""
+        told = [
+            ("{stale:false,x:list}", "{stale:true,x:list}"),
+            ("{x:list}", "{stale:true,x:list}"),
+            ("Live{x:list}", "Stale{x:list}"),
+            ("(true,dict)", "(false,null)"),
+        ]
+        untold = [
+            ("{stale:true,x:list}", "{stale:true,x:list}"),
+            ("{x:list}", "{stale:false,x:list}"),
+            ("Live{x:list}", "Live{x:list}"),
+            ("(true,dict)", "(true,dict)"),
+        ]
+        for pairs, status in ((told, "pass"), (untold, "fail")):
+            for healthy, shape in pairs:
+                tables = self.tables(shape, marked=0)
+                tables["calls"] = tables["calls"].replace(HEALTHY, healthy)
+                assert said("F1", FALLBACK, **tables).status == status, shape
+
+    def test_nothing_is_a_shape_where_the_client_says_so(self) -> None:
+        """None, and `degraded(None)` is true: whoever calls it knows; without that nothing marks it."""
+        assert said("F1", FALLBACK, **self.tables("null")).status == "pass"
+        assert said("F1", FALLBACK, **self.tables("null", marked=0)).status == "fail"
+
     def test_is_inconclusive_where_the_operation_was_never_healthy(self) -> None:
         """No observe to compare with."""
         assert said("F1", FALLBACK, **self.tables(HEALTHY, op="observe")).status == "inconclusive"
@@ -95,6 +120,14 @@ class TestF2:
         """503, and the caller was told that it is done."""
         assert self.found("ok") == "fail"
         assert self.found("degraded") == "fail"
+
+    def test_nothing_and_no_are_no_reports_of_success(self) -> None:
+        """None where a dictionary is usual, False where True is; None from a method that always gives it is one."""
+        for healthy, shape, status in (("dict", "null", "pass"), ("true", "false", "pass"), ("null", "null", "fail")):
+            rows = f"1 observe 10 20 ok 0 {healthy}\n2 observe 200 220 degraded 0 {shape}"
+            calls = f"call op start_ms end_ms outcome marked shape\n{rows}"
+            tables = {"calls": calls, "attempts": self.ATTEMPTS, "arrivals": self.ARRIVALS.format(2, "-")}
+            assert said("F2", NOTHING, ORACLE, **tables, faults=FAULTS).status == status, (healthy, shape)
 
     def test_an_answer_that_was_replaced_after_the_commit_is_no_lie(self) -> None:
         """KATO had committed it."""

@@ -116,6 +116,25 @@ class TestM3:
         """Calls that waited for their sessions."""
         assert said("M3", CLIENT, phases=PHASES, **self.attempts(100, 1, began_ms=14_200)).status == "pass"
 
+    def test_fails_where_a_gate_let_all_go_at_once(self) -> None:
+        """A hundred calls that waited in the client take a hundred connections within 10 ms; one after another they
+        are a queue."""
+        tables = self.attempts(100, 1)
+        rows, connections = tables["attempts"].split("\n")[1:], 1
+        kept, gate, queue = [], [], []
+        for row in rows:
+            call, attempt, start, end, status = row.split()
+            if int(call) < 5000:
+                kept.append(f"{row} 1")
+                continue
+            connections += 1
+            gate.append(f"{call} {attempt} 14205 14215 {status} {connections}")
+            queue.append(f"{call} {attempt} {start} {end} {status} 1")
+        head = "call attempt start_ms end_ms status connection"
+        for held, status in ((gate, "fail"), (queue, "pass")):
+            attempts = "\n".join([head, *kept, *held])
+            assert said("M3", CLIENT, phases=PHASES, **(tables | {"attempts": attempts})).status == status
+
     def test_a_load_that_rises_is_nobodys_herd(self) -> None:
         """A spike of the schedule right after the fault: a hundred calls that were due in that very second."""
         assert said("M3", CLIENT, phases=PHASES, **self.attempts(100, 1, 14_200, 14_200)).status == "pass"

@@ -7,6 +7,7 @@ import importlib
 import json
 import pkgutil
 import warnings
+from collections import namedtuple
 from types import ModuleType
 
 import aiobreaker
@@ -261,6 +262,13 @@ def test_shape_is_keys_and_types() -> None:
     )
     assert shape({"predictions": [], "status": "degraded"}) != shape({"predictions": [], "count": 0})
     assert (shape(None), shape([1]), shape({"time": None})) == ("null", "list", "{time:null}")
+
+
+def test_shape_shows_flags_and_the_places_of_a_tuple() -> None:
+    """A flag may say what an answer is worth; a named tuple is an object."""
+    told = namedtuple("told", "fine what")
+    assert (shape(True), shape({"stale": False})) == ("true", "{stale:false}")
+    assert (shape((False, None)), shape(told(True, [1]))) == ("(false,null)", "told{fine:true,what:list}")
 
 
 def test_shape_of_an_object_names_its_public_fields() -> None:

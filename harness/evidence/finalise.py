@@ -19,7 +19,7 @@ from harness.evidence.beside import read_probes, read_spans
 from harness.evidence.clocks import hosts_of
 from harness.evidence.history import SCHEMA, History, empty, table
 from harness.evidence.hops import read_hops
-from harness.evidence.pairing import pair_arrivals
+from harness.evidence.pairing import pair_arrivals, without_misnamed
 from harness.evidence.parquet import write_table
 from harness.evidence.phases import phases_of_calls
 from harness.evidence.spools import Spool, read_spool
@@ -49,11 +49,12 @@ def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
     phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
     calls = raw["calls"].sorted_by("intended_ns", "call")
     calls = Table({**calls.columns, "phase": phases_of_calls(calls["intended_ns"], phases)})
-    attempts = raw["attempts"].sorted_by("start_ns")
+    arrivals = raw["arrivals"].sorted_by("arrive_ns")
+    arrivals, attempts = without_misnamed(arrivals, raw["attempts"].sorted_by("start_ns"), calls)
     history = History(
         calls=calls,
         attempts=attempts,
-        arrivals=pair_arrivals(raw["arrivals"].sorted_by("arrive_ns"), calls, _uncertainty_ns(folder)),
+        arrivals=pair_arrivals(arrivals, calls, _uncertainty_ns(folder)),
         hops=read_hops(folder, manifest),
         canary=table("canary", _json_rows("canary", folder / "canary.jsonl")),
         breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),

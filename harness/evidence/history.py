@@ -19,7 +19,7 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
     "calls": {
         "call": "int", "user": "word", "session": "word", "node_id": "word", "op": "word", "intended_ns": "int",
         "ready_ns": "int", "start_ns": "int", "end_ns": "int", "outcome": "word", "error": "word", "status": "int",
-        "phase": "word", "worker": "int", "marked": "int", "detail": "word", "shape": "word",
+        "phase": "word", "worker": "int", "marked": "int", "detail": "word", "shape": "word", "content": "int",
     },
     "attempts": {
         "call": "int", "attempt": "int", "start_ns": "int", "headers_ns": "int", "end_ns": "int", "result": "word",

@@ -1,8 +1,8 @@
 """Which arrival belongs to which call (design, "The path of one operation").
 
-By attempt header; else by session, operation and time, when exactly one call of that session was under way. An arrival
-that fits two calls belongs to none, and so does one that carries another payload than the call's own attempts did (a
-client that replays older observations in the background).
+By attempt header; else an observe by its session and by what it says; else by session, operation and time, when
+exactly one call of that session was under way. An arrival that fits two calls belongs to none, and so does one that
+carries another payload than the call's own attempts did (a client that replays older observations in the background).
 
 A service under test carries no header of ours and opens its users' sessions itself: there a request belongs to the one
 call of its user that was under way, or to the last one, whose caller had gone away.
@@ -10,15 +10,17 @@ call of its user that was under way, or to the last one, whose caller had gone a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.replays import SLACK_NS, by_content
 from harness.evidence.table import Table, Words
 
-SLACK_NS = 5_000_000
-"""A request that a client gave up may still be on its way for this long on loopback."""
+WAYS = ("", "header", "time", "content", "user")
+"""How an arrival was paired; `content`: by what it says, after its call had ended, so it was a replay."""
 
 OVER_NS = 1_000_000_000
 """The work for a caller who went away is over when nothing of his was asked of KATO for this long."""
@@ -27,7 +29,7 @@ ABANDONED = ("timeout", "cancelled")
 
 
 def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Table:
-    """The arrivals with `call` filled where it can be told, and `paired_by` header, time, user or ''.
+    """The arrivals with `call` filled where it can be told, and `paired_by` in one of WAYS.
 
     `uncertainty_ns`: how far the clocks of callers and witness may be apart.
     """
@@ -35,45 +37,94 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Tab
     by = np.where(call > 0, 1, 0).astype(np.int32)
     unknown = np.flatnonzero(call == 0)
     if len(unknown):
-        found = _by_time(arrivals.where(unknown), calls, uncertainty_ns)
-        found[_of_another(arrivals, call, unknown, found)] = 0
-        call[unknown] = found
-        by[unknown[found > 0]] = 2
+        found, replayed = by_content(arrivals, calls, uncertainty_ns)
+        rest = unknown[found[unknown] == 0]
+        timed = _by_time(arrivals.where(rest), calls, uncertainty_ns)
+        timed[_of_another(arrivals, call, rest, timed)] = 0
+        found[rest] = timed
+        call[unknown] = found[unknown]
+        by[unknown[call[unknown] > 0]] = 2
+        by[replayed] = 3
     unknown = np.flatnonzero(call == 0)
     if len(unknown) and not (by == 1).any():
         found = _by_user(arrivals, unknown, calls)
         call[unknown] = found
-        by[unknown[found > 0]] = 3
-    columns: dict[str, Any] = {**arrivals.columns, "call": call, "paired_by": Words(by, ("", "header", "time", "user"))}
+        by[unknown[found > 0]] = 4
+    columns: dict[str, Any] = {**arrivals.columns, "call": call, "paired_by": Words(by, WAYS)}
     return Table(columns)
 
 
+def without_misnamed(arrivals: Table, attempts: Table, calls: Table) -> tuple[Table, Table]:
+    """Both tables with `call` 0 where a name is another call's: a worker that serves all calls was started by one, and
+    works under its name until that one ends. Told by the session, or the node of a session that is opened."""
+    if not len(calls):
+        return arrivals, attempts
+    order = np.argsort(calls["call"], kind="stable")
+    at = order[np.minimum(np.searchsorted(calls["call"], arrivals["call"], sorter=order), len(calls) - 1)]
+    opens = arrivals["op"].among("open_session")
+    wrong = (opens & _differs(arrivals["node_id"], calls["node_id"], at)) | (
+        ~opens & _differs(arrivals["session"], calls["session"], at)
+    )
+    wrong &= calls["call"][at] == arrivals["call"]
+    if not wrong.any():
+        return arrivals, attempts
+    keys = arrivals["call"] << 16 | arrivals["attempt"]
+    theirs = np.isin(attempts["call"] << 16 | attempts["attempt"], keys[wrong])
+    return _unnamed(arrivals, wrong), _unnamed(attempts, theirs)
+
+
+def _differs(said: Words, own: Words, at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where `said` is the name of another row of `own` than that at `at`."""
+    known = {own.names[code]: code for code in np.unique(own.codes).tolist() if own.names[code]}
+    code = np.array([known.get(name, -1) for name in said.names], np.int64)[said.codes]
+    differs: NDArray[np.bool_] = (code >= 0) & ~own.among("")[at] & (code != own.codes[at])
+    return differs
+
+
+def _unnamed(table: Table, rows: NDArray[np.bool_]) -> Table:
+    return Table({**table.columns, "call": np.where(rows, 0, table["call"])})
+
+
 def _of_another(
-    arrivals: Table, call: NDArray[np.int64], unknown: NDArray[np.intp], found: NDArray[np.int64]
+    arrivals: Table, call: NDArray[np.int64], rest: NDArray[np.intp], found: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Those of `unknown` whose found call has sent something else under its own name."""
+    """Those of `rest` whose found call has sent something else under its own name."""
     named = np.flatnonzero((call > 0) & np.isin(call, found))
     sent: dict[int, set[int]] = {}
     for owner, payload in zip(call[named].tolist(), arrivals["payload"][named].tolist(), strict=True):
         sent.setdefault(owner, set()).add(payload)
-    pairs = zip(found.tolist(), arrivals["payload"][unknown].tolist(), strict=True)
+    pairs = zip(found.tolist(), arrivals["payload"][rest].tolist(), strict=True)
     return np.array([owner in sent and payload not in sent[owner] for owner, payload in pairs], bool)
 
 
 def _by_time(arrivals: Table, calls: Table, uncertainty_ns: int) -> NDArray[np.int64]:
     """For each arrival the one call of its session and operation that was under way, else 0."""
     found = np.zeros(len(arrivals), np.int64)
-    by_key: dict[tuple[str, str], list[int]] = {}
+    by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row, key in enumerate(zip(calls["session"].tolist(), calls["op"].tolist(), strict=True)):
-        by_key.setdefault(key, []).append(row)
-    start, end, ids = calls["start_ns"] - uncertainty_ns, calls["end_ns"] + SLACK_NS + uncertainty_ns, calls["call"]
+        by_key[key].append(row)
+    ids, served = calls["call"], np.zeros(len(calls), bool)
     sessions, ops, times = arrivals["session"].tolist(), arrivals["op"].tolist(), arrivals["arrive_ns"]
     for at in range(len(arrivals)):
         rows = np.array(by_key.get((sessions[at], ops[at]), ()), np.int64)
-        fits = rows[(start[rows] <= times[at]) & (times[at] <= end[rows])] if len(rows) else rows
+        fits = _under_way(calls, rows, int(times[at]), uncertainty_ns)
+        if len(fits) == 2 and calls["end_ns"][fits[0]] <= calls["start_ns"][fits[1]]:
+            fits = fits[1:] if served[fits[0]] else fits[:1]  # one call ended in the instant in which the next began
         if len(fits) == 1:
             found[at] = ids[fits[0]]
+            served[fits] = True
     return found
+
+
+def _under_way(calls: Table, rows: NDArray[np.int64], time_ns: int, uncertainty_ns: int) -> NDArray[np.int64]:
+    """Those of `rows` that were under way, in order of start; those that had just ended only where there are none."""
+    start, end = calls["start_ns"][rows], calls["end_ns"][rows]
+    begun = start - uncertainty_ns <= time_ns
+    fits = rows[begun & (time_ns <= end + uncertainty_ns)]
+    if not len(fits):
+        fits = rows[begun & (time_ns <= end + SLACK_NS + uncertainty_ns)]
+    ordered: NDArray[np.int64] = fits[np.argsort(calls["start_ns"][fits], kind="stable")]
+    return ordered
 
 
 def _by_user(arrivals: Table, unknown: NDArray[np.intp], calls: Table) -> NDArray[np.int64]:

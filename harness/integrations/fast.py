@@ -90,7 +90,7 @@ class Fast:
             self._record(frame, connection, start_ns, classify(error))
             raise
         if frame is not None and 200 <= status < 300:
-            frame.succeeded = True
+            frame.served = 1
         self._record(frame, connection, start_ns, None)
         if status < 300 and connection.kept_alive:
             connection.idle_since = time.monotonic()

@@ -225,8 +225,15 @@ class Case:
 
     @cached_property
     def arrivals(self) -> Tries:
-        """The arrivals of known calls."""
-        return self._tries(self.history.arrivals, self.arrival_rows, "arrive_ns")
+        """The arrivals of known calls that their calls waited for; what was replayed after them is in `replays`."""
+        late = self.history.arrivals["paired_by"].among("content")
+        return self._tries(self.history.arrivals, np.where(late, -1, self.arrival_rows), "arrive_ns")
+
+    @cached_property
+    def replays(self) -> Tries:
+        """The arrivals that a client made for known calls after these had ended."""
+        late = self.history.arrivals["paired_by"].among("content")
+        return self._tries(self.history.arrivals, np.where(late, self.arrival_rows, -1), "arrive_ns")
 
     @cached_property
     def attempt_rows(self) -> Ints:

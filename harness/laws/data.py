@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.laws.case import Case, Ints
 from harness.laws.registry import LAWS, Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
-from harness.laws.writes import WRITES, commits, committed, has_oracle, in_doubt, resent, strays
+from harness.laws.writes import WRITES, commits, has_oracle, in_doubt, resent, strays
 from harness.stats import clean_bound
 
 LOSING = frozenset(
@@ -191,13 +191,27 @@ def order(case: Case) -> Ruling:
 
 def _claimed(case: Case) -> tuple[Ints, Ints]:
     """The committed observes that their callers took for done (rows), and the first commit of each."""
-    seen, calls = case.arrivals, case.calls
-    mine = committed(case, "observe")
+    calls = case.calls
     first = np.full(len(calls), np.iinfo(np.int64).max)
-    np.minimum.at(first, seen.row[mine], seen.table["commit_seq"][mine])
+    for seen in (case.arrivals, case.replays):
+        mine = (seen.table["commit_seq"] > 0) & seen.table["op"].among("observe")
+        np.minimum.at(first, seen.row[mine], seen.table["commit_seq"][mine])
     told = calls["op"].among("observe") & calls["outcome"].among("ok", "degraded") & (commits(case, "observe") > 0)
     rows = np.flatnonzero(told)
-    return rows, first[rows]
+    return rows, _alike_in_order(case, rows, first[rows])
+
+
+def _alike_in_order(case: Case, rows: Ints, first: Ints) -> Ints:
+    """The first commits with those of one session that say the same in the order of their calls: nobody can tell them
+    apart, so they have no order to keep."""
+    calls = case.calls
+    content = np.where(calls["content"] > 0, calls["content"], -1 - np.arange(len(calls)))[rows]
+    session = calls["session"].codes[rows]
+    by_call = np.lexsort((calls["start_ns"][rows], content, session))
+    by_commit = np.lexsort((first, content, session))
+    ordered = first.copy()
+    ordered[by_call] = first[by_commit]
+    return ordered
 
 
 def _late_commits(case: Case, rows: Ints, first: Ints) -> Ints:

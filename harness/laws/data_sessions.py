@@ -7,6 +7,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, names_in
 from harness.laws.data import no_oracle, read_back
+from harness.laws.marks import marked
 from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import commits
 
@@ -58,7 +59,8 @@ def _crowded_sessions(case: Case) -> set[str]:
     "D6",
     "SessionContinuity",
     family="data",
-    rule="a user keeps one session through faults: no 404 on a live session, no session created twice for one call",
+    rule="a user keeps one session, and it alone, through faults: no 404 on a live session, no session created twice "
+    "for one call, none created anew while the old one lives",
     trap="KATO answers 404 while Redis is refused; a session past its TTL is rightly gone; only what the policy calls "
     "one_per_user is held to one",
     cure="create a session once and keep its id; create it again only after a 404; don't re-send create_session",
@@ -83,6 +85,9 @@ def session_continuity(case: Case) -> Ruling:
     fresh = _fresh_sessions(case)
     if len(fresh):
         return broken(case, fresh, f"{plural(len(fresh), 'call')} opened a session though their user had one already")
+    shared = _shared_sessions(case)
+    if len(shared):
+        return broken(case, shared, f"{plural(len(shared), 'call')} went to a session that several users share")
     users = _users_with_several_calls(case)
     if not users:
         return unexercised("no user made a second call")
@@ -102,20 +107,37 @@ def _gone(case: Case) -> Mask:
 
 
 def _fresh_sessions(case: Case) -> Ints:
-    """The calls (rows) that created a session though the same user's one was there and nothing had failed."""
+    """The calls (rows) that created a session though their client had one of the same user, and nothing said that it
+    was gone: a failed call is no reason to forget it."""
     if case.policy.sessions != "one_per_user":
         return np.zeros(0, np.int64)
-    calls = case.calls
-    creating = commits(case, "open_session") > 0
-    inside = creating & ~calls["op"].among("open_session") & ~case.attempts.any(case.attempts.table["status"] == 404)
-    rows = np.flatnonzero(inside | ~calls["outcome"].among("ok"))
+    calls, tries, seen = case.calls, case.attempts, case.arrivals
+    gone = (
+        tries.any(tries.table["status"] == 404) | seen.any(seen.table["op"].among("other")) | (calls["status"] == 404)
+    )
+    inside = (commits(case, "open_session") > 0) & ~calls["op"].among("open_session")
+    told = calls["outcome"].among("ok") | tries.any(case.words["ok"])
+    rows = np.flatnonzero(inside | gone)
     rows = rows[np.lexsort((calls["start_ns"][rows], calls["user"].codes[rows]))]
-    user, failed = calls["user"].codes[rows], ~calls["outcome"].among("ok")[rows]
-    again = (user[1:] == user[:-1]) & inside[rows][1:] & ~failed[:-1] & ~failed[1:]
-    again &= calls["start_ns"][rows][1:] >= calls["end_ns"][rows][:-1]
-    named = calls["user"].codes[rows][1:] != _code_of(calls["user"].names, "")
-    fresh: Ints = rows[1:][again & named]
+    before, after = rows[:-1], rows[1:]
+    user = calls["user"].codes
+    again = (user[before] == user[after]) & (user[after] != _code_of(calls["user"].names, ""))
+    again &= calls["start_ns"][after] >= calls["end_ns"][before]
+    fresh: Ints = after[again & inside[before] & told[before] & ~gone[before] & inside[after] & ~gone[after]]
     return fresh
+
+
+def _shared_sessions(case: Case) -> Ints:
+    """The calls (rows) on a session that a client of its own sessions gave to several users."""
+    calls, seen = case.calls, case.arrivals
+    if case.policy.sessions != "one_per_user":
+        return np.zeros(0, np.int64)
+    mine = np.flatnonzero(seen.table["op"].among("observe", "predict") & ~seen.table["session"].among(""))
+    uses = np.unique(np.stack([seen.table["session"].codes[mine], seen.row[mine]]), axis=1)
+    users, times = np.unique(np.stack([uses[0], calls["user"].codes[uses[1]]]), axis=1, return_counts=True)
+    sessions, sharers = np.unique(users[0][times > 1], return_counts=True)
+    rows: Ints = uses[1][np.isin(uses[0], sessions[sharers > 1])]
+    return rows
 
 
 def _code_of(names: tuple[str, ...], name: str) -> int:
@@ -149,7 +171,7 @@ def no_truncated_accept(case: Case) -> Ruling:
     hit[reached] = seen.table["fault"].among(*names)[seen.last[reached]]
     if not hit.any():
         return unexercised(f"no answer was cut or malformed; it takes {exercise('D7')}")
-    taken = hit & calls["outcome"].among("ok", "degraded") & (calls["marked"] == 0)
+    taken = hit & calls["outcome"].among("ok", "degraded") & ~marked(case)
     if taken.any():
         reason = f"{plural(int(taken.sum()), 'call')} of {int(hit.sum())} took a broken answer for a result"
         return broken(case, np.flatnonzero(taken), reason, of=int(hit.sum()))

@@ -6,8 +6,9 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import outcomes
-from harness.laws.case import Case, Ints, names_in
+from harness.laws.case import Case, Ints
 from harness.laws.data import at_most, no_oracle
+from harness.laws.marks import fits, gives_nothing, marked, shapes
 from harness.laws.queue_view import queued
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import commits, strays
@@ -27,7 +28,7 @@ def degraded(case: Case) -> Mask:
     seen = case.arrivals.table
     troubled = tries.any(~case.words["ok"]) | case.during() | (calls["marked"] > 0)
     unseen = (tries.count == 0) & case.arrivals.any((seen["status"] // 100 == 2) & (seen["reply_ns"] > 0))
-    return calls["outcome"].among("degraded") & troubled & ~(unseen & (calls["marked"] == 0))  # type: ignore[no-any-return]
+    return calls["outcome"].among("degraded") & troubled & ~(unseen & ~marked(case))  # type: ignore[no-any-return]
 
 
 def no_fallback(case: Case) -> Ruling | None:
@@ -56,14 +57,14 @@ def fallback_shape(case: Case) -> Ruling:
     calls, substitutes = case.calls, np.flatnonzero(degraded(case))
     if not len(substitutes):
         return unexercised(f"no answer was degraded; it takes {exercise('F1')}")
-    unmarked = substitutes[(calls["marked"][substitutes] == 0) & _promises_marks(case)[substitutes]]
+    unmarked = substitutes[~marked(case)[substitutes] & _promises_marks(case)[substitutes]]
     if len(unmarked):
         reason = f"{plural(len(unmarked), 'degraded answer')} can't be told from a real one: nothing marks them"
         return broken(case, unmarked, reason, of=len(substitutes))
-    healthy = {op: _shapes(case, op) for op in calls["op"].names}
-    ops, shapes = calls["op"][substitutes].tolist(), calls["shape"][substitutes].tolist()
+    healthy = {op: shapes(case, op) for op in calls["op"].names}
+    ops, given = calls["op"][substitutes].tolist(), calls["shape"][substitutes].tolist()
     known = np.array([bool(healthy[op]) for op in ops])
-    odd = np.array([not any(_fits(shape, good) for good in healthy[op]) for op, shape in zip(ops, shapes, strict=True)])
+    odd = np.array([not any(fits(shape, good) for good in healthy[op]) for op, shape in zip(ops, given, strict=True)])
     wrong = substitutes[odd & known]
     if len(wrong):
         op, shape = calls["op"][int(wrong[0])], calls["shape"][int(wrong[0])]
@@ -80,29 +81,6 @@ def _promises_marks(case: Case) -> Mask:
     """The calls whose fallback is promised to be marked (it is, unless a declaration says otherwise)."""
     plain = [op for op in case.calls["op"].names if (f := case.policy.of(op).fallback) is not None and not f.marked]
     return ~case.calls["op"].among(*plain)  # type: ignore[no-any-return]
-
-
-def _shapes(case: Case, op: str) -> frozenset[str]:
-    """The shapes of this run's healthy answers."""
-    calls = case.calls
-    return frozenset(names_in(calls["shape"], calls["op"].among(op) & calls["outcome"].among("ok")))
-
-
-def _fits(shape: str, healthy: str) -> bool:
-    """Whether all keys of a healthy shape are there with its types; null fits everything, further keys may mark it."""
-    if not (shape.endswith("}") and healthy.endswith("}")):
-        return shape == healthy
-    fields = _fields(shape)
-    return all(name in fields and _alike(fields[name], kind) for name, kind in _fields(healthy).items())
-
-
-def _fields(shape: str) -> dict[str, str]:
-    inner = shape[shape.index("{") + 1 : -1]
-    return dict(pair.rpartition(":")[::2] for pair in inner.split(",") if pair)
-
-
-def _alike(one: str, other: str) -> bool:
-    return one == other or "null" in (one, other) or {one, other} <= {"int", "float", "bool"}
 
 
 @law(
@@ -123,7 +101,7 @@ def no_false_success(case: Case) -> Ruling:
     if queued(case):
         return inapplicable("a broker's confirm promises no commit: Q1 says what became of confirmed messages")
     calls = case.calls
-    told = calls["outcome"].among("ok") | (degraded(case) & (calls["marked"] == 0) & ~calls["shape"].among("null", ""))
+    told = calls["outcome"].among("ok") | (degraded(case) & ~marked(case) & ~gives_nothing(case))
     claimed = np.zeros(len(calls), bool)
     false = np.zeros(len(calls), bool)
     for op in WRITING:
@@ -212,12 +190,9 @@ def lost_writes_declared(case: Case) -> Ruling:
     lost = np.flatnonzero(put_aside & (commits(case, "observe") == 0))
     if not put_aside.any():
         return unexercised(f"no observe was answered with a substitute; it takes {exercise('F4')}")
-    replayed = strays(case, "observe")
-    missing = len(lost) - replayed
+    missing = len(lost) - strays(case, "observe")
     if missing <= 0:
-        return passed(
-            f"{plural(int(put_aside.sum()), 'observe')} put aside were all committed, {replayed:,} by a replay"
-        )
+        return passed(f"{plural(int(put_aside.sum()), 'observe')} put aside were all committed")
     if not _recovered(case, lost) or _still_replaying(case):
         return inconclusive(f"{plural(missing, 'observe')} put aside were not committed yet when the run ended")
     reason = f"{plural(missing, 'observe')} answered with a substitute were never committed, and nobody was told"
@@ -225,9 +200,10 @@ def lost_writes_declared(case: Case) -> Ruling:
 
 
 def _still_replaying(case: Case) -> bool:
-    """Whether a replay was under way when the run ended: some observe of no call came within its last second."""
+    """Whether a replay was under way when the run ended: some observe outside its call came within its last second."""
     seen = case.history.arrivals
-    mine = seen["op"].among("observe") & (seen["call"] == 0) & (seen["commit_seq"] > 0)
+    late = (seen["call"] == 0) | seen["paired_by"].among("content")
+    mine = seen["op"].among("observe") & late & (seen["commit_seq"] > 0)
     return bool(mine.any()) and int(seen["arrive_ns"][mine].max()) > case.end_ns - int(1e9)
 
 

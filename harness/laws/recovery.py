@@ -19,6 +19,11 @@ LEAST_A_WINDOW = 4
 """Calls a window below which its share of errors says nothing."""
 
 IN_A_ROW = 3
+
+GATE_NS = 10_000_000
+FEW = 10
+"""Calls that a gate must let go within GATE_NS to be one."""
+
 GRACE_NS = SECOND_NS
 """laws.md, M1: the first second after a fault is left out (removing a toxic closes the connections it held)."""
 
@@ -244,14 +249,32 @@ def _between(starts: Ints, since: int, until: int) -> int:
 
 def _own_starts(case: Case, quiet: list[Quiet]) -> Ints:
     """When attempts began that are the client's own doing, in order: all but first ones of calls that had waited (for
-    their session or in the client), and re-tries of attempts that the end of a fault cut off."""
+    their session or in the client's pool), and re-tries of attempts that the end of a fault cut off."""
     tries, chains = case.attempts, chains_of(case)
     start, end = tries.table["start_ns"], tries.table["end_ns"]
     first = tries.first[tries.row] == np.arange(len(tries.row))
     waited = first & (start - case.calls["intended_ns"][tries.row] > 50_000_000)
+    waited &= ~_released(case, waited)
     cut = np.zeros(len(tries.row), bool)
     for each in quiet:
         cut |= case.words["lost"] & (end > each.start_ns - GRACE_NS // 20) & (end < each.start_ns + GRACE_NS)
     after_cut = (chains.before >= 0) & cut[np.maximum(chains.before, 0)]
     replays = case.history.attempts["start_ns"][case.attempt_rows < 0]
     return in_order(np.concatenate([start[~waited & ~after_cut], replays]))
+
+
+def _released(case: Case, waited: Mask) -> Mask:
+    """Those of `waited` that a gate of the client's let go together: within GATE_NS many more connections were taken
+    than others had given back, while a pool or a limit lets one in for each that it lets out. What waited for its
+    session is the load's."""
+    tries = case.attempts
+    start, end = tries.table["start_ns"], tries.table["end_ns"]
+    held = np.flatnonzero(waited & (start - case.calls["ready_ns"][tries.row] > 50_000_000))
+    gates = start[held] // GATE_NS
+    taken = np.unique(np.stack([gates, tries.table["connection"][held]]), axis=1)[0]
+    given_back = in_order(end[end - start > GATE_NS])
+    left = np.searchsorted(given_back, (gates + 1) * GATE_NS) - np.searchsorted(given_back, (gates - 1) * GATE_NS)
+    at_once = np.searchsorted(taken, gates, side="right") - np.searchsorted(taken, gates)
+    together = np.zeros(len(waited), bool)
+    together[held] = at_once > 2 * left + FEW
+    return together

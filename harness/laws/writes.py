@@ -23,8 +23,11 @@ def committed(case: Case, *ops: str) -> Mask:
 
 
 def commits(case: Case, op: str) -> Ints:
-    """For each call how often KATO committed an `op` for it (a call may open its own session, then observe)."""
-    return case.arrivals.number(committed(case, op))
+    """For each call how often KATO committed an `op` for it (a call may open its own session, then observe), in the
+    call or by a replay."""
+    replayed = case.replays
+    later = replayed.number((replayed.table["commit_seq"] > 0) & replayed.table["op"].among(op))
+    return case.arrivals.number(committed(case, op)) + later
 
 
 def strays(case: Case, *ops: str) -> int:

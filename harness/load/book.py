@@ -21,7 +21,7 @@ MAX_IN_FLIGHT = 10_000
 class Job:
     """A call that was due at `intended_ns` and could start at `ready_ns`; `start_ns` 0 until it does.
 
-    `in_book`: False for an opening that another job turned out to need.
+    `in_book`: False for an opening that another job turned out to need. `content`: the fingerprint of what it observes.
     """
 
     planned: PlannedCall
@@ -29,6 +29,7 @@ class Job:
     ready_ns: int
     start_ns: int = 0
     in_book: bool = True
+    content: int = 0
 
 
 @dataclass(slots=True)

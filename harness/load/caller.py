@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Clock
+from harness.data import fingerprint
 from harness.errors import UsageError
 from harness.load.book import Book, Job
 from harness.load.frame import CURRENT, NOTHING, Frame
@@ -85,7 +86,7 @@ class Caller:
                 return end_ns
         elif job.planned.op == "open_session":
             return self._needless()
-        request = self._request(job.planned, session)
+        request = self._request(job, session)
         frame = self._begin(job)
         try:
             result = invoke(*request)
@@ -109,7 +110,7 @@ class Caller:
                 return end_ns
         elif job.planned.op == "open_session":
             return self._needless()
-        method, arguments = self._request(job.planned, session)
+        method, arguments = self._request(job, session)
         frame = self._begin(job)
         try:
             result = await method(*arguments)
@@ -152,11 +153,13 @@ class Caller:
         self._book.issued += 1
         return Job(planned, job.intended_ns, job.ready_ns, in_book=False)
 
-    def _request(self, planned: PlannedCall, session: _Session) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    def _request(self, job: Job, session: _Session) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """The method and its arguments, made before the call starts: drawing data is the generator's own time."""
+        planned = job.planned
         method = getattr(self._integration, planned.op)
         if planned.op == "observe":
             observation = self._plan.observation(planned.call)
+            job.content = fingerprint(observation)
             if self._symbols is not None:
                 session.shown.update(observation.get("strings", ()))
             return method, (session.id, observation)
@@ -172,15 +175,27 @@ class Caller:
     def _ended(self, job: Job, frame: Frame, result: Any, session_id: str) -> int:
         end_ns = self._clock.now_ns()
         CURRENT.set(None)
+        frame.over = True
         try:
-            marked = self._degraded is not None and result is not None and bool(self._degraded(result))
+            marked = self._marks(result)
             detail = self._unlearned(job.planned, result)
         except Exception as error:  # noqa: BLE001 - the client's own code; its error is the call's outcome
             return self._failed(job, frame, error)
-        unserved = self._recorder.attempts_seen > 0 and not frame.succeeded
+        unserved = self._recorder.attempts_seen > 0 and not frame.served
         outcome = "degraded" if marked or unserved else "ok"
         self._record(job, end_ns, outcome, session_id=session_id, marked=marked, detail=detail, shape=shape(result))
         return end_ns
+
+    def _marks(self, result: Any) -> bool:
+        """Does the client call this result a substitute?"""
+        if self._degraded is None:
+            return False
+        try:
+            return bool(self._degraded(result))
+        except (AttributeError, TypeError):
+            if result is not None:
+                raise
+            return False  # the answer of an operation that gives nothing, for which it wasn't made
 
     def _unlearned(self, planned: PlannedCall, result: Any) -> str:
         """The symbols of an answer that its session never showed to KATO, as law F5 reads them."""
@@ -192,6 +207,7 @@ class Caller:
     def _failed(self, job: Job, frame: Frame, error: BaseException) -> int:
         end_ns = self._clock.now_ns()
         CURRENT.set(None)
+        frame.over = True
         failure = classify(error)
         session_id = self._session(job.planned).id
         self._record(
@@ -244,7 +260,7 @@ class Caller:
             end_ns,
             outcome,
             *args,
-            **more,
+            **{"content": job.content, **more},
         )
 
 

@@ -81,11 +81,16 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def shape(result: Any) -> str:
-    """Keys and types of a result, one level deep: `{count:int,predictions:list}`; an object's public fields alike."""
+    """Keys and types of a result, one level deep: `{count:int,predictions:list}`; an object's public fields
+    alike, and a tuple's places. Flags are given as they are (`true`, `false`): they may say what an answer is worth."""
     if isinstance(result, dict):
         return _fields(result)
-    if isinstance(result, (str, bytes, int, float, list, tuple, set, type(None))):
-        return _word_of(type(result))
+    if isinstance(result, tuple):
+        named = getattr(result, "_asdict", None)
+        places = ",".join(_word_of(_kind(value)) for value in result[:_MOST_FIELDS])
+        return type(result).__name__ + _fields(named()) if named else f"({places})"
+    if isinstance(result, (str, bytes, int, float, list, set, type(None))):
+        return _word_of(_kind(result))
     return type(result).__name__ + _fields({k: v for k, v in _vars(result).items() if not k.startswith("_")})
 
 
@@ -93,18 +98,25 @@ _MOST_FIELDS = 40
 
 
 def _fields(values: dict[Any, Any]) -> str:
-    return _pairs(tuple(map(str, values)), tuple(map(type, values.values())))
+    return _pairs(tuple(map(str, values)), tuple(map(_kind, values.values())))
 
 
 @lru_cache(1024)  # results of one call are alike
-def _pairs(keys: tuple[str, ...], kinds: tuple[type, ...]) -> str:
+def _pairs(keys: tuple[str, ...], kinds: tuple[type | bool, ...]) -> str:
     pairs = sorted(zip(keys, map(_word_of, kinds), strict=True))
     return "{" + ",".join(f"{key}:{word}" for key, word in pairs[:_MOST_FIELDS]) + "}"
 
 
-def _word_of(kind: type) -> str:
+def _kind(value: Any) -> type | bool:
+    """What of a value its shape shows: its type, and a flag as it is."""
+    return value if value is True or value is False else type(value)
+
+
+def _word_of(kind: type | bool) -> str:
     if kind is type(None):
         return "null"
+    if isinstance(kind, bool):
+        return "true" if kind else "false"
     return next((known.__name__ for known in (dict, list) if issubclass(kind, known)), kind.__name__)
 
 

@@ -59,8 +59,9 @@ class Recorder:
         marked: bool = False,
         detail: str = "",
         shape: str = "",
+        content: int = 0,
     ) -> None:
-        """One finished call; times in ns, words of model.OPERATIONS, OUTCOMES and ERRORS."""
+        """One finished call; times in ns, words of model.OPERATIONS, OUTCOMES and ERRORS, `content` a fingerprint."""
         text = self._text
         self._append(
             _call(
@@ -81,6 +82,7 @@ class Recorder:
                 ready_ns,
                 start_ns,
                 end_ns,
+                content & 0xFFFF,
             )
         )
         self.tally[op, outcome, (end_ns - intended_ns) // 1_000_000] += 1

@@ -66,7 +66,7 @@ class Publisher:
             channel = await self._open_channel()
             await channel.default_exchange.publish(message, routing_key=self._amqp["queue"], mandatory=True)
         if frame is not None:
-            frame.succeeded = True
+            frame.served = 1
         return {"confirmed": True}
 
     async def predict(self, session_id: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from harness.data import fingerprint_of
 from harness.model import ATTEMPT_HEADER, OPERATIONS
 from harness.spool import ARRIVALS, SpoolWriter
 from harness.twin.http import Request
@@ -125,7 +126,7 @@ class Arrivals:
                 exchange.connection.number,
                 text(exchange.fault) if exchange.fault else 0,
                 0 if _ALLOWED.isdisjoint(request.headers) else text(_allowed(request)),
-                request.crc(),
+                _payload(exchange),
                 exchange.call,
                 exchange.arrive_ns,
                 exchange.reply_ns,
@@ -133,6 +134,12 @@ class Arrivals:
                 exchange.commit_seq,
             )
         )
+
+
+def _payload(exchange: Exchange) -> int:
+    """What tells whose request it was, where no header does."""
+    nameless = exchange.op == _OP["observe"] and not exchange.call
+    return (nameless and fingerprint_of(exchange.request.body)) or exchange.request.crc()
 
 
 def _allowed(request: Request) -> str:

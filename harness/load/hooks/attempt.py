@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from harness.load.frame import CURRENT, NOTHING, Frame
+from harness.load.frame import NOTHING, Frame, working_for
 from harness.load.outcomes import classify
 from harness.model import ATTEMPT_HEADER
 from harness.policy.read_requests import Carried
@@ -62,7 +62,7 @@ class Attempt:
 
     def __init__(self, via: str) -> None:
         self.via = via
-        self.frame: Frame | None = CURRENT.get()
+        self.frame: Frame | None = working_for()
         self.number = self._next_number()
         self.status = 0
         self.headers_ns = 0
@@ -95,18 +95,23 @@ class Attempt:
         """The status line and headers are here."""
         self.status = status
         self.headers_ns = WATCH.clock_ns()
+        self._counts(1)
 
     def end(self) -> None:
         """The body has been read, or nobody wants the rest of it."""
-        if not self.done and self.frame is not None and 200 <= self.status < 300:
-            self.frame.succeeded = True
         self._finish("", "")
 
     def fail(self, error: BaseException, instead: str = "") -> None:
         """The attempt ended in an exception; `instead` overrules the word that the taxonomy has for it."""
         if not self.done:
+            self._counts(-1)
             failure = classify(error)
             self._finish(instead or failure.error, failure.detail)
+
+    def _counts(self, change: int) -> None:
+        """A 2xx serves its call, also where nobody reads its body, until it turns out to be broken."""
+        if self.frame is not None and 200 <= self.status < 300:
+            self.frame.served += change
 
     def cancel(self) -> None:
         """The run gave the attempt up."""

@@ -1,0 +1,94 @@
+"""Observes that came without a header, told apart by what they say: a client that spools replays outside its calls."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.evidence.table import Table
+
+SLACK_NS = 5_000_000
+"""A request that a client gave up may still be on its way for this long on loopback."""
+
+CONTENT = 0xFFFF
+"""The bits of a fingerprint that a call's record keeps."""
+
+
+@dataclass(slots=True)
+class _Observe:
+    """A call that observed something. `told`: its caller took it for done or put aside; `named`: it sent under its own
+    name, so what has no name isn't its; `commits`: how often KATO has committed it so far."""
+
+    call: int
+    start_ns: int
+    end_ns: int
+    told: bool
+    named: bool = False
+    commits: int = 0
+
+    def cost(self, time_ns: int, committed: bool) -> tuple[bool, bool, bool, int]:
+        """How unlikely it is that this call sent what KATO got at `time_ns`: the least is taken."""
+        under_way = time_ns <= self.end_ns and not self.named
+        return self.commits > 0 and committed, not (self.told or under_way), not under_way, self.start_ns
+
+
+Said = dict[tuple[str, int], list[_Observe]]
+"""The observes of each session and content, in order of start."""
+
+
+def by_content(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """For each observe without a header the call of its session that says the same (0: none), and whether that call
+    had ended by then.
+
+    Where several say the same it is the one that accuses nobody: not committed yet, if it can be; so a doubled commit
+    is one that every way of telling them apart leaves over.
+    """
+    found, replayed = np.zeros(len(arrivals), np.int64), np.zeros(len(arrivals), bool)
+    if not (arrivals["op"].among("observe") & (arrivals["call"] == 0)).any():
+        return found, replayed
+    said = _said(calls, SLACK_NS + uncertainty_ns)
+    by_call = {each.call: each for same in said.values() for each in same}
+    for at, key, call, time_ns, committed in _observes(arrivals, calls):
+        if call:
+            chosen = by_call.get(call)
+        else:
+            begun = [each for each in said.get(key, ()) if each.start_ns <= time_ns]
+            chosen = min(begun, key=lambda each: each.cost(time_ns, committed), default=None)
+        if chosen is not None:
+            chosen.named |= call > 0
+            chosen.commits += committed
+            if not call:
+                found[at], replayed[at] = chosen.call, time_ns > chosen.end_ns
+    return found, replayed
+
+
+def _said(calls: Table, slack_ns: int) -> Said:
+    rows = np.flatnonzero(calls["op"].among("observe") & (calls["content"] > 0))
+    rows = rows[np.argsort(calls["start_ns"][rows], kind="stable")]
+    told = calls["outcome"].among("ok", "degraded")[rows].tolist()
+    columns = (calls[name][rows].tolist() for name in ("session", "content", "call", "start_ns", "end_ns"))
+    said: Said = defaultdict(list)
+    for session, content, call, start_ns, end_ns, done in zip(*columns, told, strict=True):
+        said[session, content].append(_Observe(call, start_ns - slack_ns, end_ns + slack_ns, done))
+    return said
+
+
+def _observes(arrivals: Table, calls: Table) -> Iterator[tuple[int, tuple[str, int], int, int, bool]]:
+    """(row, session as its calls name it and content, call, time, committed) of the observes, in order of time."""
+    rows = np.flatnonzero(arrivals["op"].among("observe"))
+    owner = _owners(arrivals, calls)
+    columns = (arrivals[name][rows].tolist() for name in ("session", "payload", "call", "arrive_ns", "commit_seq"))
+    for row, session, payload, call, time_ns, commit in zip(rows.tolist(), *columns, strict=True):
+        yield row, (owner.get(session, session), payload & CONTENT), call, time_ns, commit > 0
+
+
+def _owners(arrivals: Table, calls: Table) -> dict[str, str]:
+    """What calls name the session of an arrival, for clients that own their sessions: seen by their own headers."""
+    named = np.flatnonzero((arrivals["call"] > 0) & arrivals["op"].among("observe", "predict", "learn"))
+    name_of = dict(zip(calls["call"].tolist(), calls["session"].tolist(), strict=True))
+    pairs = zip(arrivals["session"][named].tolist(), arrivals["call"][named].tolist(), strict=True)
+    return {session: name_of[call] for session, call in pairs if call in name_of}

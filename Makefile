@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers queue services findings breakers
+.PHONY: help twin setup demo test simulate starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers queue services findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,10 @@ queue: setup  ## a broker killed under 10,000 messages, every fault ten times, a
 	@$(BIN)/kato-harness run scenarios/queue/ten_thousand.yaml --out reports/runs/ten_thousand
 	@for n in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/kato-harness run scenarios/queue/all.yaml --seed $$n --out reports/runs/queue-$$n || exit $$?; done
 	@! $(BIN)/kato-harness run scenarios/queue/all.yaml --env guide --out reports/runs/queue-guide
+
+twin: setup  ## what evidence costs, and memory and predictions of the embedded KATO (2 min)
+	@$(BIN)/python bench/witness.py --out bench/results/witness.json
+	@$(BIN)/python bench/kato.py --sessions 100000 --out bench/results/kato.json
 
 starved: setup  ## thirty starved generators, each of which must make its run invalid (8 min)
 	@$(BIN)/python bench/starved.py

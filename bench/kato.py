@@ -1,4 +1,4 @@
-"""What the embedded KATO costs without a server: `python bench/kato.py [--sessions 100000]`.
+"""What the embedded KATO costs without a server: `python bench/kato.py [--sessions 100000] [--out FILE]`.
 
 Processor time (s of CPU, so that a busy machine doesn't matter much) of an observe, of a prediction beside ever more
 patterns that can't match, and the memory of many sessions of 20 events.
@@ -12,6 +12,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from machine import described
 
 from harness.twin.http import Request
 from harness.twin.kato import Kato
@@ -81,15 +85,21 @@ def megabytes(sessions: int) -> float:
 
 
 def main() -> int:
-    """Print the figures; 0."""
+    """Print the figures, and write them to a file; 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=0, help="also measure the memory of so many sessions")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    lines = [f"observe: {observe_us():.1f} µs"]
-    lines += [f"prediction, {MATCHING} of {count} patterns match: {prediction_us(count):.0f} µs" for count in PATTERNS]
+    report: dict[str, Any] = {"events": EVENTS, "sessions": arguments.sessions}
     if arguments.sessions:
-        lines.append(f"{arguments.sessions} sessions of {EVENTS} events: {megabytes(arguments.sessions):.0f} MB")
-    sys.stdout.write("\n".join(lines) + "\n")
+        report["sessions_mb"] = round(megabytes(arguments.sessions))
+    report["observe_us"] = round(observe_us(), 1)
+    report["matching_patterns"] = MATCHING
+    report["prediction_us_by_patterns"] = {count: round(prediction_us(count)) for count in PATTERNS}
+    text = json.dumps({**report, "machine": described()}, indent=1) + "\n"
+    sys.stdout.write(text)
+    if arguments.out:
+        arguments.out.write_text(text)
     return 0
 
 

@@ -21,6 +21,7 @@ class Plan:
     seed: int = 1
     rate: float = 20.0
     length_s: float = 30.0
+    baseline_s: float = 5.0
     down: Sequence[tuple[float, float]] = ((5.0, 12.0),)
     how: str = "connect_error"
     fail_max: int = 5
@@ -134,9 +135,10 @@ def simulate(plan: Plan) -> tuple[History, list[tuple[int, str, int, int]]]:
     while ends:
         end_ns, worker, failed, since_ns, _ = heapq.heappop(ends)
         breakers[worker].ended(end_ns, failed, since_ns)
-    phases = (Span("baseline", 0, int(plan.length_s * S)),)
+    quiet_ns = int(plan.baseline_s * S)
+    phases = (Span("baseline", 0, quiet_ns), Span("recovery", quiet_ns, int(plan.length_s * S)))
     rows["ready_ns"] = rows["intended_ns"] = rows["start_ns"]
-    rows["phase"] = ["baseline"] * len(rows["call"])
+    rows["phase"] = ["baseline" if start < quiet_ns else "recovery" for start in rows["start_ns"]]
     history = History(
         calls=table("calls", rows), attempts=table("attempts", tries), phases=phases, facts={"hooks": ["httpx"]}
     )

@@ -325,6 +325,10 @@ class TestB7:
         """The load ends 2 s after the outage."""
         assert recovered(length_s=14.0).status == "not_exercised"
 
+    def test_says_nothing_where_nothing_worked_before_the_outage(self) -> None:
+        """A KATO too slow for the client's time-outs fails its trials too, whatever the fault."""
+        assert recovered(down=((0.0, 25.0),)).status == "inconclusive"
+
     def test_a_slow_trial_is_waited_for(self) -> None:
         """Calls that are rejected during a trial of a second are no failure of recovery."""
         assert recovered(service_s=1.0).status == "pass"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from harness.manifests import audit
+from harness.manifests import audit, audit_command
 
 POD = """\
       terminationGracePeriodSeconds: 45
@@ -236,3 +237,20 @@ def test_consuls_definitions_are_read_in_every_form(form: str, path: str, tmp_pa
 def test_what_is_no_manifest_is_told_and_not_judged(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("replicaCount: 2\n", encoding="utf-8")
     assert [(each.rule, each.severity) for each in audit([tmp_path])] == [("K8S/not-judged", "info")]
+
+
+def test_what_files_call_things_breaks_no_report(tmp_path: Path) -> None:
+    """Control characters are written out, names of files quoted, and JSON's surrogates put together."""
+    words = '"KATO\\u001b[31": "x", "\\ud83d\\ude00KATO": "y"'
+    text = f'{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "kato"}}, "data": {{{words}}}}}'
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    (folder / "all.json").write_text(text, encoding="utf-8")
+    said = {form: audit_command([folder], form)[0] for form in ("text", "json", "sarif", "junit")}
+    assert "`KATO\\x1b[31`" in said["text"]
+    assert "`\N{GRINNING FACE}KATO`" in said["text"]
+    assert all("\x1b" not in each and each.encode() for each in said.values())
+    assert list(fromstring(said["junit"]).iter("testcase"))
+    [run] = json.loads(said["sarif"])["runs"]
+    place = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert place.endswith("/two%20words/all.json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import EXIT_FAILED, EXIT_OK, Problem
@@ -80,7 +81,13 @@ def _examined(paths: Sequence[str | Path]) -> tuple[list[Finding], list[Unit]]:
         units.append(unit)
         findings += problems
         findings += [finding for rule in RULES for finding in rule.findings(unit)]
-    return sorted(findings, key=_place), units
+    return sorted((_shown(finding) for finding in findings), key=_place), units
+
+
+def _shown(finding: Finding) -> Finding:
+    """A finding with the control characters of a file's words written out: no terminal or XML may meet them."""
+    reason = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in finding.reason)
+    return replace(finding, reason=reason)
 
 
 def _units(paths: Sequence[Path]) -> Iterator[list[Path]]:

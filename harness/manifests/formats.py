@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from harness.manifests.rules import Rule
 from harness.model import Finding
@@ -82,7 +83,7 @@ def _result(finding: Finding) -> dict[str, Any]:
         "ruleId": finding.rule,
         "level": _LEVELS[finding.severity],
         "message": {"text": f"{finding.reason}. Cure: {finding.cure}."},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": file}, "region": region}}],
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": quote(file)}, "region": region}}],
     }
 
 

@@ -188,7 +188,7 @@ class _Tree:
         mapping: dict[str, Node] = {}
         merged: dict[str, Node] = {}
         for key, value in raw.value:
-            name = str(key.value) if isinstance(key, ScalarNode) else ""
+            name = _text(key) if isinstance(key, ScalarNode) else ""
             if not isinstance(key, ScalarNode):
                 self._refuse(key, "a key that is not a word", "use plain words as keys")
             elif key.tag == "tag:yaml.org,2002:merge":
@@ -217,7 +217,7 @@ class _Tree:
 
 def _scalar(raw: ScalarNode) -> Scalar:
     kind = str(raw.tag).rsplit(":", 1)[-1]
-    text = str(raw.value)
+    text = _text(raw)
     match kind:
         case "null":
             return None
@@ -230,6 +230,11 @@ def _scalar(raw: ScalarNode) -> Scalar:
         case _:
             bare = raw.style is None and _BARE.fullmatch(text)
             return text.lower() in ("y", "yes", "on") if bare else text
+
+
+def _text(raw: ScalarNode) -> str:
+    """The words; JSON escapes what lies beyond the first plane as two surrogates, which YAML's reader leaves apart."""
+    return str(raw.value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _parts(raw: Any) -> Iterator[Any]:

@@ -254,3 +254,34 @@ def test_what_files_call_things_breaks_no_report(tmp_path: Path) -> None:
     [run] = json.loads(said["sarif"])["runs"]
     place = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
     assert place.endswith("/two%20words/all.json")
+
+
+REFUSED = (
+    "redirect: {uri: /a}",
+    "directResponse: {status: 503}",
+    "mirror: {host: kato}, mirrors: []",
+    "mirrorPercentage: {value: 101}",
+    "fault: {abort: {httpStatus: 503, percentage: {value: -1}}}",
+    'retries: {attempts: 1, retryOn: "5xx, reset"}',
+    "retries: {attempts: 1, retryOn: connection-failure}",
+    "retries: {attempts: 1, retryOn: '999'}",
+    "retries: {attempts: 0, perTryTimeout: 1s}",
+)
+
+
+@pytest.mark.parametrize("more", [*REFUSED, "retries: {attempts: 1, retryOn: '503,reset'}"])
+def test_what_istios_admission_refuses_is_named(more: str, tmp_path: Path) -> None:
+    """Such a file never counts, whatever a translation would make of it."""
+    text = changed(MIRRORED, "mirror: {host: kato, subset: gone}", more)
+    assert ("I1/refused-by-istio" in audited(tmp_path, text)) is (more in REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("weights", "refused"), [((-1, 101), True), ((0, 0), True), ((None, None), True), ((0, 1), False), ((None,), False)]
+)
+def test_weights_that_istio_refuses_are_named(weights: tuple[int | None, ...], refused: bool, tmp_path: Path) -> None:
+    told = (f", weight: {weight}" if weight is not None else "" for weight in weights)
+    text = changed(
+        MIRRORED, "{destination: {host: kato}}", ", ".join(f"{{destination: {{host: kato}}{each}}}" for each in told)
+    )
+    assert ("I1/refused-by-istio" in audited(tmp_path, text)) is refused

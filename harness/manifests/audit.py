@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import EXIT_FAILED, EXIT_OK, Problem
 from harness.manifests import (
+    admission,
     client_code,
     client_retries,
     client_waits,
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     *stores.RULES,
     *pods.RULES,
     *istio.RULES,
+    *admission.RULES,
     *traffic.RULES,
     *linkerd.RULES,
     *consul.RULES,

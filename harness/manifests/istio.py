@@ -1,4 +1,4 @@
-"""Istio's files, field by field: what is dropped, undefined, refused by Istio itself, or at odds with mutual TLS."""
+"""Istio's files, field by field: what is dropped, undefined, or at odds with mutual TLS."""
 
 from __future__ import annotations
 
@@ -117,25 +117,6 @@ def _targets(route: Node) -> Iterator[Node]:
     yield from (each for each in (*named, route["mirror"]) if each is not None)
 
 
-def _refused_by_istio(unit: Unit) -> Iterator[Remark]:
-    for service in virtual_services(unit):
-        for route in service.each("spec", "http"):
-            retries = route["retries"]
-            if retries is None or retries.get("attempts"):
-                continue
-            for name in ("perTryTimeout", "retryOn", "retryRemoteLocalities"):
-                node = retries[name]
-                if node is not None:
-                    yield remark(node, f"`{name}` with 0 attempts: Istio refuses the file", "give attempts, or drop it")
-    for rule in destination_rules(unit):
-        for policy in policies(rule):
-            outlier = policy["outlierDetection"]
-            local = outlier["consecutiveLocalOriginFailures"] if outlier is not None else None
-            if outlier is not None and local is not None and not outlier.get("splitExternalLocalOriginErrors"):
-                reason = "consecutiveLocalOriginFailures without splitExternalLocalOriginErrors: Istio refuses the file"
-                yield remark(local, reason, "set splitExternalLocalOriginErrors: true")
-
-
 def _left_in_fault(unit: Unit) -> Iterator[Remark]:
     for service in virtual_services(unit):
         for route in service.each("spec", "http"):
@@ -185,7 +166,6 @@ RULES = (
     Rule("I1/not-understood", "something that is not understood", "gate", _not_understood),
     Rule("I4/consecutive-errors-dropped", "an ejection threshold that Istio drops", "gate", _dropped),
     Rule("I1/deprecated", "a deprecated field", "warn", _deprecated),
-    Rule("I1/refused-by-istio", "a combination that Istio's admission refuses", "gate", _refused_by_istio),
     Rule("I1/fault-left-in", "an injected fault in deployed files", "warn", _left_in_fault),
     Rule("I5/subset-without-pods", "a subset whose labels no pod carries", "gate", _subset_without_pods),
     Rule("I5/subset-undefined", "a route to a subset that isn't defined", "gate", _undefined_subset),

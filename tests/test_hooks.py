@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import aiohttp
 import httpx
@@ -14,6 +16,7 @@ import requests
 import urllib3
 from loopback import Attempts, Server
 
+from harness.integrations import build, resolve
 from harness.load import hooks
 from harness.load.frame import CURRENT, Frame
 
@@ -299,3 +302,13 @@ def test_the_injected_clock_stamps_attempts(kato: Server) -> None:
     hooks.uninstall()
     (row,) = recorder.rows
     assert (row.start_ns, row.headers_ns, row.end_ns) == (1, 2, 3)
+
+
+def test_hooks_go_in_when_a_client_is_imported_and_before_it_is_made(tmp_path: Path) -> None:
+    """An instrumentation may keep a transport's method as it finds it."""
+    file = tmp_path / "keeps_a_method.py"
+    methods = "    def observe(self, session_id, observation): pass\n    def predict(self, session_id): pass\n"
+    file.write_text(f"made = []\nclass Client:\n    def __init__(self, base_url): made.append(base_url)\n{methods}")
+    seen: list[list[str]] = []
+    build(resolve(f"{file}:Client"), "http://kato", {}, lambda: seen.append(list(sys.modules["keeps_a_method"].made)))
+    assert (seen, sys.modules["keeps_a_method"].made) == ([[]], ["http://kato"])

@@ -42,6 +42,14 @@ def test_a_gate_finding_fails_and_a_warning_alone_proves_nothing() -> None:
     assert _held(PRACTICES[5], [], [], "kind: ConfigMap").status == "not_proven"
 
 
+def test_a_law_that_only_breaks_a_practice_proves_nothing_of_it() -> None:
+    """A client without breaker or retries serialises nothing and doubles nothing."""
+    without = [verdict("B8", "pass"), verdict("D2", "pass"), verdict("F2", "pass"), verdict("K1", "pass")]
+    assert {_held(PRACTICES[at], without, [], "").status for at in (1, 2, 3, 6)} == {"not_proven"}
+    assert "OpensOnThreshold" in words((_held(PRACTICES[1], without, [], ""),))
+    assert _held(PRACTICES[1], [*without, verdict("B1", "pass")], [], "").status == "pass"
+
+
 def test_the_exit_code_follows_the_worst() -> None:
     def held(status: str) -> Held:
         return Held(1, "x", status, ())

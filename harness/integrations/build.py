@@ -16,12 +16,16 @@ from harness.errors import UsageError
 from harness.integrations.entry import CALLED_WITH, Entry
 
 
-def build(entry: Entry, base_url: str, context: Mapping[str, Any]) -> Any:
+def build(
+    entry: Entry, base_url: str, context: Mapping[str, Any], imported: Callable[[], object] = lambda: None
+) -> Any:
     """The integration that talks to `base_url`; of `context` its factory gets what its signature names.
 
+    `imported` is called when its module is there, before anything is made of it.
     Raises UsageError naming what is missing or what the client itself raised, with file and line.
     """
     factory = load(entry)
+    imported()
     try:
         integration = factory(base_url, **_named(factory, context))
     except UsageError:

@@ -93,11 +93,15 @@ class Session:
     def _made(self, base_url: str, context: Mapping[str, Any]) -> Any:
         """The integration; made in an event loop where its constructor asks for one, as aiohttp's session does."""
 
+        def hook() -> None:
+            # a client may keep a transport's method as it finds it, as an instrumentation of one client does
+            hooks.install(self.recorder)
+
         async def in_loop() -> Any:
-            return build(self.entry, base_url, context)
+            return build(self.entry, base_url, context, hook)
 
         try:
-            return build(self.entry, base_url, context)
+            return build(self.entry, base_url, context, hook)
         except UsageError as error:
             if "event loop" not in error.what:
                 raise

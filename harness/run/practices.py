@@ -29,6 +29,7 @@ class Practice:
     """One line of the guide's list: the laws that prove it, and the audit rules (by the beginning of their ids).
 
     `shown_by`: words of which manifests must hold one, so that unbroken rules prove anything; none: they never do.
+    `proof`: the laws that show it at work; others can only break it: whoever has no breaker serialises nothing.
     """
 
     number: int
@@ -36,19 +37,23 @@ class Practice:
     laws: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     shown_by: tuple[str, ...] = ()
+    proof: tuple[str, ...] = ()
 
 
+AUDIT = "audit"
 WORKLOADS = ("kind: Deployment", "kind: StatefulSet", "kind: DaemonSet")
 MESHES = ("networking.istio.io/", "linkerd.io/", "sidecar_service")
 
 PRACTICES = (
     Practice(1, "Health checks", ("H1", "H2", "H3"), rules=("H1/", "H2/", "H3/", "S1/"), shown_by=WORKLOADS),
-    Practice(2, "Circuit breakers", ("B1", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "R10"), ("B", "I4/")),
-    Practice(3, "Timeouts", ("T1", "T2", "K1"), ("T", "I3/")),
-    Practice(4, "Retry logic", ("R1", "R2", "R3", "R4", "R5", "R6", "R8", "D2"), ("R", "D2/")),
+    Practice(
+        2, "Circuit breakers", ("B1", "B3", "B4", "B5", "B6", "B7", "B8", "B9", "R10"), ("B", "I4/"), proof=("B1",)
+    ),
+    Practice(3, "Timeouts", ("T1", "T2", "K1"), ("T", "I3/"), proof=("T1", "T2")),
+    Practice(4, "Retry logic", ("R1", "R2", "R3", "R4", "R5", "R6", "R8", "D2"), ("R", "D2/"), proof=("R1", "R3")),
     Practice(5, "Service mesh", rules=("I", "L", "P"), shown_by=MESHES),
     Practice(6, "Resource limits", rules=("K8S/resources", "K8S/memory", "K8S/cpu"), shown_by=WORKLOADS),
-    Practice(7, "Session management", ("D4", "D6", "F2"), ("D5/", "D6/", "KATO/sessions")),
+    Practice(7, "Session management", ("D4", "D6", "F2"), ("D5/", "D6/", "KATO/sessions"), proof=("D6",)),
     Practice(8, "Monitoring", ("O1",)),
 )
 
@@ -111,12 +116,16 @@ def _held(practice: Practice, verdicts: Sequence[tuple[str, Verdict]], findings:
     mine = [found for found in findings if found.rule.startswith(practice.rules)] if practice.rules else []
     told += [Evidence(f.rule, "fail" if f.severity == "gate" else "warn", f.where, f.reason) for f in mine]
     if not mine and any(word in text for word in practice.shown_by):
-        told.append(Evidence("audit", "pass", "manifests", "no rule of this practice is broken"))
+        told.append(Evidence(AUDIT, "pass", "manifests", "no rule of this practice is broken"))
     order = ("fail", "warn", "pass")
     told.sort(key=lambda each: order.index(each.status))
-    found = {each.status for each in told}
-    status = "fail" if "fail" in found else "pass" if "pass" in found else "not_proven"
+    shown = any(each.status == "pass" and _proves(practice, each.of) for each in told)
+    status = "fail" if any(each.status == "fail" for each in told) else "pass" if shown else "not_proven"
     return Held(practice.number, practice.name, status, tuple(told))
+
+
+def _proves(practice: Practice, of: str) -> bool:
+    return of == AUDIT or of.split(" ")[0] in (practice.proof or practice.laws)
 
 
 def exit_code(held: Sequence[Held]) -> int:
@@ -144,12 +153,18 @@ def words(held: Sequence[Held]) -> str:
                 lines.append(f"    {told.of} ({told.where}): {told.reason}" + (f" [calls {calls}]" if calls else ""))
         if not failures:
             proven = sorted({told.of.split(" ")[0] for told in each.evidence if told.status == "pass"})
-            lines.append(f"    proven by {', '.join(proven)}" if proven else f"    {_wanted(each.number)}")
+            lines.append(
+                f"    proven by {', '.join(proven)}" if each.status == "pass" else f"    {_wanted(each.number)}"
+            )
     return "\n".join(lines) + "\n"
 
 
 def _wanted(number: int) -> str:
     practice = next(each for each in PRACTICES if each.number == number)
-    ways = [f"a client that {', '.join(LAWS[id].name for id in practice.laws)} can judge"] if practice.laws else []
+    ways = (
+        [f"a client that {', '.join(LAWS[id].name for id in practice.proof or practice.laws)} can judge"]
+        if practice.laws
+        else []
+    )
     ways += ["--manifests"] if practice.rules else []
     return f"nothing was proven; it takes {' or '.join(ways)}"

@@ -19,6 +19,12 @@ _DEPRECATED = {
     ("trafficPolicy", "loadBalancer", "consistentHash", "minimumRingSize"): "ringHash.minimumRingSize",
 }
 
+_DROPPED = {
+    "consecutiveErrors": "consecutive5xxErrors or consecutiveGatewayErrors",
+    "outlierDetectionHttpErrorCodes": "consecutive5xxErrors, and let KATO's callers see other codes",
+}
+"""What outlier detection takes and doesn't heed."""
+
 
 def virtual_services(unit: Unit) -> Iterator[Node]:
     """The unit's VirtualServices."""
@@ -60,15 +66,15 @@ def _not_understood(unit: Unit) -> Iterator[Remark]:
 
 
 def _dropped(unit: Unit) -> Iterator[Remark]:
-    for rule in destination_rules(unit):
-        for policy in policies(rule):
-            node = policy.at("outlierDetection", "consecutiveErrors")
+    for policy in (policy for rule in destination_rules(unit) for policy in policies(rule)):
+        for name, instead in _DROPPED.items():
+            node = policy.at("outlierDetection", name)
             if node is not None:
                 reason = (
-                    "`consecutiveErrors` is deprecated and dropped: Istio sends Envoy no such number, and Envoy's own"
-                    " default of 5 holds whatever stands here"
+                    f"`{name}` is dropped: Istio's control plane doesn't read it, and Envoy's own default holds, 5"
+                    " answers with a 5xx, whatever stands here"
                 )
-                yield remark(node, reason, "use consecutive5xxErrors or consecutiveGatewayErrors")
+                yield remark(node, reason, f"use {instead}")
 
 
 def _deprecated(unit: Unit) -> Iterator[Remark]:

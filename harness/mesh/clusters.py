@@ -97,7 +97,7 @@ def _cluster(name: str, port: Port, policy: TrafficPolicy, passthrough: bool) ->
         out["outlier_detection"] = _outlier(outlier)
     if tcp.tcp_keepalive is not None:
         out["upstream_connection_options"] = {"tcp_keepalive": _keepalive(tcp.tcp_keepalive)}
-    if options := _http_options(port, tcp, http, outlier):
+    if options := _http_options(port, tcp, http):
         out["typed_extension_protocol_options"] = {_OPTIONS: {"@type": f"type.googleapis.com/{_OPTIONS}", **options}}
     return out
 
@@ -172,14 +172,14 @@ def _keepalive(keepalive: TcpKeepalive) -> Json:
     return out
 
 
-def _http_options(port: Port, tcp: TCPSettings, http: HTTPSettings, outlier: OutlierDetection | None) -> Json:
+def _http_options(port: Port, tcp: TCPSettings, http: HTTPSettings) -> Json:
     """HttpProtocolOptions; empty where Istio writes none, and then Envoy speaks HTTP/1.1 without limits."""
-    common, errors = _common(tcp, http), _error_matcher(outlier)
+    common = _common(tcp, http)
     http2 = port.protocol == "http2" or (http.h2_upgrade_policy == "UPGRADE" and not http.use_client_protocol)
     # Stream limit and pings only count for HTTP/2, yet giving them makes Istio write the options.
     asked = bool(http.max_concurrent_streams > 0 or http.http2_keep_alive is not None)
     sniffed = port.protocol == "auto" or http.use_client_protocol
-    if not (common or errors or asked or http2 or sniffed):
+    if not (common or asked or http2 or sniffed):
         return {}
     out: Json = {"common_http_protocol_options": common} if common or asked else {}
     if sniffed:
@@ -188,7 +188,7 @@ def _http_options(port: Port, tcp: TCPSettings, http: HTTPSettings, outlier: Out
         out["explicit_http_config"] = {"http2_protocol_options": _http2(http)}
     else:
         out["explicit_http_config"] = {"http_protocol_options": {}}
-    return out | errors
+    return out
 
 
 def _common(tcp: TCPSettings, http: HTTPSettings) -> Json:
@@ -210,15 +210,3 @@ def _http2(http: HTTPSettings) -> Json:
         pings = (("interval", keepalive.interval), ("timeout", keepalive.timeout))
         out["connection_keepalive"] = {key: duration.proto(ns) for key, ns in pings if ns is not None}
     return out
-
-
-def _error_matcher(outlier: OutlierDetection | None) -> Json:
-    """With codes of one's own only these count as errors."""
-    if outlier is None or not outlier.outlier_detection_http_error_codes:
-        return {}
-    rules = [
-        {"http_response_headers_match": {"headers": [{"name": ":status", "string_match": {"exact": str(code)}}]}}
-        for code in outlier.outlier_detection_http_error_codes
-    ]
-    matcher = rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}
-    return {"outlier_detection": {"error_matcher": matcher}}

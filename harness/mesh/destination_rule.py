@@ -169,7 +169,8 @@ class ConnectionPool:
 
 @dataclass(frozen=True, slots=True)
 class OutlierDetection:
-    """When an endpoint is ejected. `consecutive_errors` is deprecated and has no effect."""
+    """When an endpoint is ejected. `consecutive_errors` is deprecated and has no effect, nor have codes of one's own:
+    Istio's control plane reads neither."""
 
     consecutive_errors: int | None = None
     split_external_local_origin_errors: bool = False

@@ -1,4 +1,7 @@
-"""Tables to and from Parquet; category columns are stored as dictionaries."""
+"""Tables to and from Parquet; category columns are stored as dictionaries.
+
+pyarrow is imported by who reads or writes: nobody does before a run, and its import would delay the first request.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.evidence.history import SCHEMA, filled
 from harness.evidence.table import Column, LazyColumns, Table, Words
@@ -15,6 +16,9 @@ from harness.evidence.table import Column, LazyColumns, Table, Words
 
 def write_table(path: Path, rows: Table) -> None:
     """Write a table, whole or not at all (temporary file, then rename)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     arrays: dict[str, Any] = {}
     for name, column in rows.columns.items():
         if isinstance(column, Words):
@@ -30,6 +34,8 @@ def write_table(path: Path, rows: Table) -> None:
 
 def read_table(path: Path, name: str) -> Table:
     """The table `name` as the schema has it, each column read when it is asked for; what the file lacks is empty."""
+    import pyarrow.parquet as pq
+
     described = pq.read_metadata(path)
     stored = set(described.schema.names)
 
@@ -43,6 +49,8 @@ def read_table(path: Path, name: str) -> Table:
 
 
 def _words(chunk: Any) -> Words:
+    import pyarrow as pa
+
     if isinstance(chunk, pa.ChunkedArray):
         chunk = chunk.combine_chunks() if chunk.num_chunks != 1 else chunk.chunk(0)
     if not pa.types.is_dictionary(chunk.type):

@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import httpx
 import requests
 from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import InvalidToxic, NotFound, ProxyExists
@@ -74,7 +73,8 @@ class Api:
         parts = urlsplit(self.url)
         at = {"host": parts.hostname, "port": parts.port or 80}
         self._library = type("Consumer", (APIConsumer,), at)
-        self._direct = httpx.Client(base_url=self.url, timeout=ANSWER_WITHIN_S, trust_env=False)
+        self._direct = requests.Session()
+        self._direct.trust_env = False
 
     def proxies(self) -> dict[str, dict[str, Any]]:
         """All proxies of the server by name, each with its toxics."""
@@ -129,8 +129,8 @@ class Api:
 
     def _patch(self, path: str, body: Mapping[str, Any]) -> None:
         try:
-            reply = self._direct.patch(path, json=body)
-        except httpx.HTTPError as error:
+            reply = self._direct.patch(self.url + path, json=body, timeout=ANSWER_WITHIN_S)
+        except requests.RequestException as error:
             raise self._silent(error) from error
         self._check(reply.status_code, reply.text, f"PATCH {path}")
 
@@ -157,7 +157,7 @@ class Api:
             raise ToxiproxyError(f"Toxiproxy answered {what} with {status}: {text.strip()}")
 
     def _silent(self, error: Exception) -> PartMissing:
-        late = isinstance(error, (requests.Timeout, httpx.TimeoutException))
+        late = isinstance(error, requests.Timeout)
         what = f"Toxiproxy at {self.url} does not answer: {type(error).__name__}"
         return (PartMissing if late else ToxiproxyGone)(what, "see that it runs and that its API's port is reachable")
 

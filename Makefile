@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help twin setup demo test simulate starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers queue services findings breakers
+.PHONY: help twin setup demo test simulate starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers dispatch stalls queue services findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,12 @@ starved: setup  ## thirty starved generators, each of which must make its run in
 
 peers: setup  ## calls a second from one core beside wrk, k6, vegeta and Locust's own clients, where installed (2 min)
 	@$(BIN)/python bench/peers.py --out bench/results/peers.json
+
+dispatch: setup  ## how late calls start at 1,000/s and 200/s on one core, beside a bare sleep loop (90 s)
+	@$(BIN)/python bench/dispatch.py --out bench/results/dispatch.json
+
+stalls: setup  ## percentiles on real sockets under scripted stalls, against the server's own clock (2 min)
+	@PYTHONPATH=tests $(BIN)/python bench/stalls.py --out bench/results/stalls.json
 
 scenarios: setup  ## every shipped scenario: against the reference client, or one that asks a registry where there is one
 	@code=0; $(BIN)/kato-harness run $(filter-out $(ASKING),$(wildcard scenarios/*.yaml)) --integration reference \

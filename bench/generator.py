@@ -47,15 +47,11 @@ class Generated:
 
 def generate(url: str, load: Load, core: int, integration: str = "fast", **more: Any) -> Generated:
     """Drive `load` against `url` from a generator on `core`; `more` goes into its order."""
-    before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory() as place:
         spool = Path(place) / "generator-0.raw"
-        os.sched_setaffinity(0, {core})  # children inherit it
+        part = start_part("the generator", "harness.load.locust", [], Path(place) / "log")
         try:
-            part = start_part("the generator", more.pop("module", "harness.load.locust"), [], Path(place) / "log")
-        finally:
-            os.sched_setaffinity(0, before)
-        try:
+            os.sched_setaffinity(part.child.process.pid, {core})
             part.channel.send(_prepare(url, integration, spool) | more)
             part.expect("ready")
             start_ns = time.monotonic_ns() + START_IN_NS

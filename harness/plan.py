@@ -7,6 +7,7 @@ Poisson process (time rescaling: Çinlar, "Introduction to Stochastic Processes"
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import itertools
 import json
@@ -17,10 +18,11 @@ from typing import Any
 
 from harness.data import GENERATORS, Observation, read_feed, read_schedule
 from harness.model import Load, PlannedCall, Stage
-from harness.rng import Stream
+from harness.rng import CHUNK, Stream, unit, words
 
 SECOND_NS = 1_000_000_000
 DRAWS_PER_CALL = 16
+"""A payload draws no more than these, all of one chunk of random words."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 MAX_EVENTS = 900
 """KATO trims an STM at 1000 events (contract, section 3); a session ends before that, so that lost acks show."""
@@ -119,8 +121,9 @@ class Plan:
             if self.load.feed_order == "shuffle":
                 index = Stream(self.seed, "feed").word(index)
             return self.feed[index % len(self.feed)]
-        stream = Stream(self.seed, "payload")
-        return GENERATORS[self.load.data](lambda i: stream.unit(call * DRAWS_PER_CALL + i))
+        chunk, at = divmod(call * DRAWS_PER_CALL, CHUNK)
+        drawn = words(self.seed, "payload", chunk)
+        return GENERATORS[self.load.data](lambda i: unit(drawn[at + i]))
 
     def node_id(self, session: int) -> str:
         """The KATO node of a session: one a slot, so that no two live sessions share a node."""
@@ -176,11 +179,8 @@ class _Lives:
         self._events = load.events or MAX_EVENTS
         self._ops = Stream(plan.seed, "op")
         total = sum(load.mix.values())
-        bounds, at = [], 0.0
-        for op, weight in load.mix.items():
-            at += weight / total
-            bounds.append((at, op))
-        self._bounds = bounds
+        self._mixed = tuple(load.mix)
+        self._bounds = list(itertools.accumulate(weight / total for weight in load.mix.values()))[:-1]
         self._life = [0] * self._slots
         self._observed = [0] * self._slots
         self._unlearned = [0] * self._slots
@@ -204,8 +204,7 @@ class _Lives:
         return PlannedCall(call, offset_ns, session, op)
 
     def _op(self, call: int, slot: int) -> str:
-        u = self._ops.unit(call)
-        op = next((name for bound, name in self._bounds if u < bound), self._bounds[-1][1])
+        op = self._mixed[bisect.bisect_right(self._bounds, self._ops.unit(call)) if self._bounds else 0]
         # learning fewer than two events is KATO's 400 or a nameless pattern, never what a user meant
         return "observe" if op == "learn" and self._unlearned[slot] < 2 else op
 

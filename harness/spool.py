@@ -19,6 +19,8 @@ FORMAT = 1
 RECORD_BYTES = 72
 TEXT_TAG = 0
 TEXT_BYTES = 64
+MOST_TEXTS = 1 << 16
+"""Texts remembered at once; then all are forgotten, and written again where they come again: memory stays flat."""
 _TEXT = struct.Struct("<BBHI64s")
 
 
@@ -184,6 +186,7 @@ class SpoolWriter:
     def __init__(self, path: Path, process: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._texts: dict[str, int] = {"": 0}
+        self._written = 1
         self._adding = threading.Lock()
         header = json.dumps({"format": FORMAT, "record_bytes": RECORD_BYTES, "process": process}) + "\n"
         self._buffer = bytearray(header.encode().ljust(-(-len(header) // RECORD_BYTES) * RECORD_BYTES, b" "))
@@ -198,12 +201,15 @@ class SpoolWriter:
     def _add_text(self, value: str) -> int:
         raw = value.encode("utf-8", "backslashreplace")
         with self._adding:
-            index = self._texts.get(value, len(self._texts))
-            if index == len(self._texts):
+            index = self._texts.get(value, self._written)
+            if index == self._written:
                 for part, at in enumerate(range(0, len(raw), TEXT_BYTES)):
                     piece = raw[at : at + TEXT_BYTES]
                     self._buffer.extend(_TEXT.pack(TEXT_TAG, len(piece), part, index, piece))
+                if len(self._texts) >= MOST_TEXTS:
+                    self._texts = {"": 0}
                 self._texts[value] = index
+                self._written += 1
         return index
 
     def flush(self) -> None:

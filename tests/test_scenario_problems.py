@@ -304,6 +304,14 @@ def test_a_typed_value_is_never_a_reference() -> None:
     assert "can't be a reference" in _places(HEAD + "load: {rate: '${env:RATE}'}")[0][2]
 
 
+def test_users_of_the_closed_model_have_a_session_each() -> None:
+    """Fewer sessions than users would have them wait for each other; one that all share is said otherwise."""
+    load = "load: {users: 30, sessions: {concurrent: 7%s}}\n"
+    ((line, _, said),) = _places(HEAD + load % "")
+    assert (line, "30 users in 7 sessions" in said) == (2, True)
+    _load(load % ", strategy: shared")
+
+
 def test_lint_lists_every_file_and_resolves_its_times(tmp_path: Path) -> None:
     """Times that only make sense together are judged with the policy the file carries."""
     good, bad, late = tmp_path / "good.yaml", tmp_path / "bad.yaml", tmp_path / "late.yaml"

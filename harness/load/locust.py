@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ sys.modules["locust.web"].WebUI = object  # type: ignore[attr-defined]
 import locust
 from locust.env import Environment
 from locust.exception import StopUser
+from locust.stats import StatsEntry, bucket_response_time
 
 from harness.channel import Channel, inherited, pair
 from harness.errors import EXIT_ENVIRONMENT, HarnessError
@@ -99,14 +101,25 @@ class ArrivalClock(locust.User):
 
 
 def mirror(environment: Environment, tally: Iterable[tuple[str, str, int, int]]) -> None:
-    """Add counted calls, rows of (operation, outcome, whole ms, calls), to Locust's statistics."""
+    """Add counted calls, rows of (operation, outcome, whole ms, calls), to Locust's statistics.
+
+    Merged by operation, as Locust's master merges its workers': 30,000 calls logged one by one were a stall of 50 ms.
+    """
+    second = int(time.time())
+    merged: dict[str, StatsEntry] = {}
     for op, outcome, response_ms, count in tally:
-        failed = outcome not in ("ok", "degraded")
-        for entry in (environment.stats.get(op, "KATO"), environment.stats.total):
-            for _ in range(count):
-                entry.log(response_ms, 0)
-            if failed:
-                entry.num_failures += count
+        entry = merged.get(op) or merged.setdefault(op, StatsEntry(None, op, "KATO"))  # type: ignore[arg-type]
+        entry.log(response_ms, 0)
+        entry.num_requests += count - 1
+        entry.num_reqs_per_sec[second] += count - 1
+        entry.total_response_time += response_ms * (count - 1)
+        entry.response_times[bucket_response_time(response_ms)] += count - 1
+        if outcome not in ("ok", "degraded"):
+            entry.num_failures += count
+            entry.num_fail_per_sec[second] += count
+    for op, entry in merged.items():
+        environment.stats.get(op, "KATO").extend(entry)
+        environment.stats.total.extend(entry)
 
 
 def made(order: Message, send: Callable[[Message], None]) -> Session | HostProcess:

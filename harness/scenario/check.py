@@ -41,6 +41,11 @@ def _load(scenario: Scenario, sink: Sink) -> None:
         sink.note(
             at(scenario, "load.think"), "think belongs to users", "add users, or leave think out: rate sets the pace"
         )
+    held = load.sessions.concurrent or load.users
+    if load.users and held != load.users and load.sessions.strategy != "shared":
+        what = f"{load.users} users in {held} sessions"
+        cure = "leave concurrent out: in the closed model each user has a session; or strategy: shared"
+        sink.note(at(scenario, "load.sessions.concurrent"), what, cure)
     if not sum(load.mix.values()):
         sink.note(at(scenario, "load.mix"), "mix has no weight above 0", "give at least one call a weight")
     if load.data.feed and find(scenario.tree, "load.data.generator"):

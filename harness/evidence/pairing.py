@@ -22,9 +22,6 @@ from harness.evidence.table import Table, Words
 WAYS = ("", "header", "time", "content", "user")
 """How an arrival was paired; `content`: by what it says, after its call had ended, so it was a replay."""
 
-OVER_NS = 1_000_000_000
-"""The work for a caller who went away is over when nothing of his was asked of KATO for this long."""
-
 ABANDONED = ("timeout", "cancelled")
 
 
@@ -131,14 +128,11 @@ def _by_user(arrivals: Table, unknown: NDArray[np.intp], calls: Table) -> NDArra
     """For each of `unknown` the one call that a service worked on for this user, else 0."""
     rows = np.flatnonzero(_own_sessions(calls))
     made = _grouped(calls["user"].tolist(), rows[np.argsort(calls["start_ns"][rows], kind="stable")])
-    asked = _grouped(arrivals["node_id"].tolist(), np.arange(len(arrivals)))
     times, found = arrivals["arrive_ns"], np.zeros(len(unknown), np.int64)
-    moments = np.maximum(np.maximum(times, arrivals["reply_ns"]), arrivals["disconnect_ns"])
-    busy = {user: moments[at] for user, at in asked.items()}
     for place, (at, user) in enumerate(zip(unknown.tolist(), arrivals["node_id"][unknown].tolist(), strict=True)):
         mine = made.get(user, rows[:0])
         begun = mine[calls["start_ns"][mine] <= times[at]]
-        if len(begun) and _is_of_last(begun, int(times[at]), calls, busy[user]):
+        if len(begun) and _is_of_last(begun, int(times[at]), calls):
             found[place] = calls["call"][begun[-1]]
     return found
 
@@ -157,17 +151,11 @@ def _own_sessions(calls: Table) -> NDArray[np.bool_]:
     )
 
 
-def _is_of_last(begun: NDArray[np.intp], time_ns: int, calls: Table, moments: NDArray[np.int64]) -> bool:
+def _is_of_last(begun: NDArray[np.intp], time_ns: int, calls: Table) -> bool:
     """Whether a request at that time is certainly of the last of `begun`: it was under way, or its caller had gone
-    away, and the call before it was over."""
-    start, end, outcome = calls["start_ns"], calls["end_ns"], calls["outcome"].among(*ABANDONED)
+    away; and each call before it had ended well, for behind a failed one work may go on at any later time."""
+    start, end = calls["start_ns"], calls["end_ns"]
+    gone, well = calls["outcome"].among(*ABANDONED), calls["outcome"].among("ok")
     last, earlier = begun[-1], begun[:-1]
-    if time_ns > end[last] + SLACK_NS and not outcome[last]:
-        return False
-    if (end[earlier] > start[last]).any():
-        return False
-    if not len(earlier) or not outcome[earlier[-1]]:
-        return True
-    before = moments[moments < start[last]]
-    quiet_since = max(int(end[earlier[-1]]), int(before.max()) if len(before) else 0)
-    return bool(start[last] - quiet_since >= OVER_NS)
+    under_way = time_ns <= end[last] + SLACK_NS or gone[last]
+    return bool(under_way and (well[earlier] & (end[earlier] <= start[last])).all())

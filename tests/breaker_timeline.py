@@ -21,9 +21,13 @@ UNTRIED = {
     "open_error": "error breaker_open",
     "substitute": "degraded -",
     "overflow": "overflow -",
+    "cancelled": "cancelled -",
     "bug": "error client_bug",
+    "hidden": "degraded connect_error",
+    "mended": "ok connect_error",
 }
-"""Calls for which nothing was sent; the others have one attempt: ok, an error word, a status, or a fallback."""
+"""Calls for which nothing was sent; the others have one attempt: ok, an error word (decode: after
+an answer of 200), a status, or a fallback."""
 
 
 def timeline(*events: Event, seen: bool = True) -> dict[str, str]:
@@ -35,10 +39,9 @@ def timeline(*events: Event, seen: bool = True) -> dict[str, str]:
         if how in UNTRIED:
             calls.append(f"{n} {op} {at} {at + took} {UNTRIED[how]} {worker}")
             continue
-        end, status = at + took, {"ok": "200"}.get(how, how if how.isdecimal() else "0")
-        outcome = {"ok": "ok -", "fallback": "degraded -"}.get(
-            how, f"error {how[0]}xx" if status != "0" else f"error {how}"
-        )
+        end, status = at + took, {"ok": "200", "decode": "200"}.get(how, how if how.isdecimal() else "0")
+        error = f"{how[0]}xx" if how.isdecimal() else how
+        outcome = {"ok": "ok -", "fallback": "degraded -"}.get(how, f"error {error}")
         result = "-" if status != "0" else {"fallback": "connect_error"}.get(how, how)
         calls.append(f"{n} {op} {at} {end} {outcome} {worker}")
         attempts.append(f"{n} 1 {at} {end} {result} {status} {worker}")

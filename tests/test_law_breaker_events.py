@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from breaker_timeline import FIVE, OPENED, PER_CALL, Event, on, row, timeline
-from law_cases import calls_of, promise
+from law_cases import calls_of, promise, said
 
 from harness.evidence.history import History
 from harness.laws.breaker_state import infer_breaker
@@ -37,6 +37,58 @@ class TestFailures:
         predicted: list[Event] = [(at, how, "predict") for at, how in row("503", 6, 250)]
         assert on("B3", *row("503", 6), *predicted, promised=own).status == "not_exercised"
         assert on("B1", *row("connect_error", 6), *predicted, promised=own).status == "fail"
+
+    @pytest.mark.parametrize("error", ["connect_timeout", "read_timeout", "reset", "protocol_error"])
+    def test_calls_tell_it_where_attempts_are_not_seen(self, error: str) -> None:
+        """The same errors; other operations' successes after them change nothing."""
+        others: list[Event] = [(1300, "ok", "predict"), (1350, "ok", "learn")]
+        assert calls_of(on("B1", *row(error, 6), *others, seen=False)) == [6]
+
+    @pytest.mark.parametrize("how", ["ok", "hidden", "mended", "pool_timeout"])
+    def test_a_call_that_ended_well_or_by_itself_is_no_failure(self, how: str) -> None:
+        """Whatever error it met on the way."""
+        assert on("B2", *row(how, 6), seen=False).status == "not_exercised"
+
+    def test_a_declaration_holds_where_attempts_are_not_seen(self) -> None:
+        """Refusals only, of observes only: neither time-outs nor answers of 503 fill that count."""
+        own = promise({"calls": {"observe": {"breaker": {"fail_max": 5, "counts": ["connect_error"]}}}})
+        for how in ("503", "read_timeout", "connect_timeout"):
+            assert on("B2", *row(how, 6), seen=False, promised=own).status == "not_exercised", how
+        assert on("B2", *row("connect_error", 6), seen=False, promised=own).status != "not_exercised"
+
+    def test_an_answer_that_could_not_be_read_is_neither(self) -> None:
+        """It is no counted failure, it closes nothing, and a generous count takes it for a failure."""
+        assert on("B1", *row("decode", 6)).status == "not_exercised"
+        assert states(*OPENED, (4300, "decode"), (7100, "ok"))[2:4] == ["half_open", "open"]
+        assert on("B2", *row("connect_error", 4), (1000, "decode"), (1200, "rejected")).status != "fail"
+
+    def test_the_last_attempt_tells(self) -> None:
+        """Six calls whose first attempt was reset and whose second was served: nothing failed."""
+        calls = [f"{n} observe {200 * n} {200 * n + 50} ok -" for n in range(1, 7)]
+        first = [f"{n} 1 {200 * n} {200 * n + 10} reset 0" for n in range(1, 7)]
+        second = [f"{n} 2 {200 * n + 30} {200 * n + 40} - 200" for n in range(1, 7)]
+        tables = {
+            "calls": "\n".join(["call op start_ms end_ms outcome error", *calls]),
+            "attempts": "\n".join(["call attempt start_ms end_ms result status", *first, *second]),
+        }
+        assert said("B2", FIVE, **tables).status == "not_exercised"
+
+    @pytest.mark.parametrize(
+        ("result", "status"), [("-", 200), ("-", 299), ("-", 300), ("-", 199), ("-", 503), ("reset", 200)]
+    )
+    def test_work_in_the_background_that_was_served_sets_the_count_back(self, result: str, status: int) -> None:
+        """A probe between the third failure and the fourth; served is a whole answer of 2xx."""
+        tables = timeline(*row("connect_error", 6))
+        tables["attempts"] += f"\n0 1 700 750 {result} {status} 0"
+        served = result == "-" and status in (200, 299)
+        assert said("B1", FIVE, **tables).status == ("not_exercised" if served else "fail")
+
+    @pytest.mark.parametrize(("at", "excused"), [(700, True), (800, True), (801, False)])
+    def test_work_in_the_background_may_have_opened_it(self, at: int, excused: bool) -> None:
+        """Two failures and a rejection at 0.8 s: what a replay did up to then nobody saw."""
+        tables = timeline((200, "ok"), *row("connect_error", 2, 400), (800, "rejected"))
+        tables["attempts"] += f"\n0 1 {at} {at + 5} connect_error 0 0"
+        assert said("B2", FIVE, **tables).status == ("pass" if excused else "fail")
 
 
 class TestRejections:
@@ -113,6 +165,12 @@ class TestBulkheads:
         shed: list[Event] = [(300, "substitute"), (400, "substitute")]
         assert on("B4", self.FAILED, slow, *shed, (600, "ok"), (800, "substitute")).measured.endswith("of 1 rejection")
 
+    def test_what_never_came_to_the_breaker_ends_no_row(self) -> None:
+        """A mistake of the client's between the two."""
+        slow: Event = (200, "ok", "observe", 0, 300)
+        found = on("B4", self.FAILED, slow, (300, "substitute"), (400, "bug"), (600, "substitute"))
+        assert found.measured.endswith("of 2 rejections")
+
     def test_a_place_is_its_own_workers(self) -> None:
         """Another process's slow attempt explains nothing."""
         slow: Event = (200, "ok", "observe", 1, 900)
@@ -135,7 +193,7 @@ class TestOperations:
         predicted: list[Event] = [(at, how, "predict") for at, how in row("connect_error", 6, 250)]
         assert on("B1", *OPENED, *predicted).status == "pass"
 
-    @pytest.mark.parametrize(("how", "seen"), [("bug", True), ("overflow", False)])
+    @pytest.mark.parametrize(("how", "seen"), [("bug", True), ("overflow", False), ("cancelled", False)])
     def test_a_call_that_never_came_to_the_breaker_sets_nothing_back(self, how: str, seen: bool) -> None:
         """Four failures, one that the client dropped by itself, two more: the last was let through."""
         events: list[Event] = [*row("connect_error", 4), (1000, how), *row("connect_error", 2, 1200)]

@@ -20,12 +20,13 @@ def in_a_row(count: int, busy_ms: int = 1000, each_ms: int = 1000, op: str = "ob
 
 
 def flow(rows: list[str], seen: bool = True) -> Verdict:
-    """B8's verdict on calls that all began at 0."""
+    """B8's verdict on such calls, 5 s into the run; a fifth number says when the call began, not at once."""
     calls, attempts = ["call op start_ms end_ms outcome worker"], ["call attempt start_ms end_ms status worker"]
     for n, text in enumerate(rows, 1):
-        op, begin, end, worker = text.split()
-        calls.append(f"{n} {op} 0 {end} ok {worker}")
-        attempts.append(f"{n} 1 {begin} {end} 200 {worker}")
+        op, *numbers = text.split()
+        begin, end, worker, since = (*map(int, numbers), 0)[:4]
+        calls.append(f"{n} {op} {5000 + since} {5000 + end} ok {worker}")
+        attempts.append(f"{n} 1 {5000 + begin} {5000 + end} 200 {worker}")
     tables = {"calls": "\n".join(calls)} | ({"attempts": "\n".join(attempts)} if seen else {})
     return said("B8", NONE, **tables)
 
@@ -66,6 +67,35 @@ class TestB8:
         assert (found.status, found.measured) == ("pass", "10")
         assert flow(together[:9]).status == "not_exercised"
         assert flow(together, seen=False).status == "not_exercised"
+
+    def test_ten_that_wait_while_newcomers_are_served_are_a_queue(self) -> None:
+        """Three that began later went first."""
+        newcomers = [f"observe {1000 * n} {1000 * n + 1000} 0 {1000 * n}" for n in range(3)]
+        waiting = [f"observe {1000 * n} {1000 * n + 1000} 0 0" for n in range(3, 13)]
+        assert flow(newcomers + waiting).status == "fail"
+        assert flow(newcomers + waiting[:9]).status == "not_exercised"
+
+    def test_the_stretch_is_measured_by_the_median_service(self) -> None:
+        """Three quick ones, and then nine slow ones with fewer than ten in flight."""
+        quick = [f"observe {100 * n} {100 * n + 100} 0" for n in range(3)]
+        slow = [f"observe {300 + 1000 * n} {1300 + 1000 * n} 0" for n in range(9)]
+        assert flow(quick + slow).status != "fail"
+
+    def test_the_longest_queue_is_named_without_those_outside_it(self) -> None:
+        """Twelve at first, twenty later, and one that waited by itself at the end."""
+        later = [f"observe {60_000 + 1000 * n} {61_000 + 1000 * n} 0 60000" for n in range(20)]
+        alone = ["observe 120200 121000 0 120000"]
+        assert flow(in_a_row(12) + later + alone).reason.startswith("19 calls waited")
+
+    def test_calls_one_after_the_other_are_no_crowd(self) -> None:
+        """Two at a time, twenty in all."""
+        pairs = [f"observe {1000 * (n // 2)} {1000 * (n // 2) + 900} 0 {1000 * (n // 2)}" for n in range(20)]
+        assert flow(pairs).status == "not_exercised"
+
+    def test_attempts_of_no_call_tell_nothing(self) -> None:
+        """A client that sends from threads of its own, and no call at all."""
+        tables = {"calls": "call op start_ms end_ms", "attempts": "call attempt start_ms end_ms\n0 1 10 20"}
+        assert said("B8", NONE, **tables).status == "not_exercised"
 
     def test_two_at_a_time_are_no_queue(self) -> None:
         """A pool of two."""

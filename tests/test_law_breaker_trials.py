@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from breaker_timeline import FIVE, OPENED, Event, on, row
-from law_cases import calls_of, promise
+from breaker_timeline import FIVE, OPENED, Event, on, row, timeline
+from law_cases import calls_of, promise, said
 
+from harness.evidence.history import History
+from harness.laws import LAWS
+from harness.laws.case import Case
 from harness.model import Verdict
+from harness.policy import Promise
 
 OUTAGE = "name kind applied_ms effective_ms cleared_ms\noutage refuse 150 150 1500"
 TRIAL: Event = (4300, "ok", "observe", 0, 1000)
@@ -65,6 +69,15 @@ class TestB4:
         found = on("B4", *slow)
         assert (found.status, calls_of(found)[0], found.measured) == ("fail", 507, "p99 11.00 ms of 502 rejections")
 
+    def test_how_often_it_was_slow_is_told(self) -> None:
+        """Of 501 rejections 500 took longer than 10 ms, and an accepted failure is held to that share."""
+        case = Case(History.literal(**timeline(*OPENED, *rejections(500, 11))), FIVE)
+        assert LAWS["B4"].judge(case).share == 500 / 501
+
+    def test_is_not_exercised_where_no_operation_is_behind_it(self) -> None:
+        """Sessions were opened, and nothing else."""
+        assert on("B4", (200, "connect_error", "open_session")).status == "not_exercised"
+
     def test_ten_milliseconds_are_quick_enough(self) -> None:
         """The bound itself."""
         assert on("B4", *OPENED, *rejections(500, 10)).status == "pass"
@@ -85,7 +98,7 @@ class TestB4:
 class TestB5:
     """One trial at a time."""
 
-    def during(self, count: int, *more: Event, promised: object = FIVE) -> Verdict:
+    def during(self, count: int, *more: Event, promised: Promise = FIVE) -> Verdict:
         """The slow trial with so many rejections meanwhile."""
         came: list[Event] = [(4350 + 50 * n, "rejected") for n in range(count)]
         return on("B5", *OPENED, TRIAL, *came, *more, promised=promised)
@@ -151,18 +164,22 @@ class TestB6:
 class TestB7:
     """It closes when KATO is back."""
 
-    def after(self, *more: Event, until: int = 8000, faults: str = OUTAGE) -> Verdict:
+    def events(self, *more: Event, until: int = 8000) -> list[Event]:
         """Opened in an outage that ended at 1.5 s, rejected until 4 s, closed by a trial at 4.2 s."""
         rejected: list[Event] = [(at, "rejected") for at in range(1400, 4200, 200)]
         served: list[Event] = [(at, "ok") for at in range(4200, until, 200)]
-        return on("B7", *sorted([*OPENED, *rejected, *served, *more]), faults=faults)
+        return sorted([*OPENED, *rejected, *served, *more])
+
+    def after(self, *more: Event, until: int = 8000, faults: str = OUTAGE, promised: Promise = FIVE) -> Verdict:
+        """B7's verdict on that."""
+        return on("B7", *self.events(*more, until=until), faults=faults, promised=promised)
 
     def test_passes_where_a_trial_closed_it(self) -> None:
         """The whole outage counts once."""
         found = self.after()
         assert (found.status, "1 outage," in found.reason) == ("pass", True)
 
-    @pytest.mark.parametrize(("at", "status"), [(4910, "pass"), (4970, "fail"), (7700, "fail")])
+    @pytest.mark.parametrize(("at", "status"), [(4910, "pass"), (4970, "fail"), (8000, "fail")])
     def test_fails_by_one_rejection_after_its_time(self, at: int, status: str) -> None:
         """1.5 s + the reset time-out of 3 s + a gap of 200 ms + a trial of 10 ms + 250 ms."""
         assert self.after((at, "rejected")).status == status
@@ -172,6 +189,46 @@ class TestB7:
         assert self.after(until=4400).status == "not_exercised"
         again = f"{OUTAGE}\nagain refuse 4500 4500 9000"
         assert self.after(faults=again).status == "not_exercised"
+
+    @pytest.mark.parametrize(
+        ("more", "early", "late"),
+        [((4150, "ok", "observe", 0, 600), 5400, 5700), ((1450, "connect_error", "observe", 0, 800), 5600, 6600)],
+    )
+    def test_a_slow_trial_and_the_longest_call_are_added(self, more: Event, early: int, late: int) -> None:
+        """600 ms of a trial; a call that went on for 750 ms after the outage."""
+        assert self.after(more, (early, "rejected")).status == "pass"
+        assert self.after(more, (late, "rejected")).status == "fail"
+
+    def test_the_promised_time_out_is_added(self) -> None:
+        """A call that began in the outage may go on for a second."""
+        slow = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0}, "timeout": {"total": 1.0}})
+        assert self.after((5800, "rejected"), promised=slow).status == "pass"
+        assert self.after((7800, "rejected"), promised=slow).status == "fail"
+
+    def test_an_outage_that_opened_nothing_closes_nothing(self) -> None:
+        """Nor does one whose breaker had closed before it ended; one before the outage that did changes nothing."""
+        assert on("B7", *row("ok", 40), faults=OUTAGE).status == "not_exercised"
+        assert self.after(faults=OUTAGE.replace("1500", "5000"), until=16_000).status == "not_exercised"
+        assert self.after(faults=f"{OUTAGE}\nslow latency 20 20 60").status == "pass"
+
+    def test_is_not_exercised_by_one_call_or_none(self) -> None:
+        """Nobody can say how often calls came."""
+        assert on("B7", *OPENED, (2000, "rejected"), faults=OUTAGE).status == "not_exercised"
+        assert said("B7", FIVE, calls="call op start_ms end_ms", faults=OUTAGE).status == "not_exercised"
+
+    def test_outages_that_follow_at_once_are_one(self) -> None:
+        """The second began as the first ended, and calls were rejected until 6.4 s."""
+        again = f"{OUTAGE}\nagain refuse 1500 1500 6500"
+        rejected: list[Event] = [(at, "rejected") for at in range(1400, 6600, 200)]
+        served: list[Event] = [(at, "ok") for at in range(6600, 12_000, 200)]
+        assert on("B7", *OPENED, *rejected, *served, faults=again).status == "pass"
+
+    def test_every_outage_counts(self) -> None:
+        """Two of them, each with its opening and its trial."""
+        events = self.events()
+        again = f"{OUTAGE}\nagain refuse 10150 10150 11500"
+        twice = [*events, *((event[0] + 10_000, *event[1:]) for event in events)]
+        assert "2 outages" in on("B7", *twice, faults=again).reason
 
     def test_what_a_second_outage_rejects_is_not_held_against_it(self) -> None:
         """It began at 6 s, and closed nothing by the end."""
@@ -192,6 +249,10 @@ class TestB10:
     def test_it_is_open_for_its_time(self, tried: int, status: str) -> None:
         """3 s, give or take 250 ms, the 200 ms between calls, and a second of whole seconds kept."""
         assert self.stepped(tried).status == status
+
+    def test_each_opening_that_was_stepped_counts(self) -> None:
+        """One of them."""
+        assert "1 step " in self.stepped(4100).reason
 
     def test_it_tells_how_long_it_was_open(self) -> None:
         """Five seconds instead of three, by the trial."""

@@ -9,7 +9,7 @@ from harness.laws.breaker_runs import Run, full_runs, needed
 from harness.laws.breaker_spells import Spell, since_served
 from harness.laws.breaker_state import all_spells, breaker_of, premature
 from harness.laws.breaker_trials import Trial, early, trials_of
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, rows_from
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.policy import Breaker
 
@@ -65,7 +65,7 @@ def opens_on_threshold(case: Case) -> Ruling:
         return _missed(case, through, "connection errors and time-outs")
     hasty = [trial for trial in trials_of(case) if trial.after_closed and early(case, trial)]
     if hasty:
-        rows = np.array([trial.row for trial in hasty], np.int64)
+        rows = rows_from(trial.row for trial in hasty)
         reason = f"{plural(len(rows), 'try')} while the breaker was open, before its reset time-out had passed"
         first = min(hasty, key=lambda trial: trial.from_ns - trial.open_ns)
         soonest = f"{(first.from_ns - first.open_ns) / 1e9:.2f} s"
@@ -105,7 +105,7 @@ def no_premature_open(case: Case) -> Ruling:
         return nothing
     hasty = [(e, spell) for e, spell, _ in openings(case) if premature(case, e, spell)]
     if hasty:
-        rows = np.array([e.row[spell.at] for e, spell in hasty], np.int64)
+        rows = rows_from(e.row[spell.at] for e, spell in hasty)
         reason = f"the breaker opened {plural(len(rows), 'time')} on fewer failures than its limit"
         return broken(case, rows, reason, bound=str(needed(breaker_of(case, hasty[0][0]))))
     seen = sum(int(e.failed.sum()) for e, _ in all_spells(case))
@@ -152,7 +152,7 @@ def counts_right_failures(case: Case) -> Ruling:
 
 
 def _by_status(case: Case, trial: Trial) -> bool:
-    return on_status(case, np.array([trial.row], np.int64))
+    return on_status(case, rows_from([trial.row]))
 
 
 def _opened_by_4xx(case: Case) -> Ints:
@@ -166,4 +166,4 @@ def _opened_by_4xx(case: Case) -> Ints:
         for e, _, since in openings(case)
         if not e.failed[since].any() and refused[e.row[since]].sum() >= (needed(breaker_of(case, e)) or 1)
     ]
-    return np.array([row for row in found if not excused[row]], np.int64)
+    return rows_from(row for row in found if not excused[row])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.case import Case, Ints, in_order, names_in, once
+from harness.laws.case import Case, Ints, in_order, names_in, once, order_of
 from harness.policy import Breaker
 
 RECENT = 50
@@ -51,7 +51,7 @@ def breakers(case: Case) -> list[Breaker]:
     return [policy.breaker for policy in policies if policy.breaker is not None]
 
 
-def counts(case: Case, op: str = "") -> tuple[str, ...]:
+def counts(case: Case, op: str) -> tuple[str, ...]:
     """The error words that the breaker must count (design: connect errors, time-outs and 5xx unless declared)."""
     default = ("connect_error", "timeout", "reset", "protocol_error", "5xx")
     breaker = case.policy.of(op).breaker
@@ -74,8 +74,8 @@ def silent_rejections(case: Case) -> Mask:
     """
     calls = case.calls
     silent: Mask = calls["outcome"].among("degraded") & (case.attempts.count == 0)
-    if not case.hooked or not silent.any():
-        return np.zeros(len(calls), bool)
+    if not silent.any():
+        return silent
     if not breakers(case) and not explicit_rejections(case).any():
         return np.zeros(len(calls), bool)
     return silent & _after_failure(case) & _in_quiet_rows(case, silent)
@@ -87,7 +87,7 @@ def _in_quiet_rows(case: Case, silent: Mask) -> Mask:
     of_worker = calls["worker"][tries.row]
     for worker in case.workers:
         mine = np.flatnonzero((calls["worker"] == worker) & (silent | (tries.count > 0)))
-        mine = mine[np.argsort(calls["start_ns"][mine], kind="stable")]
+        mine = mine[order_of(calls["start_ns"][mine])]
         rows = np.flatnonzero(silent[mine])
         if not len(rows):
             continue
@@ -108,7 +108,7 @@ def _after_failure(case: Case) -> Mask:
     for worker in case.workers:
         mine = np.flatnonzero(calls["worker"] == worker)
         tried = mine[case.attempts.count[mine] > 0]
-        tried = tried[np.argsort(calls["end_ns"][tried], kind="stable")]
+        tried = tried[order_of(calls["end_ns"][tried])]
         failures = np.concatenate([[0], np.cumsum(bad[tried])])
         at = np.searchsorted(calls["end_ns"][tried], calls["start_ns"][mine], side="right")
         found[mine] = failures[at] > failures[np.maximum(at - RECENT, 0)]
@@ -144,7 +144,7 @@ def events_under(case: Case, scopes: Iterable[tuple[str, ...]]) -> list[Events]:
         for scope in scopes:
             row = np.flatnonzero(known & calls["op"].among(*scope) & (calls["worker"] == worker))
             if len(row):
-                row = row[np.argsort(calls["start_ns"][row], kind="stable")]
+                row = row[order_of(calls["start_ns"][row])]
                 picked: list[Any] = [column[row] for column in columns]
                 found.append(Events(int(worker), scope, row, *picked))
     return found
@@ -188,7 +188,7 @@ def background(case: Case) -> tuple[Ints, Ints, Mask]:
     """
     table = case.history.attempts
     rows = np.flatnonzero(case.attempt_rows < 0)
-    rows = rows[np.argsort(table["end_ns"][rows], kind="stable")]
+    rows = rows[order_of(table["end_ns"][rows])]
     status = table["status"][rows]
     served = table["result"].among("")[rows] & (status >= 200) & (status < 300)
     return table["start_ns"][rows], table["end_ns"][rows], served
@@ -217,5 +217,5 @@ def _all_failure_ends(case: Case) -> tuple[Ints, Ints]:
     unserved = ~calls["outcome"].among("ok") & (tries.number(lacking) == 0) & (tries.count > 0)
     ends = np.concatenate([tries.table["end_ns"][lacking], calls["end_ns"][unserved]])
     ops = np.concatenate([calls["op"].codes[tries.row[lacking]], calls["op"].codes[unserved]])
-    order = np.argsort(ends, kind="stable")
+    order = order_of(ends)
     return ends[order], ops[order]

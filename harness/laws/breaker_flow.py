@@ -8,7 +8,7 @@ from harness.evidence.table import Mask
 from harness.laws.breaker_events import breakers
 from harness.laws.breaker_runs import full_runs
 from harness.laws.breaker_state import events_of
-from harness.laws.case import Case, Ints, in_order, names_in, once
+from harness.laws.case import Case, Ints, in_order, names_in, once, order_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
 
 WAITED_NS = 50_000_000
@@ -42,7 +42,7 @@ def no_serialisation(case: Case) -> Ruling:
     queued = queued_rows(case)
     if len(queued):
         waited = _waits(case)[queued]
-        queued = queued[np.argsort(-waited, kind="stable")]
+        queued = queued[order_of(-waited)]
         reason = f"{plural(len(queued), 'call')} waited in the client for each other: one attempt at a time"
         measured = f"waited up to {waited.max() / 1e9:.2f} s"
         return broken(case, queued, reason, measured=measured, bound="more than one attempt at a time")
@@ -57,7 +57,7 @@ def no_serialisation(case: Case) -> Ruling:
 @once
 def queued_rows(case: Case) -> Ints:
     """The calls (rows) that waited for each other in the client, one attempt at a time."""
-    found = [_queued(case, _tried(case, worker)) for worker in case.workers] if case.hooked else []
+    found = [_queued(case, _tried(case, worker)) for worker in case.workers]
     return np.concatenate([*found, np.zeros(0, np.int64)])
 
 
@@ -128,7 +128,7 @@ def _levels(one: tuple[Ints, Ints], other: tuple[Ints, Ints]) -> tuple[Ints, Int
     times = np.concatenate(edges)
     signs = np.repeat(np.array([1, -1, 1, -1]), [len(edge) for edge in edges])
     which = np.repeat(np.array([0, 0, 1, 1]), [len(edge) for edge in edges])
-    order = np.argsort(2 * times + (signs > 0), kind="stable")
+    order = order_of(2 * times + (signs > 0))
     signs, which = signs[order], which[order]
     return times[order], np.cumsum(np.where(which == 0, signs, 0)), np.cumsum(np.where(which == 1, signs, 0))
 
@@ -137,7 +137,7 @@ def _stretches(times: Ints, mask: Mask) -> list[tuple[int, int]]:
     """[from, to) of each run of True, longest first; what is True after a change holds until the next one."""
     edges = np.diff(np.concatenate([[0], mask.astype(np.int8), [0]]))
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    spans = [(int(times[a]), int(times[min(int(b), len(times) - 1)])) for a, b in zip(begins, ends, strict=True)]
+    spans = [(int(times[a]), int(times[b])) for a, b in zip(begins, ends, strict=True)]
     return sorted(spans, key=lambda span: span[0] - span[1])[:100]
 
 

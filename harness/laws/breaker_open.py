@@ -12,7 +12,7 @@ from harness.laws.bounds import call_bounds_s
 from harness.laws.breaker_events import Events, breakers
 from harness.laws.breaker_spells import Spell
 from harness.laws.breaker_state import all_spells, breaker_of, events_of
-from harness.laws.case import Case, Ints, in_order
+from harness.laws.case import Case, Ints, in_order, order_of, rows_from
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.steady import failing_without_faults
@@ -45,8 +45,7 @@ def retrying(case: Case) -> Mask:
 
 def rejected_rows(case: Case) -> Ints:
     """The calls that a breaker rejected without a try."""
-    rows = [e.row[e.rejected] for e in events_of(case)]
-    return in_order(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+    return in_order(np.concatenate([rows_from([]), *(e.row[e.rejected] for e in events_of(case))]))
 
 
 @law(
@@ -75,7 +74,7 @@ def open_is_fast(case: Case) -> Ruling:
     measured = f"p99 {p99 / 1e6:.2f} ms of {plural(len(rows), 'rejection')}"
     if len(rows) >= LEAST and quantile_interval(took[rows], 0.99).above(FAST_NS):
         slow = rows[took[rows] > FAST_NS]
-        slow = slow[np.argsort(-took[slow], kind="stable")]
+        slow = slow[order_of(-took[slow])]
         reason = f"{plural(len(slow), 'rejected call')} of {len(rows)} took longer than 10 ms"
         return broken(case, slow, reason, of=len(rows), measured=measured, bound="p99 10 ms")
     if len(rows) < LEAST or p99 > FAST_NS:

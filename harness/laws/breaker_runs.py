@@ -15,7 +15,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import Events, background, failure_ends
 from harness.laws.breaker_state import ORDER_NS, events_of
-from harness.laws.case import Case, Ints, in_order, once
+from harness.laws.case import Case, Ints, in_order, once, order_of
 from harness.policy import Breaker
 
 ENOUGH = 100
@@ -68,7 +68,7 @@ def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served:
     """Runs of one operation: its failures in order of end, cut at every moment that may have reset the count."""
     clean = e.failed & mine & ~e.denied
     fails = np.flatnonzero(clean)
-    fails = fails[np.argsort(e.end_ns[fails], kind="stable")]
+    fails = fails[order_of(e.end_ns[fails])]
     other = e.end_ns[mine & ~e.rejected & ~e.failed & ~e.served]
     resets = in_order(np.concatenate([served, e.start_ns[e.rejected], e.end_ns[e.denied], other]))
     fails = fails[np.searchsorted(resets, e.start_ns[fails]) == np.searchsorted(resets, e.end_ns[fails])]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.laws.breaker_events import Events
-from harness.laws.case import Ints
+from harness.laws.case import Ints, order_of
 from harness.policy import Breaker
 
 SETTLE_NS = 2_000_000
@@ -106,7 +106,7 @@ class _Reader:
         """Those of `tried` that failed in a row, by end, up to `until`."""
         e = self._e
         ended = tried[e.end_ns[tried] <= until]
-        ended = ended[np.argsort(e.end_ns[ended], kind="stable")]
+        ended = ended[order_of(e.end_ns[ended])]
         good = np.flatnonzero(e.served[ended])
         row = ended[good[-1] + 1 if len(good) else 0 :]
         return row[e.failed[row]]

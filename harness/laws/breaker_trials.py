@@ -9,7 +9,7 @@ import numpy as np
 from harness.laws.breaker_events import Events, breakers, moved_unseen
 from harness.laws.breaker_spells import Spell
 from harness.laws.breaker_state import ORDER_NS, all_spells, breaker_of, open_since, slack_ns
-from harness.laws.case import Case, Ints, once
+from harness.laws.case import Case, Ints, once, order_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.policy import Breaker
 
@@ -79,7 +79,7 @@ def _late_attempts(case: Case) -> tuple[Ints, Ints]:
     tries = case.attempts
     waited = tries.table["start_ns"] - case.calls["start_ns"][tries.row] > WAITED_NS
     further = np.flatnonzero((np.arange(len(tries.row)) > tries.first[tries.row]) | waited)
-    order = further[np.argsort(tries.table["start_ns"][further], kind="stable")]
+    order = further[order_of(tries.table["start_ns"][further])]
     return tries.table["start_ns"][order], tries.row[order]
 
 

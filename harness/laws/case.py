@@ -6,7 +6,7 @@ Everything here is columns; a *row* of calls, attempts or arrivals is an index i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import Any, TypeVar
@@ -112,6 +112,17 @@ def names_in(words: Words, rows: Any) -> tuple[str, ...]:
 def in_order(times: Ints) -> Ints:
     """The times sorted; quick where they nearly are."""
     return np.sort(times, kind="stable")
+
+
+def order_of(values: Ints) -> Ints:
+    """The rows in the order of their values; equals stay as they are."""
+    rows: Ints = np.argsort(values, kind="stable")
+    return rows
+
+
+def rows_from(numbers: Iterable[int]) -> Ints:
+    """Rows as an array, also where there are none."""
+    return np.array(list(numbers), np.int64)
 
 
 def ids_in(numbers: Ints) -> Ints:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -19,10 +21,12 @@ import requests
 import stamina
 import tenacity
 import urllib3
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from requests.adapters import HTTPAdapter
 
 from harness.errors import UsageError
 from harness.integrations import REGISTRY, build
+from harness.integrations.entry import Entry
 from harness.policy import from_mapping, merge
 from harness.policy.read import breakers_of, read_policy
 
@@ -316,13 +320,25 @@ def test_a_client_that_refers_to_itself_is_walked_once() -> None:
     assert read_policy(holder) == {}
 
 
+@contextmanager
+def built(entry: Entry) -> Iterator[Any]:
+    """A built-in client that leaves nothing behind: no thread that asks a registry, no instrumented library."""
+    client = build(entry, "http://127.0.0.1:9", {"policy": entry.policy, "registry": "http://127.0.0.1:9"})
+    yield client
+    closing = getattr(client, "close", lambda: None)()
+    if asyncio.iscoroutine(closing):
+        asyncio.run(closing)
+    if HTTPXClientInstrumentor().is_instrumented_by_opentelemetry:
+        HTTPXClientInstrumentor().uninstrument()
+
+
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("name", REGISTRY)
 def test_what_is_read_from_built_ins_merges_into_a_promise(name: str) -> None:
     """Read keys fit the policy; of a corrected client nothing is read otherwise than declared."""
     entry = REGISTRY[name]
-    context = {"policy": entry.policy, "registry": "http://127.0.0.1:9"}
-    read_keys = read_policy(build(entry, "http://127.0.0.1:9", context))
+    with built(entry) as client:
+        read_keys = read_policy(client)
     from_mapping(read_keys)
     promise = merge(entry.policy, read_keys, {})
     both = promise.declared.keys() & promise.read.keys()

@@ -18,6 +18,7 @@ from pathlib import Path
 from machine import described
 
 from harness.evidence.spools import read_spool
+from harness.spool import ARRIVALS
 
 HARNESS = [sys.executable, "-c", "from harness.cli import main; main()"]
 SCENARIO = """
@@ -41,7 +42,7 @@ def first_request_s(folder: Path, integration: str) -> float:
     command = [*HARNESS, "run", "s.yaml", "--integration", integration, "--out", str(out), "--format", "terminal"]
     begun_ns = time.monotonic_ns()
     subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    arrivals = read_spool(out / "spool" / "witness.raw").tables["arrivals"]
+    arrivals = read_spool(out / "spool" / "witness.raw").records(ARRIVALS)
     return float(arrivals["arrive_ns"].min() - begun_ns) / 1e9
 
 

@@ -7,7 +7,7 @@ belongs to.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,53 +19,67 @@ from harness.evidence.beside import read_probes, read_spans
 from harness.evidence.clocks import hosts_of
 from harness.evidence.history import SCHEMA, History, empty, table
 from harness.evidence.hops import read_hops
-from harness.evidence.pairing import pair_arrivals, without_misnamed
-from harness.evidence.parquet import write_table
+from harness.evidence.pairing import by_call, pair_arrivals, without_misnamed
+from harness.evidence.parquet import read_table, write_table
 from harness.evidence.phases import phases_of_calls
 from harness.evidence.spools import Spool, read_spool
-from harness.evidence.table import Table, Words
+from harness.evidence.table import Shelf, Table, Words
 from harness.faults import KINDS
 from harness.model import Span
-from harness.spool import LAYOUTS, Layout
+from harness.spool import ARRIVALS, ATTEMPTS, BREAKER, CALLS, MESSAGES, SAMPLES, Layout
 
-RAW_NAMES = {layout.table for layout in LAYOUTS}
+Keep = Callable[[str, Table], Table]
+"""Puts a finished table where it is to lie, and gives it back as it is read from there."""
 
 
-def finalise(folder: Path, manifest: Mapping[str, Any]) -> History:
-    """Write `tables/*.parquet` from `spool/`, and give the History that they hold."""
-    history = from_spools(folder / "spool", manifest)
+def finalise(folder: Path, manifest: Mapping[str, Any], shelf: Shelf) -> History:
+    """Write `tables/*.parquet` from `spool/`, one after the other, and give the History that they hold."""
     target = folder / "tables"
     target.mkdir(exist_ok=True)
-    for name in SCHEMA:
-        write_table(target / f"{name}.parquet", getattr(history, name))
-    return history
+
+    def keep(name: str, rows: Table) -> Table:
+        path = target / f"{name}.parquet"
+        write_table(path, rows)
+        return read_table(path, name, shelf)
+
+    return _history(folder / "spool", manifest, keep)
 
 
 def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
-    """The History of a spool folder; torn last records and unknown tables are left out."""
+    """The History of a spool folder, in memory; torn last records and unknown tables are left out."""
+    return _history(folder, manifest, lambda name, rows: rows)
+
+
+def _history(folder: Path, manifest: Mapping[str, Any], keep: Keep) -> History:
     # a process that died before its first flush left an empty file
     spools = [read_spool(path) for path in sorted(folder.glob("*.raw")) if path.stat().st_size]
-    raw = {layout.table: _joined(layout, spools) for layout in LAYOUTS}
     phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
-    calls = raw["calls"].sorted_by("intended_ns", "call")
-    calls = Table({**calls.columns, "phase": phases_of_calls(calls["intended_ns"], phases)})
-    arrivals = raw["arrivals"].sorted_by("arrive_ns")
-    arrivals, attempts = without_misnamed(arrivals, raw["attempts"].sorted_by("start_ns"), calls)
+    calls = keep("calls", _calls(_joined(CALLS, spools), phases))
+    breaker = _breaker_spans(_joined(BREAKER, spools).sorted_by("time_ns"), int(manifest.get("end_ns") or 0))
+    arrivals, attempts = without_misnamed(
+        _joined(ARRIVALS, spools).sorted_by("arrive_ns"), _joined(ATTEMPTS, spools).sorted_by("start_ns"), calls
+    )
+    arrivals = pair_arrivals(arrivals, calls, _uncertainty_ns(folder))
     history = History(
         calls=calls,
-        attempts=attempts,
-        arrivals=pair_arrivals(arrivals, calls, _uncertainty_ns(folder)),
-        hops=read_hops(folder, manifest),
-        canary=table("canary", _json_rows("canary", folder / "canary.jsonl")),
-        breaker=_breaker_spans(raw["breaker"].sorted_by("time_ns"), int(manifest.get("end_ns") or 0)),
-        samples=raw["samples"].sorted_by("time_ns"),
-        messages=raw["messages"].sorted_by("time_ns"),
-        spans=read_spans(folder, manifest),
-        probes=read_probes(folder),
+        attempts=keep("attempts", by_call(attempts, calls, "start_ns")),
+        arrivals=keep("arrivals", by_call(arrivals, calls, "arrive_ns")),
+        hops=keep("hops", read_hops(folder, manifest)),
+        canary=keep("canary", table("canary", _json_rows("canary", folder / "canary.jsonl"))),
+        breaker=keep("breaker", breaker),
+        samples=keep("samples", _joined(SAMPLES, spools).sorted_by("time_ns")),
+        messages=keep("messages", _joined(MESSAGES, spools).sorted_by("time_ns")),
+        spans=keep("spans", read_spans(folder, manifest)),
+        probes=keep("probes", read_probes(folder)),
         phases=phases,
         facts=manifest.get("facts", {}),
     )
-    return replace(history, faults=_faults(_json_rows("faults", folder / "faults.jsonl"), history))
+    return replace(history, faults=keep("faults", _faults(_json_rows("faults", folder / "faults.jsonl"), history)))
+
+
+def _calls(rows: Table, phases: Sequence[Span]) -> Table:
+    calls = rows.sorted_by("intended_ns", "call")
+    return Table({**calls.columns, "phase": phases_of_calls(calls["intended_ns"], phases)})
 
 
 def _uncertainty_ns(folder: Path) -> int:
@@ -81,7 +95,7 @@ def _faults(columns: dict[str, list[Any]], history: History) -> Table:
 
 def _joined(layout: Layout, spools: Iterable[Spool]) -> Table:
     """One table over all spools, with texts and vocabulary codes turned into category columns."""
-    parts = [(spool, spool.tables[layout.table]) for spool in spools if layout.table in spool.tables]
+    parts = [(spool, spool.records(layout)) for spool in spools]
     if not parts:
         return Table({**empty(layout.table).columns} if layout.table != "breaker" else _no_changes())
     columns: dict[str, Any] = {}
@@ -112,7 +126,7 @@ def _texts(arrays: list[np.ndarray[Any, Any]], texts: list[list[str]]) -> Words:
     for array, own in zip(arrays, texts, strict=True):
         mapping = np.array([names.setdefault(text, len(names)) for text in own], dtype=np.int32)
         coded.append(mapping[np.minimum(array, len(own) - 1)])
-    return Words(np.concatenate(coded), tuple(names))
+    return Words(np.concatenate(coded), tuple(names)).compact()
 
 
 def _no_changes() -> dict[str, Any]:

@@ -5,56 +5,89 @@ pyarrow is imported by who reads or writes: nobody does before a run, and its im
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.evidence.history import SCHEMA, filled
-from harness.evidence.table import Column, LazyColumns, Table, Words
+from harness.evidence.table import Column, LazyColumns, Shelf, Table, Words
+
+GROUP = 1 << 20
+"""Rows that are written, and read, at a time."""
 
 
 def write_table(path: Path, rows: Table) -> None:
     """Write a table, whole or not at all (temporary file, then rename)."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    beside = path.with_suffix(".part")
+    first = _arrow(rows.where(slice(GROUP)))
+    with pq.ParquetWriter(beside, first.schema, compression="zstd") as file:
+        file.write_table(first)
+        for at in range(GROUP, len(rows), GROUP):
+            file.write_table(_arrow(rows.where(slice(at, at + GROUP))))
+    beside.replace(path)
+
+
+def _arrow(rows: Table) -> Any:
+    import pyarrow as pa
 
     arrays: dict[str, Any] = {}
     for name, column in rows.columns.items():
         if isinstance(column, Words):
-            arrays[name] = pa.DictionaryArray.from_arrays(
-                pa.array(column.codes.astype(np.int32)), pa.array(column.names, pa.string())
-            )
+            codes = pa.array(column.codes.astype(np.int32))
+            arrays[name] = pa.DictionaryArray.from_arrays(codes, pa.array(column.names, pa.string()))
         else:
             arrays[name] = pa.array(column)
-    beside = path.with_suffix(".part")
-    pq.write_table(pa.table(arrays), beside, compression="zstd")
-    beside.replace(path)
+    return pa.table(arrays)
 
 
-def read_table(path: Path, name: str) -> Table:
-    """The table `name` as the schema has it, each column read when it is asked for; what the file lacks is empty."""
+def read_table(path: Path, name: str, shelf: Shelf) -> Table:
+    """The table `name` as the schema has it, each column read when it is asked for and kept on `shelf`; what the file
+    lacks is empty."""
     import pyarrow.parquet as pq
 
     described = pq.read_metadata(path)
     stored = set(described.schema.names)
 
     def column(key: str) -> Column:
+        kind = SCHEMA[name][key]
         if key not in stored:
-            return filled(SCHEMA[name][key], described.num_rows)
-        chunk = pq.read_table(path, columns=[key]).column(key).combine_chunks()
-        return _words(chunk) if SCHEMA[name][key] == "word" else chunk.to_numpy(zero_copy_only=False)
+            return filled(kind, described.num_rows)
+        return _words(path, key, described.num_rows) if kind == "word" else _numbers(path, key, described.num_rows)
 
-    return Table(LazyColumns(SCHEMA[name], column))
+    return Table(LazyColumns(SCHEMA[name], column, shelf))
 
 
-def _words(chunk: Any) -> Words:
+def _parts(path: Path, key: str) -> Iterator[Any]:
+    """A column in pieces: a whole one in Arrow beside its copy in numpy would be the largest thing in memory."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield from file.read_row_group(group, columns=[key], use_threads=False).column(0).chunks
+
+
+def _numbers(path: Path, key: str, size: int) -> Column:
+    found, at = None, 0
+    for part in _parts(path, key):
+        values = np.from_dlpack(part)  # to_numpy would import pandas, which takes a second
+        found = np.empty(size, values.dtype) if found is None else found
+        found[at : at + len(values)] = values
+        at += len(values)
+    return np.zeros(0, np.int64) if found is None else found
+
+
+def _words(path: Path, key: str, size: int) -> Words:
     import pyarrow as pa
 
-    if isinstance(chunk, pa.ChunkedArray):
-        chunk = chunk.combine_chunks() if chunk.num_chunks != 1 else chunk.chunk(0)
-    if not pa.types.is_dictionary(chunk.type):
-        chunk = chunk.dictionary_encode()
-    return Words(
-        chunk.indices.to_numpy(zero_copy_only=False).astype(np.int32), tuple(chunk.dictionary.to_pylist()) or ("",)
-    )
+    names: dict[str, int] = {}
+    codes, at = np.empty(size, np.int32), 0
+    for part in _parts(path, key):
+        chunk = part if pa.types.is_dictionary(part.type) else part.dictionary_encode()
+        own = [names.setdefault(text, len(names)) for text in chunk.dictionary.to_pylist()]
+        codes[at : at + len(chunk)] = np.array(own, np.int32)[np.from_dlpack(chunk.indices)]
+        at += len(chunk)
+    return Words(codes.astype(np.min_scalar_type(len(names))), tuple(names) or ("",))

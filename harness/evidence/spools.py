@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from harness.errors import InvalidRun
 from harness.evidence.clocks import clock_beside
-from harness.spool import FORMAT, LAYOUTS, RECORD_BYTES, TEXT_BYTES, TEXT_TAG, Layout
+from harness.evidence.table import CHUNK
+from harness.spool import FORMAT, RECORD_BYTES, TEXT_BYTES, TEXT_TAG, Layout
 
 LENGTHS = frozenset({"lag_ns"})
 """Columns in ns that are no moments."""
@@ -23,11 +25,22 @@ _TEXT = np.dtype([("tag", "u1"), ("length", "u1"), ("part", "<u2"), ("index", "<
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """One file: which process wrote it, its interned texts, and a record array per table."""
+    """One file: which process wrote it, its interned texts, where its records begin, and how many there are by tag."""
 
+    path: Path
     process: str
     texts: list[str]
-    tables: dict[str, NDArray[Any]]
+    start: int
+    counts: NDArray[np.int64]
+
+    def records(self, layout: Layout) -> NDArray[Any]:
+        """Its records of one table, in times of our clock."""
+        found, at = np.empty(self.counts[layout.tag], record_type(layout)), 0
+        for chunk, tags in _chunks(self.path, self.start):
+            mine = chunk[tags == layout.tag].view(found.dtype)[: len(found) - at]  # a live process writes on
+            found[at : at + len(mine)] = mine
+            at += len(mine)
+        return on_our_clock(found, self.path, layout)
 
 
 def record_type(layout: Layout) -> np.dtype[Any]:
@@ -40,11 +53,11 @@ def record_type(layout: Layout) -> np.dtype[Any]:
 
 
 def read_spool(path: Path) -> Spool:
-    """All whole records of a spool, in times of our clock; raises InvalidRun for a file that is none or of another
-    format."""
-    raw = path.read_bytes()
+    """A spool's head and texts; raises InvalidRun for a file that is none or of another format."""
+    with path.open("rb") as file:
+        line = file.readline()
     try:
-        header = json.loads(raw[: raw.index(b"\n")])
+        header = json.loads(line)
         known = header["format"] == FORMAT and header["record_bytes"] == RECORD_BYTES
     except (ValueError, KeyError, TypeError):
         raise InvalidRun(f"{path} is not a spool file", "the run folder is damaged; run again") from None
@@ -53,18 +66,20 @@ def read_spool(path: Path) -> Spool:
             f"{path} has spool format {header['format']}, this version reads {FORMAT}",
             "use the version of kato-harness that wrote it (its manifest.json names it)",
         )
-    start = -(-(raw.index(b"\n") + 1) // RECORD_BYTES) * RECORD_BYTES
-    count = (len(raw) - start) // RECORD_BYTES
-    records = (
-        np.frombuffer(raw, np.dtype(f"V{RECORD_BYTES}"), count, start) if count > 0 else np.zeros(0, f"V{RECORD_BYTES}")
-    )
-    tags = records.view("u1").reshape(-1, RECORD_BYTES)[:, 0] if count > 0 else np.zeros(0, "u1")
-    texts = _texts(records[tags == TEXT_TAG].view(_TEXT))
-    tables = {
-        layout.table: on_our_clock(records[tags == layout.tag].view(record_type(layout)), path, layout)
-        for layout in LAYOUTS
-    }
-    return Spool(header["process"], texts, tables)
+    start = -(-len(line) // RECORD_BYTES) * RECORD_BYTES
+    counts, pieces = np.zeros(256, np.int64), [np.zeros(0, _TEXT)]
+    for chunk, tags in _chunks(path, start):
+        counts += np.bincount(tags, minlength=256)
+        pieces.append(chunk[tags == TEXT_TAG].view(_TEXT))
+    return Spool(path, header["process"], _texts(np.concatenate(pieces)), start, counts)
+
+
+def _chunks(path: Path, start: int) -> Iterator[tuple[NDArray[Any], NDArray[np.uint8]]]:
+    """The whole records of a spool with their tags, so many at a time; a torn last one is left out."""
+    with path.open("rb") as file:
+        file.seek(start)
+        while len(chunk := np.fromfile(file, np.dtype(f"V{RECORD_BYTES}"), CHUNK)):
+            yield chunk, chunk.view("u1").reshape(-1, RECORD_BYTES)[:, 0]
 
 
 def on_our_clock(records: NDArray[Any], spool: Path, layout: Layout) -> NDArray[Any]:

@@ -72,9 +72,8 @@ def totals_ns(case: Case) -> Ints:
 def started_late(case: Case) -> Mask:
     """The attempts that aren't their call's first and began after its declared total + ε."""
     tries, total = case.attempts, totals_ns(case)
-    after = tries.table["start_ns"] - case.calls["start_ns"][tries.row]
-    further = np.arange(len(tries.row)) > tries.first[tries.row]
-    late: Mask = further & (total[tries.row] > 0) & (after > (total + case.epsilon_ns)[tries.row])
+    latest = case.calls["start_ns"] + total + case.epsilon_ns
+    late: Mask = ~tries.opens & (total > 0)[tries.row] & (tries.table["start_ns"] > latest[tries.row])
     return late
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.history import History
-from harness.evidence.table import Mask, Table, Words
+from harness.evidence.pairing import ids_of, rows_of
+from harness.evidence.table import Mask, Shelf, Table, Words, ascend
 from harness.laws.lag import LagProfile
 from harness.policy import Policy, Promise
 
@@ -23,6 +24,9 @@ Ints = NDArray[np.int64]
 
 EPSILON_NS = 250_000_000
 """laws.md, "Evidence": ε = 250 ms + measured injector error + the dispatch lag seen during the call."""
+
+DERIVED_BYTES = 250e6
+"""What laws derive from a run is kept up to so much; of 3.6 million calls it is about what two laws share."""
 
 UNSEEN = 0.01
 """Share of calls that may have arrived without an attempt of theirs before attempts are not trusted."""
@@ -44,21 +48,22 @@ class Window:
     sure_ns: int
 
 
+@dataclass(frozen=True, slots=True)
 class Picked:
-    """Rows of a table in an order of their own; a column is picked when it is first asked for, to save memory."""
+    """Rows of a table in an order of their own; a column is picked when it is asked for, to save memory."""
 
-    def __init__(self, table: Table, order: Ints) -> None:
-        self._table = table
-        self._order = order
-        self._columns: dict[str, Any] = {}
+    table: Table
+    order: Ints | slice
+    shelf: Shelf
+    own: object = field(default_factory=object)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(range(self.order.start, self.order.stop)) if isinstance(self.order, slice) else len(self.order)
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._columns:
-            self._columns[name] = self._table[name][self._order]
-        return self._columns[name]
+        if isinstance(self.order, slice):
+            return self.table[name][self.order]
+        return self.shelf.get((self.own, name), lambda: self.table[name][self.order])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,6 @@ class Tries:
 
     table: Picked
     row: Ints
-    first: Ints
     count: Ints
 
     def any(self, mask: Mask) -> Mask:
@@ -79,11 +83,11 @@ class Tries:
 
     def number(self, mask: Mask) -> Ints:
         """For each call, how many of its rows are in `mask`."""
-        return np.asarray(np.bincount(self.row[mask], minlength=len(self.first)), np.int64)
+        return np.asarray(np.bincount(self.row[mask], minlength=len(self.count)), np.int64)
 
     def sum(self, values: Ints) -> Ints:
         """For each call the sum of its rows' `values`."""
-        total: Ints = np.bincount(self.row, weights=values, minlength=len(self.first)).astype(np.int64)
+        total: Ints = np.bincount(self.row, weights=values, minlength=len(self.count)).astype(np.int64)
         return total
 
     def pick(self, name: str, at: Ints, otherwise: Ints) -> Ints:
@@ -94,9 +98,21 @@ class Tries:
         return found
 
     @property
+    def first(self) -> Ints:
+        """For each call the index of its first row; meaningless where `count` is 0."""
+        first: Ints = np.cumsum(self.count) - self.count
+        return first
+
+    @property
+    def opens(self) -> Mask:
+        """The rows that are their call's first."""
+        opens: Mask = np.append(True, self.row[1:] != self.row[:-1])[: len(self.row)]
+        return opens
+
+    @property
     def last(self) -> Ints:
         """For each call the index of its last row; meaningless where `count` is 0."""
-        last: Ints = np.maximum(self.first + self.count - 1, 0)
+        last: Ints = np.maximum(np.cumsum(self.count) - 1, 0)
         return last
 
 
@@ -132,12 +148,10 @@ def ids_in(numbers: Ints) -> Ints:
 
 
 def once(derive: Callable[[Case], T]) -> Callable[[Case], T]:
-    """A function of a case that is computed once a case, however many laws ask."""
+    """A function of a case that is computed once a case, however many laws ask; again where it was let go since."""
 
     def remembered(case: Case) -> T:
-        if derive not in case.memo:
-            case.memo[derive] = derive(case)
-        found: T = case.memo[derive]
+        found: T = case.memo.get(derive, lambda: derive(case))
         return found
 
     return wraps(derive)(remembered)
@@ -149,7 +163,7 @@ class Case:
 
     history: History
     promise: Promise
-    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    memo: Shelf = field(default_factory=lambda: Shelf(DERIVED_BYTES), compare=False, repr=False)
 
     @property
     def policy(self) -> Policy:
@@ -222,19 +236,22 @@ class Case:
         start = np.array([begin_ns + second * 1_000_000_000])
         return int(self.lag.over(start, start + 1_000_000_000)[0])
 
-    @cached_property
+    @property
+    @once
     def epsilon_ns(self) -> Ints:
         """For each call what its time may exceed a bound by."""
         fixed = EPSILON_NS + int(self.facts.get("injector_error_ns") or 0)
         return fixed + self.lag.over(self.calls["start_ns"], self.calls["end_ns"])
 
-    @cached_property
+    @property
+    @once
     def attempts(self) -> Tries:
         """The attempts of known calls; none where they can't be trusted (`hooked`)."""
-        rows = self.attempt_rows if self.hooked else np.full(len(self.attempt_rows), -1)
+        rows: NDArray[Any] = self.attempt_rows if self.hooked else np.full(len(self.attempt_rows), -1, np.int32)
         return self._tries(self.history.attempts, rows, "start_ns")
 
-    @cached_property
+    @property
+    @once
     def arrivals(self) -> Tries:
         """The arrivals of known calls that their calls waited for; what was replayed after them is in `replays`."""
         late = self.history.arrivals["paired_by"].among("content")
@@ -246,37 +263,38 @@ class Case:
         late = self.history.arrivals["paired_by"].among("content")
         return self._tries(self.history.arrivals, np.where(late, self.arrival_rows, -1), "arrive_ns")
 
-    @cached_property
+    @property
+    @once
     def attempt_rows(self) -> Ints:
         """For each recorded attempt its row in calls; −1 where it belongs to none."""
         return self.rows_of(self.history.attempts["call"])
 
-    @cached_property
+    @property
+    @once
     def arrival_rows(self) -> Ints:
         """For each recorded arrival its row in calls; −1 where it belongs to none."""
         return self.rows_of(self.history.arrivals["call"])
 
-    @cached_property
+    @property
+    @once
     def _by_id(self) -> tuple[Ints, Ints]:
-        order = np.argsort(self.calls["call"], kind="stable")
-        return order, self.calls["call"][order]
+        return ids_of(self.calls)
 
-    def rows_of(self, ids: Ints) -> Ints:
+    def rows_of(self, ids: Ints) -> NDArray[Any]:
         """The row in calls of each call id; −1 where there is none."""
-        order, known = self._by_id
-        if not len(known):
-            return np.full(len(ids), -1, np.int64)
-        at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-        return np.where((known[at] == ids) & (ids > 0), order[at], -1)
+        return rows_of(ids, *self._by_id)
 
     def _tries(self, table: Table, row: Ints, time: str) -> Tries:
-        order = np.lexsort((table[time], row))
+        count = np.bincount(row[row >= 0], minlength=len(self.calls))
+        if ascend([row, table[time]]):  # as the finaliser writes them: a slice of the table is no copy
+            mine = slice(int(np.searchsorted(row, 0)), len(row))
+            return Tries(Picked(table, mine, self.memo), row[mine], count)
+        order: NDArray[Any] = np.lexsort((table[time], row)).astype(np.int32)
         order = order[row[order] >= 0]
-        row = row[order]
-        count = np.bincount(row, minlength=len(self.calls))
-        return Tries(Picked(table, order), row, np.cumsum(count) - count, count)
+        return Tries(Picked(table, order, self.memo), row[order], count)
 
-    @cached_property
+    @property
+    @once
     def words(self) -> dict[str, Mask]:
         """Masks over `attempts.table`: `ok` (2xx, whole), `5xx`, `4xx`, and `lost` (no whole answer came)."""
         table = self.attempts.table

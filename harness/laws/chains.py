@@ -8,14 +8,20 @@ nor is what aiohttp sends again by itself when its connection turns out to be cl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.evidence.table import Mask
-from harness.laws.case import Case, Ints, once
+from harness.evidence.table import Mask, by_chunks
+from harness.laws.case import Case, Ints, Tries, once
 
 AT_ONCE_NS = 5_000_000
 """A re-send within this time waited for nothing."""
+
+
+NUMBER = (1 << 16) - 1
+"""An attempt's number among those of its call is at most this (harness/spool.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,15 @@ def chains_of(case: Case) -> Chains:
     start, end = tries.table["start_ns"], tries.table["end_ns"]
     arrival = _arrivals_of(case)
     breaks = np.ones(size, bool)
-    same = tries.row[1:] == tries.row[:-1]
-    breaks[1:] = ~same | case.words["ok"][:-1] | _another_operation(case, arrival)
-    chain = np.cumsum(breaks) - 1
+    breaks[1:] = tries.opens[1:] | case.words["ok"][:-1] | _another_operation(case, arrival)
+    chain: NDArray[Any] = (np.cumsum(breaks) - 1).astype(np.int32)
     first = np.flatnonzero(breaks)
     latest = _latest_end(end, first, chain)
     hedge = ~breaks & (start < latest)
-    position = np.arange(size)
     extra = hedge | _stale(case, breaks)
-    steps = np.cumsum(~extra)
+    steps: NDArray[Any] = np.cumsum(~extra).astype(np.int32)
     nth = steps - steps[first][chain] + 1 if size else steps
-    before = np.where(breaks | extra, -1, position - 1)
+    before = np.where(breaks | extra, -1, np.arange(-1, size - 1, dtype=np.int32))
     gap = np.where(before >= 0, start - latest, 0)
     return Chains(chain, nth, before, hedge, gap, arrival)
 
@@ -89,14 +93,24 @@ def _latest_end(end: Ints, first: Ints, chain: Ints) -> Ints:
 def _arrivals_of(case: Case) -> Ints:
     """For each attempt the index of its arrival; −1 where it never arrived, or can't be told."""
     tries, seen = case.attempts, case.arrivals
-    keys = seen.row * (1 << 16) + seen.table["attempt"]
+    keys = _keys(seen)
     order = np.argsort(keys, kind="stable")
-    wanted = tries.row * (1 << 16) + tries.table["attempt"]
+    wanted = _keys(tries)
     if not len(keys):
-        return np.full(len(wanted), -1, np.int64)
-    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-    told = (keys[order][at] == wanted) & (tries.table["attempt"] > 0)
-    return np.where(told, order[at], -1)
+        return np.full(len(wanted), -1, np.int32)
+    keys, order = keys[order], order.astype(np.int32)
+
+    def found(some: Ints) -> Ints:
+        at = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
+        return np.where((keys[at] == some) & (some & NUMBER > 0), order[at], np.int32(-1))
+
+    return by_chunks(found, wanted)
+
+
+def _keys(tries: Tries) -> Ints:
+    """A number for each row's call and attempt."""
+    keys: Ints = (tries.row.astype(np.int64) << NUMBER.bit_length()) + tries.table["attempt"]
+    return keys
 
 
 def _another_operation(case: Case, arrival: Ints) -> Mask:
@@ -104,9 +118,9 @@ def _another_operation(case: Case, arrival: Ints) -> Mask:
 
     An attempt that never arrived is taken for the operation before it.
     """
-    codes = case.arrivals.table["op"].codes.astype(np.int64)
+    codes = case.arrivals.table["op"].codes.astype(np.int32)
     op = np.where(arrival >= 0, codes[np.maximum(arrival, 0)] if len(codes) else 0, -1)
-    known = np.maximum.accumulate(np.where(op >= 0, np.arange(len(op)), -1)) if len(op) else op
+    known = np.maximum.accumulate(np.where(op >= 0, np.arange(len(op), dtype=np.int32), -1)) if len(op) else op
     filled = np.where(known >= 0, op[np.maximum(known, 0)], -1)
     together = case.attempts.row[1:] == case.attempts.row[np.maximum(known[:-1], 0)]
     changed: Mask = (filled[1:] != filled[:-1]) & (op[1:] >= 0) & (filled[:-1] >= 0) & together

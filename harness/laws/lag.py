@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.history import History
-from harness.evidence.table import Table
+from harness.evidence.table import Table, by_chunks
 from harness.laws.clocks import uncertainty_ns
 
 Ints = NDArray[np.int64]
@@ -58,6 +58,9 @@ class LagProfile:
 
     def over(self, start_ns: Ints, end_ns: Ints) -> Ints:
         """The worst lag (ns) within each [start, end]."""
+        return by_chunks(self._over, start_ns, end_ns)
+
+    def _over(self, start_ns: Ints, end_ns: Ints) -> Ints:
         last = len(self._maxima[0]) - 1
         low = np.clip(self._bucket(start_ns), 0, last)
         high = np.clip(self._bucket(end_ns), low, last)

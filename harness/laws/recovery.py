@@ -252,8 +252,7 @@ def _own_starts(case: Case, quiet: list[Quiet]) -> Ints:
     their session or in the client's pool), and re-tries of attempts that the end of a fault cut off."""
     tries, chains = case.attempts, chains_of(case)
     start, end = tries.table["start_ns"], tries.table["end_ns"]
-    first = tries.first[tries.row] == np.arange(len(tries.row))
-    waited = first & (start - case.calls["intended_ns"][tries.row] > 50_000_000)
+    waited = tries.opens & (start - case.calls["intended_ns"][tries.row] > 50_000_000)
     waited &= ~_released(case, waited)
     cut = np.zeros(len(tries.row), bool)
     for each in quiet:

@@ -107,7 +107,7 @@ def _trace(run: Run) -> Trace:
     requests = []
     starts = {row["call"]: row["start_ns"] for row in calls}
     ops = {row["call"]: row["op"] for row in calls}
-    for row in run.history.attempts.rows():
+    for row in run.history.attempts.sorted_by("start_ns").rows():
         if row["call"] in starts:
             after_ms = (row["start_ns"] - starts[row["call"]]) // 1_000_000
             attempts[row["call"]].append((after_ms, row["result"], row["status"]))

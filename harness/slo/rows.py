@@ -25,6 +25,8 @@ UNJUDGED = ("warmup", "cooldown")
 """Phases that count only when an SLO names them."""
 MIXED = ("observe", "predict", "learn")
 """Calls that users make; opening a session counts only when `where op=open_session` asks for it."""
+COMMITTED = ("duplicates", "lost")
+"""Metrics that look at commits."""
 STRICT = ("baseline", "recovery")
 """Calls that straddle an edge of these phases are left out, and counted (scenario.md, "Rules")."""
 
@@ -32,8 +34,9 @@ STRICT = ("baseline", "recovery")
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Calls (shape n each). `chosen`: the filters on outcome, status and instance hold. `late_ns` is the part
-    of `latency_ns` in which the generator was behind its schedule, `attempts` how many tries were recorded, `extra`
-    how many commits beyond the first, `lost` ok without a commit."""
+    of `latency_ns` in which the generator was behind its schedule. `attempts`, how many tries were recorded, are known
+    for amplification alone; `extra`, the commits beyond the first, and `lost`, ok without one, for the metrics in
+    COMMITTED."""
 
     intended_ns: Numbers
     latency_ns: Numbers
@@ -64,16 +67,16 @@ def spans_of(slo: Slo, phases: Sequence[Span]) -> tuple[Span, ...]:
 
 def rows_of(slo: Slo, history: History, spans: Sequence[Span]) -> tuple[Rows, int]:
     """The calls of those spans that the SLO asks for, and how many were left out because they straddle an edge."""
-    calls = history.calls.where(_population(slo, history.calls)).sorted_by("intended_ns", "call")
-    inside = np.zeros(len(calls), bool)
-    straddling = np.zeros(len(calls), bool)
+    calls = history.calls
+    inside, straddling = np.zeros(len(calls), bool), np.zeros(len(calls), bool)
     for span in spans:
         mine = (calls["intended_ns"] >= span.start_ns) & (calls["intended_ns"] < span.end_ns)
         inside |= mine
         if span.name in STRICT and slo.phase:
             straddling |= mine & (calls["end_ns"] > span.end_ns)
-    left_out = int(straddling.sum())
-    return _rows(slo, history, calls.where(inside & ~straddling)), left_out
+    asked = _population(slo, calls)
+    picked = calls.where(asked & inside & ~straddling).sorted_by("intended_ns", "call")
+    return _rows(slo, history, picked), int((asked & straddling).sum())
 
 
 def _population(slo: Slo, calls: Table) -> Mask:
@@ -91,7 +94,9 @@ def _rows(slo: Slo, history: History, calls: Table) -> Rows:
     outcome: Words = calls["outcome"]
     ok = outcome.among("ok")
     degraded = outcome.among("degraded")
-    commits = _per_call(history.arrivals, calls, history.arrivals["op"].among("observe", "learn"), committed=True)
+    none = np.zeros(len(calls), np.int64)
+    tries = _tries(history, calls) if slo.metric == "amplification" else none
+    commits = _commits(history, calls) if slo.metric in COMMITTED else none
     return Rows(
         intended_ns=calls["intended_ns"],
         latency_ns=_latency(slo.series, calls),
@@ -100,10 +105,19 @@ def _rows(slo: Slo, history: History, calls: Table) -> Rows:
         ok=ok,
         failed=~(ok | degraded),
         degraded=degraded,
-        attempts=_per_call(history.attempts, calls, np.ones(len(history.attempts), bool)),
+        attempts=tries,
         extra=np.maximum(commits - 1, 0),
         lost=ok & calls["op"].among("observe") & (commits == 0),
     )
+
+
+def _tries(history: History, calls: Table) -> Numbers:
+    return _per_call(history.attempts, calls, np.ones(len(history.attempts), bool))
+
+
+def _commits(history: History, calls: Table) -> Numbers:
+    writes = history.arrivals["op"].among("observe", "learn")
+    return _per_call(history.arrivals, calls, writes & (history.arrivals["commit_seq"] > 0))
 
 
 def _latency(series: str, calls: Table) -> Numbers:
@@ -133,11 +147,9 @@ def _chosen(slo: Slo, history: History, calls: Table) -> Flags:
     return mask
 
 
-def _per_call(events: Table, calls: Table, mask: Any, *, committed: bool = False) -> Numbers:
+def _per_call(events: Table, calls: Table, mask: Any) -> Numbers:
     """How many of the masked events belong to each call."""
     kept = mask & (events["call"] > 0)
-    if committed:
-        kept = kept & (events["commit_seq"] > 0)
     ids, counts = np.unique(events["call"][kept], return_counts=True)
     if not len(ids):
         return np.zeros(len(calls), np.int64)

@@ -68,6 +68,12 @@ MESSAGE_EVENTS = (
 output_refused, beat; copy: the consumer published it again), at the end of its way (collected, dead), or in a queue
 after the run (left, left_dead)."""
 
+FAILED = frozenset({"error", "failed", "failure", "rejected"})
+"""Words by which a result says of itself that nothing was done."""
+
+WORTH = FAILED | {"degraded", "fallback", "cache", "cached", "stale", "unavailable"}
+"""Words by which a result says how much it is worth; its shape shows them as they are."""
+
 UNLEARNED = "unlearned: "
 """Begins the detail of a call whose answer named what its user had never shown to KATO."""
 

@@ -46,14 +46,21 @@ class TestF1:
         assert said("F1", unmarked, **self.tables(HEALTHY, marked=0)).status == "pass"
 
     def test_a_flag_or_a_type_of_its_own_marks_an_answer(self) -> None:
-        """Without `degraded()`: a flag that no healthy answer raises, a class that none has, a place in a tuple."""
+        """Without `degraded()`: a flag, a word, an error, a class or a place in a tuple that no healthy answer has."""
         told = [
             ("{stale:false,x:list}", "{stale:true,x:list}"),
             ("{x:list}", "{stale:true,x:list}"),
             ("Live{x:list}", "Stale{x:list}"),
             ("(true,dict)", "(false,null)"),
+            ("{source:str,x:list}", "{source:str=cache,x:list}"),
+            ("{x:list}", "{status:str=degraded,x:list}"),
+            ("{error:null,x:list}", "{error:str,x:list}"),
+            ("{x:list}", "{ok:false,x:list}"),
         ]
         untold = [
+            ("{source:str=cache,x:list}", "{source:str=cache,x:list}"),
+            ("{source:str,x:list}", "{source:str,x:list}"),
+            ("{error:str,x:list}", "{error:str,x:list}"),
             ("{stale:true,x:list}", "{stale:true,x:list}"),
             ("{x:list}", "{stale:false,x:list}"),
             ("Live{x:list}", "Live{x:list}"),
@@ -220,6 +227,27 @@ class TestF4:
     def test_an_error_is_a_declaration(self) -> None:
         """The caller knows."""
         assert self.found("error") == "not_exercised"
+
+    def test_a_result_that_says_it_failed_is_an_error(self) -> None:
+        """A flag, an error or a word of its own that no healthy answer has; a flag of another meaning is none."""
+        for healthy, shape, status in (
+            ("R{error:null,ok:true}", "R{error:str,ok:false}", "not_exercised"),
+            ("dict", "{accepted:false}", "not_exercised"),
+            ("true", "false", "not_exercised"),
+            ("(dict,null)", "(null,str)", "fail"),
+            ("{status:str}", "{status:str=failed}", "not_exercised"),
+            ("{status:str}", "{status:str=degraded}", "fail"),
+            ("R{ok:false}", "R{ok:false}", "fail"),
+            ("{live:true}", "{live:false}", "fail"),
+        ):
+            calls = f"""
+            call op start_ms end_ms outcome marked shape
+            1 observe 200 201 degraded 1 {shape}
+            2 observe 1000 1010 ok 0 {healthy}
+            """
+            tables = {"calls": calls, "attempts": self.ATTEMPTS.format(1000), "faults": FAULTS}
+            found = said("F4", FALLBACK, ORACLE, **tables, arrivals=self.ARRIVALS.format(0, "-"))
+            assert found.status == status, (healthy, shape)
 
     def test_is_inconclusive_where_the_run_ended_before_recovery(self) -> None:
         """Nothing was served after it."""

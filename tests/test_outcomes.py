@@ -8,6 +8,7 @@ import json
 import pkgutil
 import warnings
 from collections import namedtuple
+from enum import Enum
 from types import ModuleType
 
 import aiobreaker
@@ -269,6 +270,16 @@ def test_shape_shows_flags_and_the_places_of_a_tuple() -> None:
     told = namedtuple("told", "fine what")
     assert (shape(True), shape({"stale": False})) == ("true", "{stale:false}")
     assert (shape((False, None)), shape(told(True, [1]))) == ("(false,null)", "told{fine:true,what:list}")
+
+
+def test_shape_shows_words_about_an_answers_worth() -> None:
+    """A text or a member of an enumeration that says how good the answer is; other texts are texts."""
+    source = Enum("source", ["KATO", "FALLBACK"])
+    assert shape({"status": "Degraded", "id": "stale bread"}) == "{id:str,status:str=degraded}"
+    assert (shape((source.KATO, source.FALLBACK)), shape("unavailable")) == (
+        "(source,source=fallback)",
+        "str=unavailable",
+    )
 
 
 def test_shape_of_an_object_names_its_public_fields() -> None:

@@ -8,7 +8,7 @@ from harness.evidence.table import Mask
 from harness.laws.breaker_events import outcomes
 from harness.laws.case import Case, Ints
 from harness.laws.data import at_most, no_oracle
-from harness.laws.marks import fits, gives_nothing, marked, shapes
+from harness.laws.marks import admitted, fits, gives_nothing, marked, shapes
 from harness.laws.queue_view import queued
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import commits, strays
@@ -175,7 +175,8 @@ def no_masking(case: Case) -> Ruling:
     "LostWritesDeclared",
     family="fallback",
     rule="a write that is answered with a substitute is committed later, or its caller gets an error",
-    trap="a spooled write is replayed outside its call, so it counts by number; replay order is D4's matter",
+    trap="a spooled write is replayed outside its call, so it counts by number; replay order is D4's matter; a result "
+    "that says of itself that it failed (`ok` false, an `error`) is an error",
     cure="put the write aside and replay it after recovery, or raise: a lost observation can't be a mere footnote",
     example="observe_with_fallback returns a degraded prediction, and nobody ever hears of the observation again",
     needs=FAILING,
@@ -186,7 +187,7 @@ def lost_writes_declared(case: Case) -> Ruling:
     if nothing := no_fallback(case) or no_oracle(case):
         return nothing
     calls = case.calls
-    put_aside = degraded(case) & calls["op"].among("observe")
+    put_aside = degraded(case) & ~admitted(case) & calls["op"].among("observe")
     lost = np.flatnonzero(put_aside & (commits(case, "observe") == 0))
     if not put_aside.any():
         return unexercised(f"no observe was answered with a substitute; it takes {exercise('F4')}")

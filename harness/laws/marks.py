@@ -1,6 +1,7 @@
-"""What a degraded answer says of itself: `degraded()` knows it, or a flag or type of its own tells it apart.
+"""What a degraded answer says of itself: `degraded()` knows it, or a flag, a word or a type of its own tells it apart.
 
-Shapes are those of `load.outcomes.shape`: `{count:int,stale:true}`, `Answer{items:list}`, `(false,null)`, `null`.
+Shapes are those of `load.outcomes.shape`: `{count:int,stale:true}`, `{source:str=cache}`, `Answer{items:list}`,
+`(false,null)`, `null`.
 """
 
 from __future__ import annotations
@@ -9,8 +10,20 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.case import Case, names_in, once
+from harness.model import FAILED
 
 FLAGS = {"true": "false", "false": "true"}
+
+DONE = frozenset({
+    "ok", "okay", "success", "successful", "succeeded", "accepted", "stored", "saved", "committed", "delivered",
+    "recorded", "observed", "done",
+})  # fmt: skip
+"""Fields that say whether an operation was done; a bare flag or a tuple's says the same."""
+
+ERRORS = frozenset({"error", "errors", "err", "exception", "failure"})
+"""Fields that hold what went wrong."""
+
+EMPTY = ("null", "false")
 
 
 @once
@@ -21,8 +34,19 @@ def marked(case: Case) -> Mask:
     for op in calls["op"].names:
         mine = calls["op"].among(op) & calls["outcome"].among("degraded")
         healthy = shapes(case, op)
-        telling = [shape for shape in names_in(calls["shape"], mine) if tells(shape, healthy)]
+        telling = [s for s in names_in(calls["shape"], mine) if tells(s, healthy) or admits(s, healthy)]
         found = found | (mine & calls["shape"].among(*telling))
+    return found
+
+
+@once
+def admitted(case: Case) -> Mask:
+    """The calls whose answer is an error report: the caller was told that nothing was done."""
+    calls = case.calls
+    found = np.zeros(len(calls), bool)
+    for op in calls["op"].names:
+        mine, healthy = calls["op"].among(op), shapes(case, op)
+        found |= mine & calls["shape"].among(*(s for s in names_in(calls["shape"], mine) if admits(s, healthy)))
     return found
 
 
@@ -33,7 +57,7 @@ def shapes(case: Case, op: str) -> frozenset[str]:
 
 
 def tells(shape: str, healthy: frozenset[str]) -> bool:
-    """Whether no healthy answer is of this type, or shows its flag (a field, or the answer itself) like this."""
+    """Whether no healthy answer is of this type, or shows its flag or word (a field's, or its own) like this."""
     if not healthy:
         return False
     own = type_of(shape)
@@ -41,9 +65,26 @@ def tells(shape: str, healthy: frozenset[str]) -> bool:
         return True
     others = [fields(other) for other in healthy]
     return any(
-        kind in FLAGS and all(other.get(name, "false") == FLAGS[kind] for other in others)
+        (kind in FLAGS and all(other.get(name, "false") == FLAGS[kind] for other in others))
+        or ("=" in kind and all(other.get(name) != kind for other in others))
         for name, kind in fields(shape).items()
     )
+
+
+def admits(shape: str, healthy: frozenset[str]) -> bool:
+    """Whether an answer says that it failed, as no healthy one does: `ok` is false, `error` holds something, or a word
+    says so."""
+    others = [fields(other) for other in healthy]
+    return any(
+        (kind == "false" and _says_done(name) and all(other.get(name, "true") == "true" for other in others))
+        or (name.lower() in ERRORS and kind not in EMPTY and all(other.get(name, "null") in EMPTY for other in others))
+        or (kind.partition("=")[2] in FAILED and all(other.get(name) != kind for other in others))
+        for name, kind in fields(shape).items()
+    )
+
+
+def _says_done(name: str) -> bool:
+    return not name or name.isdecimal() or name.lower() in DONE
 
 
 def fits(shape: str, healthy: str) -> bool:
@@ -56,6 +97,7 @@ def fits(shape: str, healthy: str) -> bool:
 
 def alike(one: str, other: str) -> bool:
     """Whether two kinds of value pass for each other."""
+    one, other = one.partition("=")[0], other.partition("=")[0]
     return one == other or "null" in (one, other) or {one, other} <= {"int", "float", "bool", "true", "false"}
 
 

@@ -11,10 +11,12 @@ import errno
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
+from harness.model import WORTH
 from harness.taxonomy import WORDS, WRAPPERS, key_of, name_of
 
 MOST_LINKS = 12
@@ -82,7 +84,8 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def shape(result: Any) -> str:
     """Keys and types of a result, one level deep: `{count:int,predictions:list}`; an object's public fields
-    alike, and a tuple's places. Flags are given as they are (`true`, `false`): they may say what an answer is worth."""
+    alike, and a tuple's places. What may say how much an answer is worth is given as it is: flags (`true`, `false`) and
+    the words of `model.WORTH` (`str=stale`)."""
     if isinstance(result, dict):
         return _fields(result)
     if isinstance(result, tuple):
@@ -102,19 +105,29 @@ def _fields(values: dict[Any, Any]) -> str:
 
 
 @lru_cache(1024)  # results of one call are alike
-def _pairs(keys: tuple[str, ...], kinds: tuple[type | bool, ...]) -> str:
+def _pairs(keys: tuple[str, ...], kinds: tuple[type | bool | str, ...]) -> str:
     pairs = sorted(zip(keys, map(_word_of, kinds), strict=True))
     return "{" + ",".join(f"{key}:{word}" for key, word in pairs[:_MOST_FIELDS]) + "}"
 
 
-def _kind(value: Any) -> type | bool:
-    """What of a value its shape shows: its type, and a flag as it is."""
-    return value if value is True or value is False else type(value)
+def _kind(value: Any) -> type | bool | str:
+    """What of a value its shape shows: its type, and a flag or a word about the answer's worth as it is."""
+    if value is True or value is False:
+        return value
+    text = value.name if isinstance(value, Enum) else value
+    if isinstance(text, str) and len(text) <= _LONGEST_WORD and text.lower() in WORTH:
+        return f"{type(value).__name__}={text.lower()}"
+    return type(value)
 
 
-def _word_of(kind: type | bool) -> str:
+_LONGEST_WORD = max(map(len, WORTH))
+
+
+def _word_of(kind: type | bool | str) -> str:
     if kind is type(None):
         return "null"
+    if isinstance(kind, str):
+        return kind
     if isinstance(kind, bool):
         return "true" if kind else "false"
     return next((known.__name__ for known in (dict, list) if issubclass(kind, known)), kind.__name__)

@@ -451,6 +451,12 @@ class TestR10:
         assert said("R10", breaker, **tables).status == "fail"
         assert said("B4", breaker, **tables).status != "fail"
 
+    def test_applies_to_a_retry_that_is_made_in_a_method(self) -> None:
+        """No more is known of it than which operation makes it."""
+        for op, status in (("predict", "fail"), ("observe", "not_applicable")):
+            made = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0}}, {"retrying": [op]})
+            assert said("R10", made, **self.rejected(600)).status == status, op
+
     def test_does_not_apply_without_both(self) -> None:
         """Retries alone."""
         assert said("R10", THREE, **self.rejected(600)).status == "not_applicable"

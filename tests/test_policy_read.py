@@ -383,6 +383,24 @@ def test_what_stands_at_the_top_of_the_clients_module_is_read() -> None:
     assert (policy["retry"]["max_attempts"], policy["retry"]["calls"]) == (4, ["predict"])
 
 
+def test_a_retry_that_a_method_makes_is_noted_without_numbers() -> None:
+    """Its settings are nowhere until it runs; a helper's may serve every operation."""
+
+    class Client(Holder):
+        async def predict(self, session_id: str) -> None:  # type: ignore[override]
+            async for attempt in stamina.retry_context(on=OSError, attempts=3):
+                with attempt:
+                    break
+
+    class Helped(Holder):
+        def send(self) -> Any:
+            return tenacity.Retrying(stop=tenacity.stop_after_attempt(3))(self.predict, "s")
+
+    assert read_policy(Client()) == {"retrying": ["predict"]}
+    assert read_policy(Helped())["retrying"] == ["observe", "predict"]
+    assert "retrying" not in read_policy(Holder(retry=tenacity.Retrying()))
+
+
 def test_what_no_method_mentions_is_not_read() -> None:
     """A module may hold other people's breakers too."""
     other = pybreaker.CircuitBreaker(fail_max=7)

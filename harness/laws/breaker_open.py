@@ -31,14 +31,15 @@ OUTAGES = frozenset({"refuse", "reset_peer", "timeout", "kill", "pause", "status
 
 
 def retrying(case: Case) -> Mask:
-    """The calls of operations that are tried again: by the policy, or as was seen."""
+    """The calls of operations that are tried again: by the policy, by what the client's methods make, or as seen."""
     names, found = case.calls["op"].names, np.zeros(len(case.calls), bool)
     seen = case.attempts.any(chains_of(case).before >= 0)
+    made = case.promise.read.get("retrying")
     for op in names:
         mine = case.calls["op"].among(op)
         retry = case.policy.of(op).retry
         promised = retry is not None and retry.max_attempts > 1 and (retry.calls is None or op in retry.calls)
-        if promised or (mine & seen).any():
+        if promised or (isinstance(made, list | tuple) and op in made) or (mine & seen).any():
             found |= mine
     return found
 

@@ -23,13 +23,17 @@ def read_policy(integration: Any, inspect: Iterable[Any] = ()) -> dict[str, Any]
 
     `inspect`: more start points, as objects or as `module:name` texts. Settings that hold for some operations only
     are under `calls`, or in `retry.calls` where these share one retry. `composition` is `retry(breaker)` or
-    `breaker(retry)`, the outer one first; `limits.max_connections` the size of a client's pool.
+    `breaker(retry)`, the outer one first; `limits.max_connections` the size of a client's pool; `retrying` lists the
+    operations in whose methods a retry is made anew, of which no more is known.
     """
     roots = [integration, *_listed(getattr(integration, "inspect", ())), *_listed(inspect)]
     found = walk([named(root) if isinstance(root, str) else root for root in roots])
     ops = [op for op in OPERATIONS if hasattr(integration, op)]
     policy = _agreed([read_timeout(item.thing) for item in found if item.kind == "client"])
     policy |= _retries(found, ops) | _breakers(found, ops)
+    inside = [item.op for item in found if item.kind == "retrying"]
+    if inside:
+        policy["retrying"] = [op for op in ops if op in inside or None in inside]
     composed = {" ".join(item.around) for item in found if len(item.around) > 1}
     if len(composed) == 1:
         outer, inner = composed.pop().split()

@@ -34,13 +34,17 @@ _CLOSED = frozenset(sys.stdlib_module_names) | {
 }  # fmt: skip
 """Packages whose instances are not looked into: what they promise is known by their class, or not at all."""
 
+_MAKERS = frozenset({"Retrying", "AsyncRetrying", "retry_context"})
+"""What tenacity and stamina call that which retries a block of code."""
+
 MOST_DEEP = 4
 MOST_OBJECTS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object that promises something. `op`: the operation that it is wrapped around, None for any.
+    """An object that promises something, or a function that makes a retry when it is called (`retrying`), whose
+    settings nobody can read. `op`: the operation that it is wrapped around or serves, None for any.
 
     `around`: the kinds of decorator on that operation, the outermost first.
     """
@@ -78,6 +82,8 @@ def walk(roots: list[Any]) -> list[Found]:
             found.append(Found(kind, thing))
         elif isinstance(thing, (FunctionType, MethodType)):
             found += _decorators(name, thing)
+            if any(_MAKERS.intersection(_names(layer.__code__)) for layer in _own_layers(thing)):
+                found.append(Found("retrying", thing, _operation(name)))
             for value in _mentioned(thing):
                 if (kind := kind_of(value)) is not None:
                     found.append(Found(kind, value, _operation(name) if kind == "retry" else None))
@@ -117,11 +123,16 @@ def _layers(function: Any) -> Iterator[FunctionType]:
         at = vars(at).get("__wrapped__")
 
 
+def _own_layers(function: Any) -> Iterator[FunctionType]:
+    """Those layers that aren't a library's."""
+    for layer in _layers(function):
+        if layer.__module__ is not None and layer.__module__.partition(".")[0] not in _CLOSED:
+            yield layer
+
+
 def _mentioned(function: Any) -> Iterator[Any]:
     """What somebody's own function uses without being given it: from its closure, and from the top of its module."""
-    for layer in _layers(function):
-        if layer.__module__ is None or layer.__module__.partition(".")[0] in _CLOSED:
-            continue
+    for layer in _own_layers(function):
         named = (layer.__globals__.get(name) for name in _names(layer.__code__))
         for value in (*_closure(layer), *named):
             if kind_of(value) is not None or isinstance(value, FunctionType) or _is_own(value):

@@ -92,6 +92,12 @@ class TestB8:
         pairs = [f"observe {1000 * (n // 2)} {1000 * (n // 2) + 900} 0 {1000 * (n // 2)}" for n in range(20)]
         assert flow(pairs).status == "not_exercised"
 
+    def test_calls_without_an_attempt_are_no_crowd(self) -> None:
+        """Ten that were never sent, and two that were under way together."""
+        idle: list[Event] = [(100 + n, "bug", "observe", 0, 1000) for n in range(10)]
+        pair: list[Event] = [(200, "ok", "observe", 0, 500), (210, "ok", "observe", 0, 500)]
+        assert said("B8", NONE, **timeline(*idle, *pair)).status == "not_exercised"
+
     def test_attempts_of_no_call_tell_nothing(self) -> None:
         """A client that sends from threads of its own, and no call at all."""
         tables = {"calls": "call op start_ms end_ms", "attempts": "call attempt start_ms end_ms\n0 1 10 20"}
@@ -188,6 +194,33 @@ class TestStates:
         early: Event = (3000, "ok", "observe", 0, 2000)
         assert spells(*row("connect_error", 5), early, (4300, "rejected"), (5000, "ok"))[0] == ("closed", 200, 4300)
         assert spells(*row("connect_error", 4), slow, (4300, "rejected"), (5000, "ok"))[0] == ("closed", 200, 4300)
+
+    def test_the_state_before_the_first_trial_is_over_lasts_to_the_end(self) -> None:
+        """A last trial that was served closed it, one that failed opened it, and one that others followed too."""
+        assert spells(*OPENED, (4300, "ok"))[-1] == ("half_open", 4300, 4310)
+        longer: Event = (4305, "rejected", "observe", 0, 400)
+        assert spells(*OPENED, (4300, "ok"), longer)[-1] == ("closed", 4310, 4705)
+        assert spells(*OPENED, (4300, "connect_error"), longer)[-1] == ("open", 4310, 4705)
+
+    def test_a_trial_that_began_with_the_end_of_another_belongs_to_it(self) -> None:
+        """Both were under way for a moment, and two successes were asked for."""
+        two = policy(success_threshold=2)
+        slow: Event = (4300, "ok", "observe", 0, 300)
+        found = spells(*OPENED, slow, (4600, "ok"), (4900, "ok"), policy=two)
+        assert found[2:] == [("half_open", 4300, 4610), ("closed", 4610, 4910)]
+
+    def test_a_later_opening_is_read_from_where_it_closed(self) -> None:
+        """Five more failures, the second opening, and its own trial; each is named by the call that showed it."""
+        second: list[Event] = [(at + 5000, how) for at, how in row("connect_error", 5)]
+        found = spells(*OPENED, (4300, "ok"), *second, (6200, "rejected"), (9300, "ok"), (9500, "ok"))
+        assert found[3:] == [
+            ("closed", 4310, 6010), ("open", 6010, 9300), ("half_open", 9300, 9310), ("closed", 9310, 9510),
+        ]  # fmt: skip
+
+    def test_failures_that_ended_out_of_order_are_counted_by_their_ends(self) -> None:
+        """The first to begin was the last to fail, and filled the count."""
+        slow: Event = (100, "connect_error", "observe", 0, 1150)
+        assert spells(slow, *row("connect_error", 4), (1300, "rejected"))[0] == ("closed", 100, 1250)
 
     def test_only_failures_in_a_row_open_it(self) -> None:
         """Two of six were before a success, and the last of the four after it is its latest moment."""

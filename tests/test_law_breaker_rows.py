@@ -23,6 +23,27 @@ class TestB1:
         found = on("B1", *OPENED, (3000, "ok"), promised=PER_CALL)
         assert (found.status, found.bound) == ("fail", "3.00 s")
 
+    def test_the_soonest_of_several_is_told(self) -> None:
+        """0.59 s after the first opening, 0.39 s after the second."""
+        second: list[Event] = [(at + 8000, how) for at, how in OPENED]
+        found = on("B1", *OPENED, (1600, "ok"), *second, (9400, "ok"))
+        assert (found.measured, calls_of(found)) == ("0.39 s", [7, 14])
+
+    def test_a_rejection_right_after_the_full_count_opened_it(self) -> None:
+        """10 ms later; what was tried then came before its time, and was not let through by a closed one."""
+        found = on("B1", *row("connect_error", 5), (1020, "rejected"), (1500, "ok"))
+        assert (found.status, found.measured) == ("fail", "0.49 s")
+
+    def test_a_call_that_ended_otherwise_ends_a_row(self) -> None:
+        """Three failures, an answer that could not be read, three more."""
+        events: list[Event] = [*row("connect_error", 3), (800, "decode"), *row("connect_error", 3, 1000)]
+        assert on("B1", *events).status == "not_exercised"
+
+    def test_an_operation_without_a_promise_is_left_out(self) -> None:
+        """Predictions were rejected as well, and nobody said by what."""
+        predicted: list[Event] = [(at + 50, how, "predict") for at, how in OPENED]
+        assert on("B1", *OPENED, *predicted, promised=PER_CALL).status == "pass"
+
     def test_the_limit_is_that_of_the_operations_own_breaker(self) -> None:
         """Observes open after three failures, the others after five."""
         own = promise({"breaker": {"fail_max": 5}, "calls": {"observe": {"breaker": {"fail_max": 3}}}})

@@ -74,6 +74,12 @@ class TestB4:
         case = Case(History.literal(**timeline(*OPENED, *rejections(500, 11))), FIVE)
         assert LAWS["B4"].judge(case).share == 500 / 501
 
+    def test_the_harness_own_lag_is_taken_off(self) -> None:
+        """11 ms each, of which the harness was late by 10."""
+        late = "\n".join(["process time_ms lag_ms", *(f"generator {1000 * n} 10" for n in range(1, 60))])
+        tables = timeline(*OPENED, *rejections(500, 11))
+        assert said("B4", FIVE, **tables, samples=late).measured.startswith("p99 1.00 ms")
+
     def test_is_not_exercised_where_no_operation_is_behind_it(self) -> None:
         """Sessions were opened, and nothing else."""
         assert on("B4", (200, "connect_error", "open_session")).status == "not_exercised"
@@ -251,8 +257,13 @@ class TestB10:
         assert self.stepped(tried).status == status
 
     def test_each_opening_that_was_stepped_counts(self) -> None:
-        """One of them."""
+        """One of them, and both of two."""
         assert "1 step " in self.stepped(4100).reason
+        rejected: list[Event] = [(at, "rejected") for at in range(1400, 4100, 200)]
+        events = [*OPENED, *rejected, (4100, "ok"), (4200, "ok")]
+        twice = [*events, *((event[0] + 10_000, *event[1:]) for event in events)]
+        steps = [{"at_ns": 2_000_000_000}, {"at_ns": 12_000_000_000}]
+        assert "2 steps " in on("B10", *twice, facts={"clock_steps": steps}).reason
 
     def test_it_tells_how_long_it_was_open(self) -> None:
         """Five seconds instead of three, by the trial."""

@@ -27,13 +27,12 @@ LOOK_AHEAD = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run that filled the count: the calls that failed (rows, in order of end), when the count was full, until
-    when the breaker had to stay open, the calls let through in that time, and whether some call was rejected then."""
+    """One run that filled the count: the calls that failed (rows, in order of end), when the count was full, the
+    calls let through while the breaker had to stay open, and whether some call was rejected then."""
 
     op: str
     failed: Ints
     full_ns: int
-    until_ns: int
     through: Ints
     opened: bool
 
@@ -102,7 +101,7 @@ def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: In
         until_ns = min(until_ns, int(e.start_ns[rejected[0]]))
     after = np.arange(first, min(last, first + LOOK_AHEAD))
     after = after[mine[after] & ~e.rejected[after] & (e.start_ns[after] > full_ns + slack_ns)]
-    return Run(op, e.row[fails], full_ns, until_ns, e.row[after[e.from_ns[after] < until_ns]], len(rejected) > 0)
+    return Run(op, e.row[fails], full_ns, e.row[after[e.from_ns[after] < until_ns]], len(rejected) > 0)
 
 
 def _earliest_open_ns(case: Case, e: Events, since_ns: int, full_ns: int, limit: int) -> int:

@@ -222,6 +222,44 @@ class TestStates:
         slow: Event = (100, "connect_error", "observe", 0, 1150)
         assert spells(slow, *row("connect_error", 4), (1300, "rejected"))[0] == ("closed", 100, 1250)
 
+    def test_the_state_is_told_with_where_it_comes_from(self) -> None:
+        """Inferred, not heard."""
+        found = infer_breaker(History.literal(**timeline(*OPENED)), FIVE.policy)
+        assert [spell["source"] for spell in found.rows()] == ["inferred", "inferred"]
+
+    def test_a_try_that_began_at_the_failure_before_the_last_is_later_than_the_filled_count(self) -> None:
+        """Five failures filled it, but one more call was let in after that: the rejection is what is known."""
+        assert spells(*row("connect_error", 5), (1100, "ok"), (1200, "rejected"))[0] == ("closed", 200, 1200)
+
+    def test_the_failure_that_filled_the_count_opened_it_while_others_were_under_way(self) -> None:
+        """Slow failures side by side: the fifth after the success ended at 1.1 s, and nobody called until 1.25 s."""
+        slow: list[Event] = [(200 + 100 * n, "reset", "observe", 0, 500) for n in range(7)]
+        events: list[Event] = [(20, "reset", "observe", 0, 70), (100, "ok"), *slow, (1250, "rejected")]
+        assert spells(*events)[0] == ("closed", 20, 1100)
+
+    def test_who_was_let_in_with_the_opening_is_no_trial(self) -> None:
+        """A rejection that waited until 0.7 s, and a try a millisecond later."""
+        waited: Event = (400, "rejected", "observe", 0, 300)
+        assert spells((200, "ok"), waited, (701, "ok"), (3800, "ok"))[1] == ("open", 700, 3800)
+
+    def test_of_several_trials_the_second_success_closes_it(self) -> None:
+        """Three side by side, and the last to begin ended first."""
+        trials: list[Event] = [(4300, "ok", "observe", 0, 1000), (4400, "ok", "observe", 0, 300)]
+        last: Event = (4450, "ok", "observe", 0, 100)
+        assert spells(*OPENED, *trials, last, policy=policy(success_threshold=2))[2] == ("half_open", 4300, 4700)
+
+    def test_three_operations_with_a_breaker_each_are_told_apart(self) -> None:
+        """Each opens by its own five failures, while the others go on."""
+        events: list[Event] = []
+        for turn, op in enumerate(("observe", "predict", "learn")):
+            own = [*OPENED, *((at, "rejected") for at in range(1400, 4200, 200)), (4200, "ok"), (4400, "ok")]
+            events += [(at + 6000 * turn, how, op) for at, how in own]
+            events += [(6000 * other + 100 * n, "ok", op) for other in range(3) if other != turn for n in range(60)]
+        found = infer_breaker(History.literal(**timeline(*sorted(events))), FIVE.policy)
+        assert [spell["state"] for spell in found.rows()].count("open") == 3
+        assert said("B2", FIVE, **timeline(*sorted(events))).status == "pass"
+        assert said("B1", FIVE, **timeline(*sorted(events))).status == "pass"
+
     def test_only_failures_in_a_row_open_it(self) -> None:
         """Two of six were before a success, and the last of the four after it is its latest moment."""
         events = [*row("connect_error", 2), (600, "ok"), *row("connect_error", 4, 800)]

@@ -71,6 +71,14 @@ class TestB2:
         found = on("B2", (200, "rejected"), (400, "ok"))
         assert (found.status, found.bound, calls_of(found)) == ("fail", "5", [1])
 
+    @pytest.mark.parametrize(
+        ("at", "took", "status"), [(230, 20, "pass"), (255, 10, "fail"), (930, 20, "fail"), (950, 20, "pass")]
+    )
+    def test_a_success_between_sets_the_count_back(self, at: int, took: int, status: str) -> None:
+        """Unless it ended within 50 ms of the first failure or of the last, so that it may have been outside."""
+        success: Event = (at, "ok", "observe", 0, took)
+        assert on("B2", *sorted([*OPENED, success])).status == status
+
     def test_the_limit_named_is_that_of_the_operations_own_breaker(self) -> None:
         """Two of observes' five failures."""
         found = on("B2", (200, "ok"), *row("connect_error", 2, 400), (800, "rejected"), promised=PER_CALL)
@@ -97,6 +105,11 @@ class TestB3:
         assert said("B3", FIVE, **tables, faults=faults).status != "fail"
         found = said("B3", FIVE, **tables, faults=faults.replace(kind, "refuse"))
         assert (found.status, calls_of(found)) == ("fail", [6])
+
+    def test_they_are_found_behind_a_long_row_of_successes(self) -> None:
+        """Six hundred calls before them."""
+        found = on("B3", *row("ok", 600), *row("404", 5, 200_000), (201_000, "rejected"))
+        assert calls_of(found) == [605]
 
     def test_fewer_4xx_than_its_limit_did_not_open_it(self) -> None:
         """Four, which is B2's matter."""

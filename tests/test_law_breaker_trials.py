@@ -166,6 +166,14 @@ class TestB6:
         pair[1] = (4310, "connect_error", "observe", 0, 100)
         assert calls_of(on("B6", *OPENED, *pair, (4600, "ok"), promised=two)) == [9]
 
+    def test_of_two_trials_the_last_to_end_decides(self) -> None:
+        """Both failed, the first to begin 200 ms after the other: what came before that is not held against it."""
+        two = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0, "half_open_trials": 2}})
+        slow: Event = (4300, "connect_error", "observe", 0, 300)
+        quick: Event = (4310, "connect_error", "observe", 0, 100)
+        assert on("B6", *OPENED, slow, quick, (4500, "rejected"), promised=two).status != "fail"
+        assert calls_of(on("B6", *OPENED, slow, quick, (4800, "ok"), promised=two)) == [9]
+
 
 class TestB7:
     """It closes when KATO is back."""

@@ -27,14 +27,14 @@ class Spell:
     """One state of one worker's breaker over [from_ns, to_ns), which is empty for a trial that was refused at once.
 
     `at` is the event (index) that ended or showed it: the first rejection after a closed spell, the trial after an
-    open one, the deciding trial of a half-open one; −1 for the last spell.
+    open one; −1 for a half-open spell and for the last one.
     """
 
     worker: int
     state: str
     from_ns: int
     to_ns: int
-    at: int = -1
+    at: int
 
 
 def since_served(e: Events, spell: Spell) -> Ints:
@@ -159,22 +159,22 @@ class _Reader:
             pending.remove(decisive)
             successes += bool(e.served[decisive])
             if not e.served[decisive] or successes >= self._breaker.success_threshold:
-                return self._after(int(e.end_ns[decisive]), bool(e.served[decisive]), decisive)
+                return self._after(int(e.end_ns[decisive]), bool(e.served[decisive]))
             if not pending:
                 following = self._next(self._tries, upto)
                 if following is None:
                     return None
                 if e.rejected[upto:following].any():
-                    return self._after(int(e.end_ns[decisive]), False, decisive)
+                    return self._after(int(e.end_ns[decisive]), False)
                 pending, upto = [following], following + 1
 
-    def _after(self, decided_ns: int, served: bool, decisive: int) -> _Step:
+    def _after(self, decided_ns: int, served: bool) -> _Step:
         e = self._e
         following = int(np.searchsorted(e.start_ns, decided_ns + SETTLE_NS, side="right"))
         if following >= len(e):
-            return _Step("closed" if served else "open", decided_ns, following, decisive)
+            return _Step("closed" if served else "open", decided_ns, following)
         if e.rejected[following]:
-            return _Step("open", decided_ns, following, decisive)
+            return _Step("open", decided_ns, following)
         again_ns = decided_ns + int(0.9e9 * self._breaker.reset_timeout)
         state = "open" if not served and e.start_ns[following] >= again_ns else "closed"
-        return _Step(state, decided_ns, following, decisive)
+        return _Step(state, decided_ns, following)

@@ -52,8 +52,8 @@ def trials_of(case: Case) -> list[Trial]:
     """The trials of all breakers, in order of time within each."""
     found = []
     for e, states in all_spells(case):
-        for before, opened, spell in zip([None, *states], states, states[1:], strict=False):
-            if opened.state == "open" and spell.state == "half_open":
+        for before, opened in zip([None, *states], states[:-1], strict=False):
+            if opened.state == "open":
                 trial = _trial(case, e, before, opened)
                 if not _tried_late(case, e, trial, opened.from_ns):
                     found.append(trial)
@@ -104,7 +104,6 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
     # from the trial's attempt on: its call may go on for as long as it waits to try again; the first failure of several
     # trials may open it as well as the last
     again_ns = int(e.to_ns[judged].min()) + int(1e9 * breaker.reset_timeout) - slack_ns(case, decided_ns)
-    through = let_in[e.from_ns[let_in] < again_ns] if failed else let_in[:0]
     return Trial(
         row=int(e.row[decisive]),
         open_ns=open_since(case, e, before, opened),
@@ -113,7 +112,7 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
         at_once=e.row[np.array(group)],
         meanwhile=meanwhile,
         failed=failed,
-        through=e.row[through],
+        through=e.row[let_in[e.from_ns[let_in] < again_ns]],
         reopened=failed and len(after) > 0 and bool(e.rejected[after[0]]),
         breaker=breaker,
     )

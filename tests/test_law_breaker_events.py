@@ -62,6 +62,16 @@ class TestFailures:
         assert states(*OPENED, (4300, "decode"), (7100, "ok"))[2:4] == ["half_open", "open"]
         assert on("B2", *row("connect_error", 4), (1000, "decode"), (1200, "rejected")).status != "fail"
 
+    def test_a_cancelled_attempt_is_what_its_call_says(self) -> None:
+        """A time-out, where time-outs count; a call that says so of an attempt that was served is left alone."""
+        own = promise({"calls": {"observe": {"breaker": {"fail_max": 5, "counts": ["connect_error"]}}}})
+        tables = timeline(*row("read_timeout", 6))
+        cancelled = tables | {"attempts": tables["attempts"].replace("read_timeout", "cancelled")}
+        served = tables | {"attempts": tables["attempts"].replace("read_timeout 0", "- 200")}
+        assert said("B1", FIVE, **cancelled).status == "fail"
+        assert said("B1", own, **cancelled).status == "not_exercised"
+        assert said("B1", FIVE, **served).status == "not_exercised"
+
     def test_the_last_attempt_tells(self) -> None:
         """Six calls whose first attempt was reset and whose second was served: nothing failed."""
         calls = [f"{n} observe {200 * n} {200 * n + 50} ok -" for n in range(1, 7)]

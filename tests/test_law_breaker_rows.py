@@ -35,9 +35,10 @@ class TestB1:
         assert (found.status, found.measured) == ("fail", "0.49 s")
 
     def test_a_call_that_ended_otherwise_ends_a_row(self) -> None:
-        """Three failures, an answer that could not be read, three more."""
-        events: list[Event] = [*row("connect_error", 3), (800, "decode"), *row("connect_error", 3, 1000)]
-        assert on("B1", *events).status == "not_exercised"
+        """Three failures, an answer that could not be read, or a full pool of the client's own, three more."""
+        for how in ("decode", "pool_timeout", "404"):
+            events: list[Event] = [*row("connect_error", 3), (800, how), *row("connect_error", 3, 1000)]
+            assert on("B1", *events).status == "not_exercised", how
 
     def test_an_operation_without_a_promise_is_left_out(self) -> None:
         """Predictions were rejected as well, and nobody said by what."""

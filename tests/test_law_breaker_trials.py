@@ -219,6 +219,18 @@ class TestB7:
         assert self.after((5800, "rejected"), promised=slow).status == "pass"
         assert self.after((7800, "rejected"), promised=slow).status == "fail"
 
+    @pytest.mark.parametrize(("until", "status"), [(4600, "not_exercised"), (5200, "fail")])
+    def test_a_trial_is_due_while_the_outage_lasts_too(self, until: int, status: str) -> None:
+        """Opened at 1.01 s; 3 s, a gap of 200 ms and 250 ms later somebody had to be tried."""
+        rejected: list[Event] = [(at, "rejected") for at in range(1400, until, 200)]
+        lasting = OUTAGE.replace("1500", "9000")
+        assert on("B7", *OPENED, *rejected, faults=lasting).status == status
+        tried: Event = (4100, "connect_error")
+        assert on("B7", *sorted([*OPENED, *rejected, tried]), faults=lasting).status == "not_exercised"
+        probed = timeline(*OPENED, *rejected)
+        probed["attempts"] += "\n0 1 3000 3010 connect_error 0 0"
+        assert said("B7", FIVE, **probed, faults=lasting).status == "not_exercised"
+
     def test_an_outage_that_opened_nothing_closes_nothing(self) -> None:
         """Nor does one whose breaker had closed before it ended; one before the outage that did changes nothing."""
         assert on("B7", *row("ok", 40), faults=OUTAGE).status == "not_exercised"
@@ -234,7 +246,8 @@ class TestB7:
         """The second began as the first ended, and calls were rejected until 6.4 s."""
         again = f"{OUTAGE}\nagain refuse 1500 1500 6500"
         rejected: list[Event] = [(at, "rejected") for at in range(1400, 6600, 200)]
-        served: list[Event] = [(at, "ok") for at in range(6600, 12_000, 200)]
+        rejected[14] = (4200, "connect_error")
+        served: list[Event] = [(at, "ok") for at in range(7400, 12_000, 200)]
         assert on("B7", *OPENED, *rejected, *served, faults=again).status == "pass"
 
     def test_every_outage_counts(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.bounds import call_bounds_s
-from harness.laws.breaker_events import Events, breakers
+from harness.laws.breaker_events import Events, breakers, moved_unseen
 from harness.laws.breaker_spells import Spell
 from harness.laws.breaker_state import all_spells, breaker_of, events_of
 from harness.laws.case import Case, Ints, in_order, order_of, rows_from
@@ -108,7 +108,7 @@ def quiet_stretches(case: Case) -> list[Quiet]:
     "ClosesOnRecovery",
     family="breaker",
     rule="within reset_timeout + the longest call + one trial after the fault is gone the breaker is closed, and "
-    "rejects nothing from then on",
+    "rejects nothing from then on; while it lasts, no longer than that goes by without a trial",
     trap="without traffic there is no trial; success_threshold above 1 takes as many trials; late failures of calls "
     "in flight may push the reset time-out forward",
     cure="let a trial through once the reset time-out has passed, and close on its success",
@@ -123,6 +123,7 @@ def closes_on_recovery(case: Case) -> Ruling:
         return inapplicable("no breaker is declared or seen in the client")
     late: list[Ints] = []
     closed = 0
+    untried = [_untried(case, e, spell) for e, states in all_spells(case) for spell in states if spell.state == "open"]
     for quiet in quiet_stretches(case):
         for e, states in all_spells(case):
             due_ns = _due_ns(case, e, quiet)
@@ -140,9 +141,27 @@ def closes_on_recovery(case: Case) -> Ruling:
                 f"{late_words}, but KATO gave no results without a fault either: trials may rightly fail"
             )
         return broken(case, rows, late_words)
+    if sum(map(len, untried)):
+        rows = np.concatenate(untried)
+        return broken(case, rows, f"{plural(len(rows), 'call')} were rejected when a trial had been due, and none came")
     if not closed:
         return unexercised(f"nobody called late enough after an outage that had opened it; it takes {exercise('B7')}")
     return passed(f"the breaker closed after {plural(closed, 'outage')}, and rejected nothing after that")
+
+
+def _untried(case: Case, e: Events, spell: Spell) -> Ints:
+    """The calls (rows) that an open breaker rejected though it had to let a trial through, whatever goes on with KATO.
+
+    The last attempt of anybody may have opened it anew; what the client tries in the background may be its trial.
+    """
+    tries = case.attempts
+    mine = case.calls["op"].among(*e.ops)[tries.row] & (tries.table["start_ns"] < spell.to_ns)
+    since_ns = max(spell.from_ns, int(tries.table["end_ns"][mine].max(initial=0)))
+    if not case.hooked or moved_unseen(case, spell.from_ns, spell.to_ns):
+        return rows_from([])
+    stretch = Quiet(since_ns, spell.to_ns)
+    due_ns = _due_ns(case, e, stretch)
+    return e.row[e.rejected & (e.start_ns > due_ns) & (e.end_ns < spell.to_ns)] if due_ns else rows_from([])
 
 
 def _due_ns(case: Case, e: Events, quiet: Quiet) -> int | None:

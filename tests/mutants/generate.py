@@ -119,7 +119,7 @@ class _Maker:
         for one in self._above(node):
             if isinstance(one, (cst.Annotation, cst.Import, cst.ImportFrom)) or _is_types(one):
                 return True
-            if isinstance(one, cst.Decorator):
+            if isinstance(one, cst.Decorator) or m.matches(one, _STRICT):
                 return True
             if isinstance(one, cst.FormattedStringExpression) and isinstance(node, cst.SimpleString):
                 return True

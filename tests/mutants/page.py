@@ -85,7 +85,7 @@ _SUMS = ("mutants", "tried", "killed", "unseen", "took_s")
 
 
 def _row(result: Result) -> str:
-    tried = f"{result.tried:,}" + (f" (each {result.every}th)" if result.every > 1 else "")
+    tried = f"{result.tried:,}" + (f" (one in {result.every})" if result.every > 1 else "")
     survived = result.tried - result.killed
     return (
         f"| {result.family} | {result.mutants:,} | {tried} | {result.killed:,} | {survived:,} | {cut(result.share)} % |"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -15,11 +16,15 @@ def own_files() -> list[str]:
 
     Relative where they lie below the current folder; at most MOST_FILES.
     """
-    known = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    files = {Path(file).resolve() for file in loaded if file and file.endswith(".py")}
-    own = [file for file in files if not any(file.is_relative_to(folder) for folder in (*known, HARNESS))]
-    outside = [file for file in own if "site-packages" not in file.parts and "dist-packages" not in file.parts]
+    known = (*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")), f"{HARNESS}{os.sep}")
+    loaded = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+    # by text first: resolving the paths of a thousand modules would delay a run's first request
+    likely = {file for file in loaded if file.endswith(".py") and not file.startswith(known) and not _installed(file)}
+    real = {Path(file).resolve() for file in likely}
     here = Path.cwd().resolve()
-    named = [str(file.relative_to(here) if file.is_relative_to(here) else file) for file in outside]
-    return sorted(named)[:MOST_FILES]
+    own = [file for file in real if not str(file).startswith(known) and not _installed(str(file))]
+    return sorted(str(file.relative_to(here) if file.is_relative_to(here) else file) for file in own)[:MOST_FILES]
+
+
+def _installed(file: str) -> bool:
+    return "site-packages" in file or "dist-packages" in file

@@ -13,7 +13,6 @@ from harness.run.execute import Executed, execute
 from harness.run.folder import default_folder
 from harness.run.options import Change, Options
 from harness.run.prepare import Prepared, prepare
-from harness.run.simulated import simulate
 from harness.scenario import cells, load_scenario
 
 
@@ -40,6 +39,8 @@ def _placed(prepared: Prepared, out: Path | None) -> Prepared:
 
 def _run(prepared: Prepared, change: Change | None = None) -> Executed:
     if prepared.options.virtual:
+        from harness.run.simulated import simulate  # late: a run in real time needs no simulation
+
         return simulate(prepared, change)
     return execute(prepared, _Line(prepared.scenario.name), change)
 

@@ -18,7 +18,8 @@ from harness.mesh.destination_rule import (
     TCPSettings,
     TrafficPolicy,
 )
-from harness.mesh.inventory import Port, Service
+from harness.mesh.inventory import Service
+from harness.mesh.ports import Port
 from harness.mesh.registry import cluster_name, port_settings
 
 Json = dict[str, Any]
@@ -31,7 +32,7 @@ def envoy_clusters(service: Service, rule: DestinationRule | None) -> dict[str, 
     """Every cluster of a service: one a port, and one a port and subset."""
     told = rule or DestinationRule()
     out: dict[str, Json] = {}
-    for port in service.ports:
+    for port in (port for port in service.ports if port.protocol != "udp"):
         general, _ = _at_port(told.traffic_policy, port.number)
         passthrough = _passes_through(general)
         name = cluster_name(service.host, port.number)

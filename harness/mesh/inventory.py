@@ -10,6 +10,7 @@ from harness.mesh.decode import Decoder
 from harness.mesh.delegation import delegated
 from harness.mesh.destination_rule import DestinationRule, WorkloadSelector
 from harness.mesh.nodes import ManifestError, Node
+from harness.mesh.ports import Port, protocol_of
 from harness.mesh.virtual_service import Destination, HTTPRoute, VirtualService
 
 T = TypeVar("T")
@@ -31,14 +32,6 @@ class Source:
 
     namespace: str = "default"
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """A service port; `protocol` http, http2, tcp, or auto where its name doesn't say (Istio then looks)."""
-
-    number: int
-    protocol: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +236,7 @@ class _Reader:
     def _service(self, document: Node) -> None:
         host = f"{document.get('metadata', 'name')}.{namespace_of(document)}.{DOMAIN}"
         ports = tuple(
-            Port(int(port.get("port") or 0), _protocol(port))
+            Port(int(port.get("port") or 0), protocol_of(port))
             for port in document.each("spec", "ports")
             if isinstance(port.get("port"), int)
         )
@@ -304,18 +297,6 @@ def _resolved(route: HTTPRoute, namespace: str) -> HTTPRoute:
             replace(to, destination=full(to.destination) if to.destination else None) for to in route.mirrors
         ),
     )
-
-
-def _protocol(port: Node) -> str:
-    """Istio takes the protocol from appProtocol, else from the port's name up to the first dash."""
-    if port.get("protocol") not in (None, "TCP"):
-        return "tcp"
-    name = str(port.get("appProtocol") or port.get("name") or "").partition("-")[0].lower()
-    if name == "http":
-        return "http"
-    if name in ("http2", "grpc", "kubernetes.io/h2c"):
-        return "http2"
-    return "tcp" if name in ("tcp", "tls", "https", "mongo", "redis", "mysql") else "auto"
 
 
 def _assumed(hosts: Mapping[str, set[int]], port: int) -> dict[str, Service]:

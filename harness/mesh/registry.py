@@ -26,14 +26,12 @@ class Registry:
         return self.rules.get(host)
 
     def cluster(self, to: Destination, listener_port: int) -> str:
-        """The name of Envoy's cluster for a destination asked for on a listener's port."""
-        service = self.services.get(to.host)
-        port = listener_port
-        if to.port is not None and to.port.number is not None:
-            port = to.port.number
-        elif service is not None and len(service.ports) == 1:
-            port = service.ports[0].number
-        return cluster_name(to.host, port, to.subset)
+        """The name of Envoy's cluster for a destination asked for on a listener's port.
+
+        A destination without a port means the listener's, even where its service has only another one.
+        """
+        told = to.port.number if to.port is not None else None
+        return cluster_name(to.host, listener_port if told is None else told, to.subset)
 
     def consistent_hash(self, to: Destination) -> ConsistentHash | None:
         """The hash of a route to `to`: subset before host, a port's own settings before the general ones."""

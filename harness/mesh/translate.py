@@ -128,14 +128,14 @@ def _virtual_hosts(inventory: Inventory, registry: Registry, client: Source) -> 
             raise ManifestError([routing.node.problem(what, "give the Service documents too; use full host names")])
         for service in hosts:
             for port in service.ports:
-                if port.protocol != "tcp":
+                if port.carries_http:
                     routes = envoy_routes(routing.spec.http, port.number, client, registry)
                     routes = routes or [default_route(service.host, port.number, registry)]
                     yield VirtualHost(service.host, port.number, tuple(routes))
     for service in _used(inventory, registry):
         if owners[service.host] is None:
             for port in service.ports:
-                if port.protocol != "tcp":
+                if port.carries_http:
                     yield VirtualHost(service.host, port.number, (default_route(service.host, port.number, registry),))
 
 

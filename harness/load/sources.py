@@ -16,7 +16,8 @@ def own_files() -> list[str]:
 
     Relative where they lie below the current folder; at most MOST_FILES.
     """
-    known = (*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")), f"{HARNESS}{os.sep}")
+    libraries = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    known = (*libraries, f"{HARNESS}{os.sep}")
     loaded = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     # by text first: resolving the paths of a thousand modules would delay a run's first request
     likely = {file for file in loaded if file.endswith(".py") and not file.startswith(known) and not _installed(file)}

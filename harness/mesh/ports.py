@@ -32,7 +32,7 @@ class Port:
 
 
 def protocol_of(port: Node) -> str:
-    """The protocol of a Service's port: Istio takes it from appProtocol, else from the port's name up to the first dash."""
+    """The protocol of a Service's port: Istio takes it from appProtocol, else from the name up to its first dash."""
     if port.get("protocol") == "UDP":
         return "udp"
     told = port.get("appProtocol")

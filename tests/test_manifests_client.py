@@ -155,6 +155,15 @@ def test_a_timeout_that_is_given_elsewhere_is_no_finding(text: str, tmp_path: Pa
     assert "T1/no-timeout" not in rules_of(text, tmp_path)
 
 
+@pytest.mark.parametrize(("given", "found"), [("timeout=left, **k", False), ("**k", True)])
+def test_a_client_whose_every_request_says_its_timeout_needs_none_of_its_own(
+    given: str, found: bool, tmp_path: Path
+) -> None:
+    """What is left of a deadline, for instance; what may be among further arguments nobody knows."""
+    text = f"import httpx\nc = httpx.Client()\ndef read(left, **k):\n    return c.request('GET', '/', {given})\n"
+    assert ("T2/no-total" in rules_of(text, tmp_path)) is found
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -61,7 +61,10 @@ def _is_own_adapter(call: ast.Call) -> bool:
 
 def _only_defaults(source: Source) -> Iterator[Remark]:
     for made in source.of_name("httpx.Client", "httpx.AsyncClient"):
-        if made.argument("timeout") is None and not made.spread:
+        verbs = (*VERBS, "stream", "build_request")
+        sent = [each for each in source.made if each.name in [f"{made.name}().{verb}" for verb in verbs]]
+        told = sent and all(each.argument("timeout") is not None for each in sent)
+        if made.argument("timeout") is None and not made.spread and not told:
             why = "httpx's own 5 s are for each step and each chunk: nothing bounds the whole call"
             yield Remark(source.where(made.call), why, "say timeout= yourself, and put a deadline over the call")
 

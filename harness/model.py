@@ -77,6 +77,9 @@ WORTH = FAILED | {"degraded", "fallback", "cache", "cached", "stale", "unavailab
 UNLEARNED = "unlearned: "
 """Begins the detail of a call whose answer named what its user had never shown to KATO."""
 
+UNNAMED = "named nothing"
+"""The detail of a call whose answer named no symbol at all."""
+
 TRACE_HEADER = "traceparent"
 """W3C Trace Context: `00-<trace id>-<span id>-<flags>` in hexadecimal."""
 

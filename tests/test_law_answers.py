@@ -10,7 +10,7 @@ from harness.evidence.history import History
 from harness.evidence.table import Table, Words
 from harness.laws import LAWS
 from harness.laws.case import Case
-from harness.model import UNLEARNED
+from harness.model import UNLEARNED, UNNAMED, Verdict
 
 CALLS = "call op start_ms end_ms outcome\n1 predict 0 8 ok\n2 predict 10 18 degraded\n3 observe 20 28 ok"
 FACTS: dict[str, Any] = {"methods": ["observe", "predict", "symbols"]}
@@ -22,13 +22,21 @@ def test_f5_passes_when_answers_name_what_was_shown() -> None:
 
 def test_f5_fails_when_an_answer_names_something_else() -> None:
     """A degraded answer too."""
-    history = History.literal((), FACTS, calls=CALLS)
-    detail = Words.of(["", f"{UNLEARNED}view:bestseller", ""])
-    calls = Table({**history.calls.columns, "detail": detail})
-    case = Case(History(calls=calls, facts=FACTS), promise())
-    verdict = LAWS["F5"].verdict(LAWS["F5"].judge(case), 1.0)
+    verdict = _with_details("", f"{UNLEARNED}view:bestseller", "")
     assert verdict.status == "fail" and "view:bestseller" in verdict.reason
     assert calls_of(verdict) == [2]
+
+
+def test_f5_proves_nothing_of_a_service_whose_answers_are_all_empty() -> None:
+    """One answer that names something is enough."""
+    assert _with_details(UNNAMED, UNNAMED, "").status == "not_exercised"
+    assert _with_details(UNNAMED, "", "").status == "pass"
+
+
+def _with_details(*details: str) -> Verdict:
+    history = History.literal((), FACTS, calls=CALLS)
+    calls = Table({**history.calls.columns, "detail": Words.of(details)})
+    return LAWS["F5"].verdict(LAWS["F5"].judge(Case(History(calls=calls, facts=FACTS), promise())), 1.0)
 
 
 def test_f5_does_not_apply_to_a_client_that_names_nothing() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from harness.laws.case import Case
 from harness.laws.data import at_most
 from harness.laws.registry import Ruling, broken, inapplicable, law, passed, plural, unexercised
-from harness.model import UNLEARNED
+from harness.model import UNLEARNED, UNNAMED
 
 
 @law(
@@ -15,7 +15,8 @@ from harness.model import UNLEARNED
     "LearnedAnswers",
     family="fallback",
     rule="an answer, degraded or not, names only symbols that its own user had shown to KATO",
-    trap="bestsellers in place of recommendations are an invention unless the answer says so by another name",
+    trap="bestsellers in place of recommendations are an invention unless the answer says so by another name; answers "
+    "that are always empty invent nothing, and prove nothing",
     cure="read both shapes of a prediction, and substitute with the user's own last good answer",
     example="a chatbot that passes KATO's error body on as the conversation's context",
     wants="a client that says which symbols an answer names: `symbols(result)`; predictions after learn",
@@ -34,4 +35,10 @@ def learned_answers(case: Case) -> Ruling:
         return broken(case, strange, reason, of=count, measured=f"{len(strange):,} invented", bound="0")
     if not count:
         return unexercised("no prediction was answered")
-    return passed(f"{plural(count, 'answer')} named only what was shown", measured="0 invented", bound=at_most(count))
+    naming = count - int((answered & calls["detail"].among(UNNAMED)).sum())
+    if not naming:
+        return unexercised(
+            f"none of {plural(count, 'answer')} named anything: nothing was predicted, or it is not read"
+        )
+    said = f"{plural(count, 'answer')} named only what was shown, {count - naming:,} of them nothing"
+    return passed(said, measured="0 invented", bound=at_most(naming))

@@ -18,7 +18,7 @@ from harness.load.book import Book, Job
 from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.outcomes import classify, shape
 from harness.load.recorder import Recorder
-from harness.model import UNLEARNED, Load, PlannedCall
+from harness.model import UNLEARNED, UNNAMED, Load, PlannedCall
 from harness.plan import Plan, open_call_id
 
 
@@ -198,11 +198,14 @@ class Caller:
             return False  # the answer of an operation that gives nothing, for which it wasn't made
 
     def _unlearned(self, planned: PlannedCall, result: Any) -> str:
-        """The symbols of an answer that its session never showed to KATO, as law F5 reads them."""
+        """The symbols of an answer that its session never showed to KATO, or that there were none (law F5)."""
         if self._symbols is None or planned.op != "predict" or result is None:
             return ""
-        strange = [name for name in self._symbols(result) if name not in self._session(planned).shown]
-        return f"{UNLEARNED}{', '.join(strange[:3])}" if strange else ""
+        named = list(self._symbols(result))
+        strange = [name for name in named if name not in self._session(planned).shown]
+        if strange:
+            return f"{UNLEARNED}{', '.join(strange[:3])}"
+        return "" if named else UNNAMED
 
     def _failed(self, job: Job, frame: Frame, error: BaseException) -> int:
         end_ns = self._clock.now_ns()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 
+from harness.manifests.admission_policy import exported, refused_rule, times
 from harness.manifests.istio import destination_rules, policies, virtual_services
 from harness.manifests.rules import Remark, Rule, remark
 from harness.manifests.unit import Unit
@@ -40,16 +41,27 @@ _RETRY_ON = frozenset(
 _STATUSES = frozenset(map(int, HTTPStatus))
 _HUNDREDTHS = ("maxEjectionPercent", "minHealthPercent")
 _FAULTS = ("delay", "abort")
+_TIMES = (
+    ("timeout",),
+    ("retries", "perTryTimeout"),
+    ("retries", "backoff"),
+    ("fault", "delay", "fixedDelay"),
+    ("corsPolicy", "maxAge"),
+)
 
 
 def _refused(unit: Unit) -> Iterator[Remark]:
     for service in virtual_services(unit):
+        yield from exported(service)
         for route in service.each("spec", "http"):
             yield from _combined(route)
             yield from _retries(route)
             yield from _weights(route)
             yield from _shares(route)
+            yield from _redirect(route)
+            yield from times(route, _TIMES)
     for rule in destination_rules(unit):
+        yield from refused_rule(rule)
         for policy in policies(rule):
             outlier = policy["outlierDetection"]
             if outlier is not None:
@@ -102,9 +114,18 @@ def _shares(route: Node) -> Iterator[Remark]:
     yield from (found for node in named if node is not None for found in _beyond(node))
 
 
+def _redirect(route: Node) -> Iterator[Remark]:
+    rewrite = route.at("redirect", "prefixRewrite")
+    for match in route.each("match") if rewrite is not None and rewrite.value else ():
+        uri = match["uri"]
+        if uri is not None and uri["prefix"] is None:
+            reason = "prefixRewrite of a path that isn't matched by its prefix: Istio refuses the file"
+            yield remark(uri, reason, "match by `prefix`, or redirect to a `uri`")
+
+
 def _outlier(outlier: Node) -> Iterator[Remark]:
     local = outlier["consecutiveLocalOriginFailures"]
-    if local is not None and not outlier.get("splitExternalLocalOriginErrors"):
+    if local is not None and local.value and not outlier.get("splitExternalLocalOriginErrors"):
         reason = "consecutiveLocalOriginFailures without splitExternalLocalOriginErrors: Istio refuses the file"
         yield remark(local, reason, "set splitExternalLocalOriginErrors: true")
     for name in _HUNDREDTHS:

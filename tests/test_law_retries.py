@@ -457,6 +457,11 @@ class TestR10:
             made = promise({"breaker": {"fail_max": 5, "reset_timeout": 3.0}}, {"retrying": [op]})
             assert said("R10", made, **self.rejected(600)).status == status, op
 
+    def test_applies_to_a_breaker_that_one_operation_promises(self) -> None:
+        """A breaker around predictions alone."""
+        one = promise({"retry": RETRY, "calls": {"predict": {"breaker": {"fail_max": 5, "reset_timeout": 3.0}}}})
+        assert said("R10", one, **self.rejected(600)).status == "fail"
+
     def test_does_not_apply_without_both(self) -> None:
         """Retries alone."""
         assert said("R10", THREE, **self.rejected(600)).status == "not_applicable"

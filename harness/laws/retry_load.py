@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.laws.bounds import source
+from harness.laws.breaker_events import breakers
 from harness.laws.breaker_open import SLEPT_NS, rejected_rows, retrying
 from harness.laws.case import Case, Ints, Window, in_order
 from harness.laws.chains import chains_of
@@ -171,7 +172,7 @@ def retry_budget_engages(case: Case) -> Ruling:
 )
 def retry_stops_when_open(case: Case) -> Ruling:
     again = retrying(case)
-    if case.policy.breaker is None or not again.any():
+    if not breakers(case) or not again.any():
         return inapplicable("breaker and retry are not both declared, read or seen")
     calls, rows = case.calls, rejected_rows(case)
     rows = rows[again[rows]]
@@ -206,7 +207,7 @@ def retry_stops_when_open(case: Case) -> Ruling:
 def retry_isolation(case: Case) -> Ruling:
     if nothing := no_retry(case) or unseen(case):
         return nothing
-    if case.policy.breaker is not None or budget_of(case) is not None:
+    if breakers(case) or budget_of(case) is not None:
         return inapplicable("a breaker or a budget may rightly end retries early")
     rows = _surely_retriable(case)
     troubled = np.flatnonzero(case.attempts.any(case.words["lost"] | case.words["5xx"]))

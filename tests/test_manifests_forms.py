@@ -285,3 +285,46 @@ def test_weights_that_istio_refuses_are_named(weights: tuple[int | None, ...], r
         MIRRORED, "{destination: {host: kato}}", ", ".join(f"{{destination: {{host: kato}}{each}}}" for each in told)
     )
     assert ("I1/refused-by-istio" in audited(tmp_path, text)) is refused
+
+
+ROOT = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root, namespace: shop}
+spec: {hosts: [kato], http: [{%s, delegate: {name: child, namespace: team}}]}
+"""
+CHILD = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: child, namespace: team}
+spec: {http: [{%s, route: [{destination: {host: kato.shop.svc.cluster.local}}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("root", "child", "rules"),
+    [
+        ("timeout: 3s, retries: {attempts: 0}", "name: a", set()),
+        ("name: r", "name: a", {"I3/route-without-timeout"}),
+        ("name: r, retries: {attempts: 0}", "timeout: 3s", set()),
+        ("timeout: 3s, retries: {attempts: 2, retryOn: 5xx}", "name: a", {"R8/post-sent-again"}),
+        ("timeout: 3s, retries: {attempts: 2, retryOn: 5xx}", "retries: {attempts: 0}", set()),
+        (
+            "match: [{method: {exact: GET}}], timeout: 3s, retries: {attempts: 2, retryOn: 5xx}",
+            "match: [{uri: {prefix: /a}}]",
+            set(),
+        ),
+    ],
+)
+def test_a_delegate_is_judged_with_what_it_inherits(root: str, child: str, rules: set[str], tmp_path: Path) -> None:
+    judged = {"I3/route-without-timeout", "R8/post-sent-again"}
+    assert audited(tmp_path, ROOT % root, CHILD % child) & judged == rules
+
+
+def test_keys_and_kinds_of_blocks_may_stand_in_quotes(tmp_path: Path) -> None:
+    """Consul reads HCL 1, where they may."""
+    text = '"service" "kato" {\n  "tags" = [\n    "a",\n  ]\n  "check" { "http" = "http://kato/health" }\n}\n'
+    (tmp_path / "kato.hcl").write_text(text, encoding="utf-8")
+    rules = {each.rule for each in audit([tmp_path])}
+    assert {"S1/slow-removal", "H3/consul-check-blind"} <= rules
+    assert "FILE/unreadable" not in rules

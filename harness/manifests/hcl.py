@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import Problem
@@ -9,6 +10,9 @@ from harness.mesh.nodes import ManifestError, Node
 
 if TYPE_CHECKING:
     from lark import Tree
+
+_QUOTED_KEY = re.compile(r'(^[ \t]*|\{[ \t]*)"([A-Za-z_][\w-]*)"(?=(?:[ \t]*"[^"\n]*")*[ \t]*[={])', re.MULTILINE)
+"""A key or a block's kind in quotes: Consul reads HCL 1, where any may be; the parser reads HCL 2, where none may."""
 
 
 def load_hcl(text: str, file: str) -> Node:
@@ -20,7 +24,8 @@ def load_hcl(text: str, file: str) -> Node:
         what = "Consul files need the package python-hcl2"
         raise ManifestError([Problem(file, 1, 1, what, "pip install 'kato-harness[mesh]'")]) from error
     try:
-        tree = hcl2.parses_to_tree(text if text.endswith("\n") else text + "\n")
+        bare = _QUOTED_KEY.sub(r"\1 \2 ", text)
+        tree = hcl2.parses_to_tree(bare if bare.endswith("\n") else bare + "\n")
     except LarkError as error:
         line, column = getattr(error, "line", 1), getattr(error, "column", 1)
         what = f"not valid HCL: {str(error).splitlines()[0]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
+from harness.manifests.delegates import sending_routes
 from harness.manifests.istio import destination_rules, policies, translation_of, virtual_services
 from harness.manifests.kato import CONNECTIONS_PER_WORKER, KEEP_ALIVE_S
 from harness.manifests.rules import Remark, Rule, remark, whole
@@ -35,12 +36,8 @@ def _translated(unit: Unit) -> Translation | None:
 
 def _routes(unit: Unit) -> Iterator[tuple[Node, Resending]]:
     """Each route that sends requests on, with its limits as Envoy applies them."""
-    if _translated(unit) is None:
-        return
-    for service in virtual_services(unit):
-        for route in service.each("spec", "http"):
-            if any(route.each("route")):
-                yield route, _limits(route)
+    if _translated(unit) is not None:
+        yield from ((route, _limits(route)) for route in sending_routes(unit))
 
 
 def _rules(unit: Unit) -> Iterator[Node]:

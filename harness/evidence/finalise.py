@@ -17,6 +17,7 @@ import numpy as np
 from harness import model
 from harness.evidence.beside import read_probes, read_spans
 from harness.evidence.clocks import hosts_of
+from harness.evidence.histograms import write_histograms
 from harness.evidence.history import SCHEMA, History, empty, table
 from harness.evidence.hops import read_hops
 from harness.evidence.pairing import by_call, pair_arrivals, without_misnamed
@@ -42,7 +43,9 @@ def finalise(folder: Path, manifest: Mapping[str, Any], shelf: Shelf) -> History
         write_table(path, rows)
         return read_table(path, name, shelf)
 
-    return _history(folder / "spool", manifest, keep)
+    history = _history(folder / "spool", manifest, keep)
+    write_histograms(folder, history.calls)
+    return history
 
 
 def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:

@@ -51,6 +51,12 @@ _ALL = (
         "when calls were meant to start, for load.replay",
         "harness.report.schedule:render",
     ),
+    Format(
+        "hdr",
+        "latency.hlog",
+        "times by operation, phase and outcome as an HdrHistogram log",
+        "harness.report.hdr:render",
+    ),
     Format("annotations", "annotations.txt", "GitHub's ::error lines for stdout", "harness.report.github:commands"),
 )
 

@@ -16,6 +16,7 @@ from harness.evidence.spools import read_spool
 from harness.integrations import resolve
 from harness.model import OUTCOMES, Load
 from harness.run.parts import start_part
+from harness.spool import ATTEMPTS, CALLS, SAMPLES
 
 START_IN_NS = 300_000_000
 DRAIN_NS = 2_000_000_000
@@ -27,6 +28,7 @@ class Generated:
 
     calls: Any
     attempts: Any
+    samples: Any
     lasted_s: float
 
     @property
@@ -61,8 +63,8 @@ def generate(url: str, load: Load, core: int, integration: str = "fast", **more:
         finally:
             with suppress(OSError):
                 part.stop()
-        tables = read_spool(spool).tables
-    return Generated(tables["calls"], tables["attempts"], load.for_ns / 1e9)
+        found = read_spool(spool)
+        return Generated(*(found.records(layout) for layout in (CALLS, ATTEMPTS, SAMPLES)), load.for_ns / 1e9)
 
 
 def _prepare(url: str, integration: str, spool: Path) -> Mapping[str, Any]:

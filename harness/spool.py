@@ -39,9 +39,19 @@ class Layout:
 
     def struct(self) -> struct.Struct:
         """The packed little-endian record, padded to RECORD_BYTES."""
-        codes = "".join(code for _, code in self.fields)
-        size = struct.calcsize("<B" + codes)
-        return struct.Struct(f"<B{codes}{RECORD_BYTES - size}x")
+        return struct.Struct("<" + self.codes)
+
+    @property
+    def codes(self) -> str:
+        """Of the whole record: the tag's code, one a field, and the padding."""
+        codes = "B" + "".join(code for _, code in self.fields)
+        return f"{codes}{RECORD_BYTES - struct.calcsize('<' + codes)}x"
+
+
+def halves(layout: Layout, field: str) -> tuple[struct.Struct, str]:
+    """A record up to `field`, and the codes of the rest: what is alike in many records is packed once."""
+    at = 1 + [name for name, _ in layout.fields].index(field)
+    return struct.Struct("<" + layout.codes[:at]), layout.codes[at:]
 
 
 CALLS = Layout(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,13 +16,12 @@ from harness.integrations.fast_wire import Connection
 from harness.integrations.kato import (
     SESSIONS_PATH,
     BadAnswerError,
-    checked,
     learn_path,
     observe_path,
     predictions_path,
     session_body,
 )
-from harness.load.frame import CURRENT, Frame
+from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.hooks import AttemptRecorder
 from harness.load.outcomes import Failure, classify
 from harness.model import ATTEMPT_HEADER
@@ -36,6 +35,33 @@ class KatoStatusError(Exception):
         self.status = status
 
 
+class Opened(TypedDict):
+    """The least that the answer of an opening holds; other keys are checked to be JSON and dropped."""
+
+    session_id: str
+
+
+class Done(TypedDict):
+    """The least that the answer of an observe or a learn holds."""
+
+    status: str
+
+
+class Predicted(TypedDict):
+    """The least that the answer of a predict holds."""
+
+    predictions: list[Any]
+
+
+_DECODE = {
+    "open_session": msgspec.json.Decoder(Opened).decode,
+    "observe": msgspec.json.Decoder(Done).decode,
+    "predict": msgspec.json.Decoder(Predicted).decode,
+    "learn": msgspec.json.Decoder(Done).decode,
+}
+_TARGET = {"observe": ("POST", observe_path), "predict": ("GET", predictions_path), "learn": ("POST", learn_path)}
+
+
 class Fast:
     """One pool of connections for all users of the process, the last used first."""
 
@@ -47,75 +73,98 @@ class Fast:
         self._connect, self._read, self._total = timeout["connect"], timeout["read"], timeout["total"]
         parts = urlsplit(base_url)
         self._address = (parts.hostname or "", parts.port or 80)
-        fixed = {"host": parts.netloc, "content-type": "application/json", **headers}
-        self._head = "".join(f"{name}: {value}\r\n" for name, value in fixed.items())
+        self._fixed = {"host": parts.netloc, "content-type": "application/json", **headers}
         self._recorder = recorder
         self._idle: list[Connection] = []
-        self._encode = msgspec.json.Encoder().encode
-        self._decode = msgspec.json.Decoder().decode
+        self.encode = msgspec.json.Encoder().encode
+        """The body of an observation."""
 
     def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
-        body = self._encode(session_body(node_id, config, ttl))
-        return str(self._send("POST", SESSIONS_PATH, body)["session_id"])
+        body = self.encode(session_body(node_id, config, ttl))
+        return str(self._send("open_session", "POST", SESSIONS_PATH, body)["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
-        return self._send("POST", observe_path(session_id), self._encode(observation))
+        return self._send("observe", "POST", observe_path(session_id), self.encode(observation))
 
     def predict(self, session_id: str) -> Any:
-        return self._send("GET", predictions_path(session_id), b"")
+        return self._send("predict", "GET", predictions_path(session_id), b"")
 
     def learn(self, session_id: str) -> Any:
-        return self._send("POST", learn_path(session_id), b"")
+        return self._send("learn", "POST", learn_path(session_id), b"")
 
-    def _send(self, method: str, path: str, body: bytes) -> dict[str, Any]:
+    def head(self, op: str, session_id: str, headers: Mapping[str, str]) -> bytes:
+        """What the requests of an operation of a session begin with, `headers` being its user's."""
+        method, path = _TARGET[op]
+        return self._head(method, path(session_id), headers, True)
+
+    def direct(self, op: str, head: bytes, body: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
+        """A call's one attempt, outside any frame; the head of its record and when the answer's headers were there.
+
+        The head is empty where the attempt was recorded here: whoever records the call writes both at once, else.
+        """
+        request = b"%b%d.1\r\ncontent-length: %d\r\n\r\n%b" % (head, call, len(body), body)
+        connection = self._attempt(request, call, 1, start_ns)
+        try:
+            _answer(op, connection)
+        except Exception:
+            self._record(call, 1, connection, start_ns, None)
+            raise
+        if connection.row:
+            return connection.row, connection.started_ns
+        self._record(call, 1, connection, start_ns, None)
+        if connection.parser.get_status_code() == 200 and self._recorder is not None:
+            connection.row = self._recorder.attempt_head("fast", 200, connection.port)
+        return b"", 0
+
+    def _head(self, method: str, path: str, headers: Mapping[str, str], marked: bool) -> bytes:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {**self._fixed, **headers}.items())
+        return f"{method} {path} HTTP/1.1\r\n{lines}{f'{ATTEMPT_HEADER}: ' if marked else ''}".encode()
+
+    def _send(self, op: str, method: str, path: str, body: bytes) -> Any:
         frame = CURRENT.get()
-        mark = "" if frame is None else _mark(frame)
-        head = f"{method} {path} HTTP/1.1\r\n{self._head}{mark}content-length: {len(body)}\r\n\r\n"
-        status, content = self._attempt(head.encode() + body, frame)
-        if not 200 <= status < 300:
-            raise KatoStatusError(status)
-        try:
-            return checked(path, self._decode(content))
-        except msgspec.DecodeError as error:
-            raise BadAnswerError(f"{path} answered no JSON: {error}") from error
+        start_ns = time.monotonic_ns()
+        call, attempt = _begun(frame)
+        head = self._head(method, path, NOTHING if frame is None else frame.headers, frame is not None)
+        mark = f"{call}.{attempt}\r\n" if frame is not None else ""
+        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, mark.encode(), len(body), body)
+        connection = self._attempt(request, call, attempt, start_ns)
+        self._record(call, attempt, connection, start_ns, None)
+        if frame is not None and 200 <= connection.parser.get_status_code() < 300:
+            frame.served = 1
+        return _answer(op, connection)
 
-    def _attempt(self, request: bytes, frame: Frame | None) -> tuple[int, bytes]:
-        connection, start_ns = None, time.monotonic_ns()
+    def _attempt(self, request: bytes, call: int, attempt: int, start_ns: int) -> Connection:
+        """The connection that holds a whole answer, and is free again; an attempt that failed is recorded."""
+        connection, start = None, start_ns * 1e-9
         try:
-            connection = self._take()
-            status = connection.exchange(request, self._read, start_ns / 1e9 + self._total)
+            connection = self._take(start_ns)
+            status = connection.exchange(request, self._read, start, start + self._total)
         except BaseException as error:
             if connection is not None:
                 connection.close()
-            self._record(frame, connection, start_ns, classify(error))
+            self._record(call, attempt, connection, start_ns, classify(error))
             raise
-        if frame is not None and 200 <= status < 300:
-            frame.served = 1
-        self._record(frame, connection, start_ns, None)
         if status < 300 and connection.kept_alive:
-            connection.idle_since = time.monotonic()
             self._idle.append(connection)
         else:
             # KATO closes a connection after a 500 without saying so (contract, section 3)
             connection.close()
-        return status, b"".join(connection.content)
+        return connection
 
-    def _take(self) -> Connection:
-        now = time.monotonic()
+    def _take(self, now_ns: int) -> Connection:
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable(now):
+            if connection.usable(now_ns):
                 connection.reused = True
                 return connection
             connection.close()
         return Connection(self._address, self._connect)
 
     def _record(
-        self, frame: Frame | None, connection: Connection | None, start_ns: int, failure: Failure | None
+        self, call: int, attempt: int, connection: Connection | None, start_ns: int, failure: Failure | None
     ) -> None:
         if self._recorder is None:
             return
-        call, attempt = (frame.call, frame.attempts) if frame is not None else (0, 0)
         port, reused, started_ns, status = 0, False, 0, 0
         if connection is not None:
             port, reused, started_ns = connection.port, connection.reused, connection.started_ns
@@ -129,11 +178,24 @@ class Fast:
             self._idle.pop().close()
 
 
-def _mark(frame: Frame) -> str:
-    """The header lines of the call's next attempt, which begins."""
+def _begun(frame: Frame | None) -> tuple[int, int]:
+    """The call and the number of its next attempt, which begins; zeros outside any call."""
+    if frame is None:
+        return 0, 0
     frame.attempts += 1
-    own = "".join(f"{name}: {value}\r\n" for name, value in frame.headers.items()) if frame.headers else ""
-    return f"{own}{ATTEMPT_HEADER}: {frame.call}.{frame.attempts}\r\n"
+    return frame.call, frame.attempts
+
+
+def _answer(op: str, connection: Connection) -> Any:
+    """What was answered, if it is a 2xx and holds what the operation's answers do."""
+    status = connection.parser.get_status_code()
+    if not 200 <= status < 300:
+        raise KatoStatusError(status)
+    content = connection.content
+    try:
+        return _DECODE[op](content[0] if len(content) == 1 else b"".join(content))
+    except msgspec.DecodeError as error:
+        raise BadAnswerError(f"{op} answered what is none of KATO's answers: {error}") from error
 
 
 def make(

@@ -28,6 +28,7 @@ class _Session:
     id: str
     opens: int = 0
     shown: set[str] = field(default_factory=set)
+    prepared: dict[str, Any] = field(default_factory=dict)
 
 
 def opener(integration: Any, load: Load) -> Callable[..., Any]:

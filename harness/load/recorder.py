@@ -6,12 +6,13 @@ statistics show. Rows reach the file at each flush (250 ms), so a process that d
 
 from __future__ import annotations
 
+import struct
 import time
 from collections import Counter
 from pathlib import Path
 
 from harness.model import BREAKER_STATES, ERRORS, HOOKS, OPERATIONS, OUTCOMES
-from harness.spool import ATTEMPTS, BREAKER, CALLS, SAMPLES, SpoolWriter
+from harness.spool import ATTEMPTS, BREAKER, CALLS, RECORD_BYTES, SAMPLES, SpoolWriter, halves
 
 FLUSH_S = 0.25
 
@@ -19,6 +20,9 @@ _call = CALLS.struct().pack
 _attempt = ATTEMPTS.struct().pack
 _breaker = BREAKER.struct().pack
 _sample = SAMPLES.struct().pack
+_CALL_HEAD, _CALL_REST = halves(CALLS, "call")
+_ATTEMPT_HEAD, _ATTEMPT_REST = halves(ATTEMPTS, "call")
+_both = struct.Struct(f"<{_ATTEMPT_HEAD.size}s{_ATTEMPT_REST}{_CALL_HEAD.size}s{_CALL_REST}").pack
 _OP = {word: code for code, word in enumerate(OPERATIONS)}
 _OUTCOME = {word: code for code, word in enumerate(OUTCOMES)}
 _ERROR = {word: code for code, word in enumerate(ERRORS)}
@@ -126,6 +130,45 @@ class Recorder:
                 self._text(trace),
             )
         )
+
+    def call_head(self, op: str, session: str, node_id: str, user: str, shape: str) -> bytes:
+        """The record of an ok call up to its id and times: alike for an operation of a session."""
+        texts = (self._text(session), self._text(node_id), self._text(user), 0, self._text(shape))
+        return _CALL_HEAD.pack(CALLS.tag, _OP[op], _OUTCOME["ok"], _ERROR[""], 0, self._worker, False, *texts)
+
+    def attempt_head(self, via: str, status: int, port: int) -> bytes:
+        """The record of a call's one attempt, answered on a connection that was used before, up to its times."""
+        connection = self._connection(port, True)
+        return _ATTEMPT_HEAD.pack(ATTEMPTS.tag, _HOOK[via], _ERROR[""], True, status, 1, connection, self._worker, 0)
+
+    def served(
+        self,
+        attempt_head: bytes,
+        call_head: bytes,
+        call: int,
+        op: str,
+        intended_ns: int,
+        ready_ns: int,
+        start_ns: int,
+        headers_ns: int,
+        end_ns: int,
+        content: int,
+        counts: bool,
+    ) -> None:
+        """An ok call and its one attempt, which began and ended with it; the attempt alone where the call was given up.
+
+        A third of what `attempt` and `call` cost: this is the fast path's.
+        """
+        self.attempts_seen += 1
+        rows = _both(
+            attempt_head, call, start_ns, headers_ns, end_ns, 0,
+            call_head, call, intended_ns, ready_ns, start_ns, end_ns, content & 0xFFFF,
+        )  # fmt: skip
+        if counts:
+            self._append(rows)
+            self.tally[op, "ok", (end_ns - intended_ns) // 1_000_000] += 1
+        else:
+            self._append(rows[:RECORD_BYTES])
 
     def _connection(self, port: int, reused: bool) -> int:
         """The connection's number; a port comes again, on another connection."""

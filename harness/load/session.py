@@ -25,6 +25,7 @@ from harness.integrations.entry import CALLED_WITH
 from harness.load import hooks
 from harness.load.book import Book
 from harness.load.caller import Caller
+from harness.load.direct import Direct, DirectCaller
 from harness.load.driver import Driver
 from harness.load.driver_async import AsyncDriver
 from harness.load.hooks import names
@@ -163,7 +164,8 @@ class Session:
     def _parts(self, order: Mapping[str, Any]) -> tuple[Plan, Caller, Book]:
         plan = Plan.of(load_from_json(order["load"]), int(order["seed"]))
         book = self._book = Book(0 if plan.load.strategy == "shared" else plan.load.sessions)
-        return plan, Caller(self.integration, plan, self.recorder, self._clock, book), book
+        caller = DirectCaller if isinstance(self.integration, Direct) else Caller
+        return plan, caller(self.integration, plan, self.recorder, self._clock, book), book
 
     def _share(self, order: Mapping[str, Any]) -> tuple[int, int, int, int]:
         return int(order["start_ns"]), int(order["drain_for_ns"]), self._worker, int(order["workers"])

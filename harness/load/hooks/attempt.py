@@ -33,6 +33,10 @@ class AttemptRecorder(Protocol):
         """One finished attempt."""
         ...
 
+    def attempt_head(self, via: str, status: int, port: int) -> bytes:
+        """The record of a call's one attempt, answered on a connection that was used before, up to its times."""
+        ...
+
 
 class Watch:
     """Where attempts go: one for the process, so that hooks installed once serve one run after another.

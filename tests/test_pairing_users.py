@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.evidence.history import History
@@ -12,10 +14,10 @@ CALLS = "call op user session start_ms end_ms outcome"
 ARRIVALS = "call op node_id session arrive_ms reply_ms"
 
 
-def paired(calls: str, arrivals: str) -> list[int]:
-    """The call of each arrival, 0 for none."""
+def paired(calls: str, arrivals: str, payloads: Sequence[int] = ()) -> list[int]:
+    """The call of each arrival, 0 for none; `payloads` are the fingerprints of what they say."""
     history = History.literal(calls=calls, arrivals=arrivals)
-    raw = Table({**history.arrivals.columns, "payload": np.zeros(len(history.arrivals), np.int64)})
+    raw = Table({**history.arrivals.columns, "payload": np.array(payloads or [0] * len(history.arrivals), np.int64)})
     found = pair_arrivals(raw, history.calls)
     return [int(call) for call in found["call"].tolist()]
 
@@ -33,6 +35,13 @@ def test_work_that_goes_on_for_a_caller_who_went_away_is_still_his_calls() -> No
     asked = f"{ARRIVALS}\n0 observe u s 50 60\n0 predict u s 400 410\n0 observe u s 2010 2020"
     assert paired(gone, asked) == [1, 1, 0]
     assert paired(gone.replace("timeout", "error"), asked) == [1, 0, 0]
+
+
+def test_an_observe_after_a_failed_call_belongs_to_the_call_that_said_the_same() -> None:
+    """Late work of the failed one is told from the next call's by what it says; another text is nobody's."""
+    calls = f"{CALLS} content\n1 observe u u 0 100 error 7\n2 observe u u 200 300 ok 8"
+    asked = f"{ARRIVALS}\n0 observe u s 210 220\n0 observe u s 230 240\n0 observe u s 250 260"
+    assert paired(calls, asked, (8, 7, 9)) == [2, 1, 0]
 
 
 def test_calls_at_the_same_time_own_nothing_for_certain() -> None:

@@ -5,7 +5,8 @@ exactly one call of that session was under way. An arrival that fits two calls b
 carries another payload than the call's own attempts did (a client that replays older observations in the background).
 
 A service under test carries no header of ours and opens its users' sessions itself: there a request belongs to the one
-call of its user that was under way, or to the last one, whose caller had gone away.
+call of its user that was under way, or to the last one, whose caller had gone away; an observe that says what a call of
+its user said belongs to that, whenever it comes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence.replays import SLACK_NS, by_content
+from harness.evidence.replays import SLACK_NS, by_content, own_sessions
 from harness.evidence.table import Table, Words, by_chunks
 
 WAYS = ("", "header", "time", "content", "user")
@@ -152,7 +153,7 @@ def _under_way(calls: Table, rows: NDArray[np.int64], time_ns: int, uncertainty_
 
 def _by_user(arrivals: Table, unknown: NDArray[np.intp], calls: Table) -> NDArray[np.int64]:
     """For each of `unknown` the one call that a service worked on for this user, else 0."""
-    rows = np.flatnonzero(_own_sessions(calls))
+    rows = np.flatnonzero(own_sessions(calls))
     made = _grouped(calls["user"].tolist(), rows[np.argsort(calls["start_ns"][rows], kind="stable")])
     times, found = arrivals["arrive_ns"], np.zeros(len(unknown), np.int64)
     for place, (at, user) in enumerate(zip(unknown.tolist(), arrivals["node_id"][unknown].tolist(), strict=True)):
@@ -168,13 +169,6 @@ def _grouped(keys: list[str], rows: NDArray[np.intp]) -> dict[str, NDArray[np.in
     for row in rows.tolist():
         found.setdefault(keys[row], []).append(row)
     return {key: np.array(mine, np.intp) for key, mine in found.items()}
-
-
-def _own_sessions(calls: Table) -> NDArray[np.bool_]:
-    """The calls of users whose sessions the service keeps: the harness knows no session but the user's id."""
-    return np.array(
-        [bool(s) and s == u for s, u in zip(calls["session"].tolist(), calls["user"].tolist(), strict=True)]
-    )
 
 
 def _is_of_last(begun: NDArray[np.intp], time_ns: int, calls: Table) -> bool:

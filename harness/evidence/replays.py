@@ -87,8 +87,20 @@ def _observes(arrivals: Table, calls: Table) -> Iterator[tuple[int, tuple[str, i
 
 
 def _owners(arrivals: Table, calls: Table) -> dict[str, str]:
-    """What calls name the session of an arrival, for clients that own their sessions: seen by their own headers."""
+    """What calls name the session of an arrival, for clients that own their sessions: seen by their own headers, or, of
+    a service that carries none, by the user whose node it is."""
+    if not (arrivals["call"] > 0).any():
+        users = set(calls["session"][own_sessions(calls)].tolist())
+        whose = zip(arrivals["session"].tolist(), arrivals["node_id"].tolist(), strict=True)
+        return {session: node for session, node in whose if session and node in users}
     named = np.flatnonzero((arrivals["call"] > 0) & arrivals["op"].among("observe", "predict", "learn"))
     name_of = dict(zip(calls["call"].tolist(), calls["session"].tolist(), strict=True))
     pairs = zip(arrivals["session"][named].tolist(), arrivals["call"][named].tolist(), strict=True)
     return {session: name_of[call] for session, call in pairs if call in name_of}
+
+
+def own_sessions(calls: Table) -> NDArray[np.bool_]:
+    """The calls of users whose sessions the service keeps: the harness knows no session but the user's id."""
+    return np.array(
+        [bool(s) and s == u for s, u in zip(calls["session"].tolist(), calls["user"].tolist(), strict=True)]
+    )

@@ -44,6 +44,13 @@ def test_an_observe_after_a_failed_call_belongs_to_the_call_that_said_the_same()
     assert paired(calls, asked, (8, 7, 9)) == [2, 1, 0]
 
 
+def test_what_comes_after_a_call_was_given_up_is_still_that_calls() -> None:
+    """Such a call names no session; an older one that said the same has been committed already."""
+    calls = f"{CALLS} content\n1 observe u u 0 100 ok 7\n2 observe u - 200 300 cancelled 7"
+    asked = f"{ARRIVALS} commit_seq\n0 observe u s 10 20 1\n0 observe u s 400 410 2"
+    assert paired(calls, asked, (7, 7)) == [1, 2]
+
+
 def test_calls_at_the_same_time_own_nothing_for_certain() -> None:
     """A request of either may be the other's."""
     calls = f"{CALLS}\n1 observe u u 0 300 ok\n2 observe u u 200 400 ok"

@@ -70,10 +70,11 @@ def _said(calls: Table, slack_ns: int) -> Said:
     rows = np.flatnonzero(calls["op"].among("observe") & (calls["content"] > 0))
     rows = rows[np.argsort(calls["start_ns"][rows], kind="stable")]
     told = calls["outcome"].among("ok", "degraded")[rows].tolist()
-    columns = (calls[name][rows].tolist() for name in ("session", "content", "call", "start_ns", "end_ns"))
+    columns = (calls[name][rows].tolist() for name in ("session", "user", "content", "call", "start_ns", "end_ns"))
     said: Said = defaultdict(list)
-    for session, content, call, start_ns, end_ns, done in zip(*columns, told, strict=True):
-        said[session, content].append(_Observe(call, start_ns - slack_ns, end_ns + slack_ns, done))
+    for session, user, content, call, start_ns, end_ns, done in zip(*columns, told, strict=True):
+        # a call that was given up at the end of a run is on record without a session
+        said[session or user, content].append(_Observe(call, start_ns - slack_ns, end_ns + slack_ns, done))
     return said
 
 

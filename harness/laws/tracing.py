@@ -36,7 +36,8 @@ MOST_GROWTH = 32 << 20
     "resend_count from 1 on re-sends, status ERROR on the span of a failed one",
     trap="a mesh's retries carry the caller's span; without a provider an instrumentation makes no spans; a trace that "
     "was not sampled says so in its header, and exports none",
-    cure="set up a TracerProvider with a batch exporter, and make the span in the transport, once an attempt",
+    cure="set up a TracerProvider with a batch exporter; make the span in the transport, once an attempt, and have it "
+    "say http.request.resend_count and status ERROR: instrumentations don't count re-sends",
     example="HTTPXClientInstrumentor().instrument() in a process without a TracerProvider: no header, no span",
     wants="a client that traces: topology: {collector: otlp}; for re-sends a fault that makes it try again",
 )

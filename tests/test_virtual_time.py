@@ -134,6 +134,28 @@ thread.join()
     assert "real time" in words
 
 
+def test_hard_work_within_one_turn_is_no_standstill() -> None:
+    """A client whose attempts end goes on for longer than a turn may take without any; then it stops, and is noticed."""
+    source = """
+import sys
+from harness.simulate import native, standstill
+standstill.TURNLESS_S, standstill.LOOK_S = 0.5, 0.05
+ended = 0
+standstill.watch(loop.now, lambda: loop.iteration + ended)
+until = native.monotonic() + 1.5
+while native.monotonic() < until:
+    native.sleep(0.01)
+    ended += 1
+print("worked", file=sys.stderr, flush=True)
+while True:
+    native.sleep(0.01)
+"""
+    code, words = _ends(GEVENT + source)
+    assert code == EXIT_USAGE
+    assert words.startswith("worked")
+    assert "virtual time stands still" in words
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -10,6 +10,7 @@ import time
 SOCKET = socket.socket
 sleep = time.sleep
 monotonic = time.monotonic
+process_time = time.process_time
 fork = os.fork
 get_ident = _thread.get_ident
 start_new_thread = _thread.start_new_thread

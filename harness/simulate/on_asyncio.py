@@ -29,4 +29,6 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
             listener.close()
 
     play.world.proxy.listening = listening
-    return play.run(listener.port, lambda: standstill.watch(loop.time, lambda: loop.turns), lambda: loop)
+    return play.run(
+        listener.port, lambda attempts: standstill.watch(loop.time, lambda: loop.turns + attempts()), lambda: loop
+    )

@@ -24,6 +24,7 @@ LEAD_NS = 100_000_000
 FLUSH_NS = 10_000_000_000
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+Watch = Callable[[Callable[[], int]], None]
 
 
 class Play:
@@ -40,10 +41,10 @@ class Play:
         profile = load_profile(str(order["profile"]))
         self.world = World(timers, Arrivals(self._spool), profile, self._seed, clocks.wall)
 
-    def run(self, port: int, watch: Callable[[], None], loop_factory: LoopFactory | None = None) -> int:
+    def run(self, port: int, watch: Watch, loop_factory: LoopFactory | None = None) -> int:
         """prepare → ready → start → done over the channel; the exit code.
 
-        `watch` begins to look for a standstill. An async client needs a `loop_factory`.
+        `watch` begins to look for a standstill, told how to count the client's attempts. An async client needs a `loop_factory`.
         """
         try:
             session = Session({**self._order, "base_url": f"http://127.0.0.1:{port}"}, _unheard, loop_factory)
@@ -55,7 +56,7 @@ class Play:
             start = self._channel.receive()
             if start is None:
                 return 0
-            watch()
+            watch(lambda: session.recorder.attempts_seen)
             self._channel.send(self._drive(session, start))
         except HarnessError as error:
             words = {"what": error.what, "cure": error.cure, "exit_code": error.exit_code}

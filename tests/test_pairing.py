@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.data import fingerprint, fingerprint_of
 from harness.evidence.history import History
-from harness.evidence.pairing import pair_arrivals, without_misnamed
+from harness.evidence.pairing import pair_arrivals, without_misnamed, without_names
 from harness.evidence.table import Table
 
 CALLS = "call op session node_id outcome start_ms end_ms content"
@@ -72,7 +72,8 @@ def test_a_name_of_another_sessions_call_is_none() -> None:
         """,
         attempts="call attempt start_ms end_ms\n1 1 10 12\n1 2 20 22\n1 3 22 23",
     )
-    arrivals, attempts = without_misnamed(history.arrivals, history.attempts, history.calls)
+    arrivals, names = without_misnamed(history.arrivals, history.calls)
+    attempts = without_names(history.attempts, names)
     assert arrivals["call"].tolist() == attempts["call"].tolist() == [1, 0, 0]
 
 

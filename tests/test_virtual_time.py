@@ -135,7 +135,7 @@ thread.join()
 
 
 def test_hard_work_within_one_turn_is_no_standstill() -> None:
-    """A client whose attempts end goes on for longer than a turn may take without any; then it stops, and is noticed."""
+    """A client whose attempts end goes on for longer than a turn may take without any; then it is noticed."""
     source = """
 import sys
 from harness.simulate import native, standstill

@@ -7,27 +7,28 @@ belongs to.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness import model
 from harness.evidence.beside import read_probes, read_spans
 from harness.evidence.clocks import hosts_of
 from harness.evidence.histograms import write_histograms
-from harness.evidence.history import SCHEMA, History, empty, table
+from harness.evidence.history import SCHEMA, History, table
 from harness.evidence.hops import read_hops
-from harness.evidence.pairing import by_call, pair_arrivals, without_misnamed
+from harness.evidence.pairing import by_call, pair_arrivals, without_misnamed, without_names
 from harness.evidence.parquet import read_table, write_table
 from harness.evidence.phases import phases_of_calls
-from harness.evidence.spools import Spool, read_spool
-from harness.evidence.table import Shelf, Table, Words
+from harness.evidence.records import joined
+from harness.evidence.spools import read_spool
+from harness.evidence.table import Shelf, Table
 from harness.faults import KINDS
 from harness.model import Span
-from harness.spool import ARRIVALS, ATTEMPTS, BREAKER, CALLS, MESSAGES, SAMPLES, Layout
+from harness.spool import ARRIVALS, ATTEMPTS, BREAKER, CALLS, MESSAGES, SAMPLES
 
 Keep = Callable[[str, Table], Table]
 """Puts a finished table where it is to lie, and gives it back as it is read from there."""
@@ -50,28 +51,26 @@ def finalise(folder: Path, manifest: Mapping[str, Any], shelf: Shelf) -> History
 
 def from_spools(folder: Path, manifest: Mapping[str, Any]) -> History:
     """The History of a spool folder, in memory; torn last records and unknown tables are left out."""
-    return _history(folder, manifest, lambda name, rows: rows)
+    return _history(folder, manifest, lambda name, rows: rows.where(slice(None)))  # whose columns are made once
 
 
 def _history(folder: Path, manifest: Mapping[str, Any], keep: Keep) -> History:
     # a process that died before its first flush left an empty file
     spools = [read_spool(path) for path in sorted(folder.glob("*.raw")) if path.stat().st_size]
     phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
-    calls = keep("calls", _calls(_joined(CALLS, spools), phases))
-    breaker = _breaker_spans(_joined(BREAKER, spools).sorted_by("time_ns"), int(manifest.get("end_ns") or 0))
-    arrivals, attempts = without_misnamed(
-        _joined(ARRIVALS, spools).sorted_by("arrive_ns"), _joined(ATTEMPTS, spools).sorted_by("start_ns"), calls
-    )
-    arrivals = pair_arrivals(arrivals, calls, _uncertainty_ns(folder))
+    calls = keep("calls", _calls(joined(CALLS, spools), phases))
+    breaker = _breaker_spans(joined(BREAKER, spools).sorted_by("time_ns"), int(manifest.get("end_ns") or 0))
+    arrivals, misnamed = _arrivals(joined(ARRIVALS, spools), calls, _uncertainty_ns(folder), keep)
+    attempts = without_names(joined(ATTEMPTS, spools).sorted_by("start_ns"), misnamed)
     history = History(
         calls=calls,
         attempts=keep("attempts", by_call(attempts, calls, "start_ns")),
-        arrivals=keep("arrivals", by_call(arrivals, calls, "arrive_ns")),
+        arrivals=arrivals,
         hops=keep("hops", read_hops(folder, manifest)),
         canary=keep("canary", table("canary", _json_rows("canary", folder / "canary.jsonl"))),
         breaker=keep("breaker", breaker),
-        samples=keep("samples", _joined(SAMPLES, spools).sorted_by("time_ns")),
-        messages=keep("messages", _joined(MESSAGES, spools).sorted_by("time_ns")),
+        samples=keep("samples", joined(SAMPLES, spools).sorted_by("time_ns")),
+        messages=keep("messages", joined(MESSAGES, spools).sorted_by("time_ns")),
         spans=keep("spans", read_spans(folder, manifest)),
         probes=keep("probes", read_probes(folder)),
         phases=phases,
@@ -81,8 +80,13 @@ def _history(folder: Path, manifest: Mapping[str, Any], keep: Keep) -> History:
 
 
 def _calls(rows: Table, phases: Sequence[Span]) -> Table:
-    calls = rows.sorted_by("intended_ns", "call")
-    return Table({**calls.columns, "phase": phases_of_calls(calls["intended_ns"], phases)})
+    return rows.having(phase=phases_of_calls(rows["intended_ns"], phases)).sorted_by("intended_ns", "call")
+
+
+def _arrivals(rows: Table, calls: Table, uncertainty_ns: int, keep: Keep) -> tuple[Table, NDArray[np.int64]]:
+    """The arrivals, paired and kept, and the names under which others' attempts were sent."""
+    named, misnamed = without_misnamed(rows.sorted_by("arrive_ns"), calls)
+    return keep("arrivals", by_call(pair_arrivals(named, calls, uncertainty_ns), calls, "arrive_ns")), misnamed
 
 
 def _uncertainty_ns(folder: Path) -> int:
@@ -94,49 +98,6 @@ def _faults(columns: dict[str, list[Any]], history: History) -> Table:
     rows = list(table("faults", columns).rows())
     felt = [KINDS[row["kind"]].felt(history, row) for row in rows]
     return table("faults", {**columns, "felt_ns": felt})
-
-
-def _joined(layout: Layout, spools: Iterable[Spool]) -> Table:
-    """One table over all spools, with texts and vocabulary codes turned into category columns."""
-    parts = [(spool, spool.records(layout)) for spool in spools]
-    if not parts:
-        return Table({**empty(layout.table).columns} if layout.table != "breaker" else _no_changes())
-    columns: dict[str, Any] = {}
-    for field, _ in layout.fields:
-        arrays = [records[field] for _, records in parts]
-        if field in layout.texts:
-            columns[field] = _texts(arrays, [spool.texts for spool, _ in parts])
-        elif field in layout.words:
-            columns[field] = Words(np.concatenate(arrays), getattr(model, layout.words[field]))
-        else:
-            dtype = np.float64 if arrays[0].dtype.kind == "f" else np.int64
-            columns[field] = np.concatenate(arrays).astype(dtype)
-    if "op" in columns:
-        columns["op"] = _renamed(columns["op"])
-    if "outcome" in columns:
-        columns["outcome"] = _renamed(columns["outcome"])
-    return Table(columns)
-
-
-def _renamed(words: Words) -> Words:
-    return Words(words.codes, tuple("" if name == "none" else name for name in words.names))
-
-
-def _texts(arrays: list[np.ndarray[Any, Any]], texts: list[list[str]]) -> Words:
-    """Each spool's own text indices as codes into one list of names."""
-    names: dict[str, int] = {"": 0}
-    coded = []
-    for array, own in zip(arrays, texts, strict=True):
-        mapping = np.array([names.setdefault(text, len(names)) for text in own], dtype=np.int32)
-        coded.append(mapping[np.minimum(array, len(own) - 1)])
-    return Words(np.concatenate(coded), tuple(names)).compact()
-
-
-def _no_changes() -> dict[str, Any]:
-    nothing = np.zeros(0, np.int64)
-    words = Words(nothing.astype(np.int32), model.BREAKER_STATES)
-    blank = Words(nothing.astype(np.int32), ("",))
-    return {"state": words, "previous": words, "worker": nothing, "breaker": blank, "time_ns": nothing}
 
 
 def _breaker_spans(changes: Table, end_ns: int) -> Table:

@@ -48,15 +48,15 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Tab
         found = _by_user(arrivals, unknown, calls)
         call[unknown] = found
         by[unknown[found > 0]] = 4
-    columns: dict[str, Any] = {**arrivals.columns, "call": call, "paired_by": Words(by, WAYS)}
-    return Table(columns)
+    return arrivals.having(call=call, paired_by=Words(by, WAYS))
 
 
-def without_misnamed(arrivals: Table, attempts: Table, calls: Table) -> tuple[Table, Table]:
-    """Both tables with `call` 0 where a name is another call's: a worker that serves all calls was started by one, and
-    works under its name until that one ends. Told by the session, or the node of a session that is opened."""
+def without_misnamed(arrivals: Table, calls: Table) -> tuple[Table, NDArray[np.int64]]:
+    """The arrivals with `call` 0 where a name is another call's, and these names: a worker that serves all calls was
+    started by one, and works under its name until that one ends. Told by the session, or the node of a session that is
+    opened."""
     if not len(calls):
-        return arrivals, attempts
+        return arrivals, np.zeros(0, np.int64)
     order = np.argsort(calls["call"], kind="stable")
     at = order[np.minimum(np.searchsorted(calls["call"], arrivals["call"], sorter=order), len(calls) - 1)]
     opens = arrivals["op"].among("open_session")
@@ -64,11 +64,18 @@ def without_misnamed(arrivals: Table, attempts: Table, calls: Table) -> tuple[Ta
         ~opens & _differs(arrivals["session"], calls["session"], at)
     )
     wrong &= calls["call"][at] == arrivals["call"]
-    if not wrong.any():
-        return arrivals, attempts
-    keys = arrivals["call"] << 16 | arrivals["attempt"]
-    theirs = np.isin(attempts["call"] << 16 | attempts["attempt"], keys[wrong])
-    return _unnamed(arrivals, wrong), _unnamed(attempts, theirs)
+    return _unnamed(arrivals, wrong), _names(arrivals)[wrong] if wrong.any() else np.zeros(0, np.int64)
+
+
+def without_names(attempts: Table, names: NDArray[np.int64]) -> Table:
+    """The attempts with `call` 0 where they were sent under one of those names."""
+    return _unnamed(attempts, np.isin(_names(attempts), names)) if len(names) else attempts
+
+
+def _names(sent: Table) -> NDArray[np.int64]:
+    """What the header of a request said: its call and attempt in one number."""
+    found: NDArray[np.int64] = sent["call"] << 16 | sent["attempt"]
+    return found
 
 
 def _differs(said: Words, own: Words, at: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -80,7 +87,7 @@ def _differs(said: Words, own: Words, at: NDArray[np.int64]) -> NDArray[np.bool_
 
 
 def _unnamed(table: Table, rows: NDArray[np.bool_]) -> Table:
-    return Table({**table.columns, "call": np.where(rows, 0, table["call"])})
+    return table.having(call=np.where(rows, 0, table["call"])) if rows.any() else table
 
 
 def by_call(events: Table, calls: Table, time: str) -> Table:

@@ -23,11 +23,12 @@ def write_table(path: Path, rows: Table) -> None:
     import pyarrow.parquet as pq
 
     beside = path.with_suffix(".part")
-    first = _arrow(rows.where(slice(GROUP)))
+    parts = rows.parts(GROUP)
+    first = _arrow(next(parts))
     with pq.ParquetWriter(beside, first.schema, compression="zstd") as file:
         file.write_table(first)
-        for at in range(GROUP, len(rows), GROUP):
-            file.write_table(_arrow(rows.where(slice(at, at + GROUP))))
+        for part in parts:
+            file.write_table(_arrow(part))
     beside.replace(path)
 
 

@@ -35,12 +35,17 @@ class Spool:
 
     def records(self, layout: Layout) -> NDArray[Any]:
         """Its records of one table, in times of our clock."""
-        found, at = np.empty(self.counts[layout.tag], record_type(layout)), 0
+        found = np.zeros(self.counts[layout.tag], record_type(layout))
+        self.fill(found, layout)
+        return found
+
+    def fill(self, found: NDArray[Any], layout: Layout) -> None:
+        """Put them where there is room for so many."""
+        at = 0
         for chunk, tags in _chunks(self.path, self.start):
             mine = chunk[tags == layout.tag].view(found.dtype)[: len(found) - at]  # a live process writes on
-            found[at : at + len(mine)] = mine
+            found[at : at + len(mine)] = on_our_clock(mine, self.path, layout)
             at += len(mine)
-        return on_our_clock(found, self.path, layout)
 
 
 def record_type(layout: Layout) -> np.dtype[Any]:

@@ -145,11 +145,19 @@ def by_chunks(fold: Callable[..., NDArray[Any]], *columns: NDArray[Any]) -> NDAr
     return whole
 
 
+def _is_order(rows: Any) -> bool:
+    return isinstance(rows, np.ndarray) and rows.dtype.kind != "b"
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Equally long columns; `table[name]` is a column, `table.where(mask)` the rows that remain."""
+    """Equally long columns; `table[name]` is a column, `table.where(mask)` the rows that remain.
+
+    `pick` gives the rows of an index array where that takes less than making whole columns first.
+    """
 
     columns: Mapping[str, Column]
+    pick: Callable[[Any], Table] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -159,7 +167,22 @@ class Table:
 
     def where(self, rows: Any) -> Table:
         """The rows that a boolean mask keeps or an index array names, in that order."""
-        return Table(LazyColumns(self.columns, lambda name: self.columns[name][rows]))
+        pick = (lambda part: self._picked(rows[part])) if _is_order(rows) else None
+        return Table(LazyColumns(self.columns, lambda name: self.columns[name][rows]), pick)
+
+    def having(self, **columns: Column) -> Table:
+        """The same rows with these columns, in place of what they had by that name."""
+        names = dict.fromkeys((*self.columns, *columns))
+        every = LazyColumns(names, lambda name: columns[name] if name in columns else self.columns[name], Shelf(0))
+        return Table(every, lambda rows: self._picked(rows).having(**{n: c[rows] for n, c in columns.items()}))
+
+    def parts(self, size: int) -> Iterator[Table]:
+        """The rows, so many at a time, in memory for so many; one part where there are none."""
+        for at in range(0, max(len(self), 1), size):
+            yield self._picked(np.arange(at, min(at + size, len(self))))
+
+    def _picked(self, rows: NDArray[np.integer[Any]]) -> Table:
+        return self.where(rows) if self.pick is None else self.pick(rows)
 
     def sorted_by(self, *names: str) -> Table:
         """The rows in ascending order of the named numeric columns, the first one counting most; stable."""

@@ -44,7 +44,8 @@ class Play:
     def run(self, port: int, watch: Watch, loop_factory: LoopFactory | None = None) -> int:
         """prepare → ready → start → done over the channel; the exit code.
 
-        `watch` begins to look for a standstill, told how to count the client's attempts. An async client needs a `loop_factory`.
+        `watch` begins to look for a standstill, told how to count the client's attempts. An async client needs a
+        `loop_factory`.
         """
         try:
             session = Session({**self._order, "base_url": f"http://127.0.0.1:{port}"}, _unheard, loop_factory)

@@ -1,8 +1,8 @@
 """Notices that virtual time stands still: a busy wait, or a wait that virtual time knows nothing of.
 
 A native thread looks from outside. A loop that doesn't turn waits somewhere else; one that turns and never gets to a
-timer is kept awake by somebody who spins. A client that works hard does neither: hundreds of answers to one pool, all in
-the instant in which a pause ends, take it a minute of processor time, and longer on a busy machine.
+timer is kept awake by somebody who spins. A client that works hard does neither: hundreds of answers to one pool, all
+in the instant in which a pause ends, take it a minute of processor time, and longer on a busy machine.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 from harness.evidence.history import SCHEMA, filled
 from harness.evidence.table import Column, LazyColumns, Shelf, Table, Words
 
-GROUP = 1 << 20
+GROUP = 1 << 19
 """Rows that are written, and read, at a time."""
 
 

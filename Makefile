@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help twin setup demo test simulate starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers dispatch stalls queue services findings breakers
+.PHONY: help twin setup demo test simulate knees starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers dispatch stalls queue services findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -73,6 +73,10 @@ queue: setup  ## a broker killed under 10,000 messages, every fault ten times, a
 twin: setup  ## what evidence costs, and memory and predictions of the embedded KATO (2 min)
 	@$(BIN)/python bench/witness.py --out bench/results/witness.json
 	@$(BIN)/python bench/kato.py --sessions 100000 --out bench/results/kato.json
+
+knees: setup  ## the capacity search against servers whose knee is known, and against the embedded KATO's service times (20 min)
+	@PYTHONPATH=tests $(BIN)/python bench/knees.py > bench/results/knees.json
+	@$(BIN)/python bench/kato_capacity.py > bench/results/kato_capacity.json
 
 starved: setup  ## thirty starved generators, each of which must make its run invalid (8 min)
 	@$(BIN)/python bench/starved.py

@@ -23,6 +23,15 @@ SLOW = {
     "USL": (Contended(100.0, 0.02, 0.0005, 100), Objective(0.016, quantile=0.0)),
     "USL near its peak": (Contended(100.0, 0.05, 0.0002, 200), Objective(0.030, quantile=0.0)),
 }
+OTHER = {
+    "M/M/1 at p99": (Queue(1, 0.002), Objective(0.100, quantile=0.99)),
+    "M/D/1 at its median": (Queue(1, 0.020, constant=True), Objective(0.025, quantile=0.5)),
+    "short lock": (Locked(0.080, 0.002), Objective(0.095)),
+    "lock at p99": (Locked(0.020, 0.010), Objective(0.100, quantile=0.99)),
+}
+"""Other shares, quantiles and distances from saturation than those above."""
+TWO_LIMITS = (Contended(20.0, 0.001, 0.00005, 150), Objective(0.080, quantile=0.0))
+"""Mean times reach their bound slowly and refusals theirs at once, at nearly the same rate: the excess bends there."""
 Tail = Callable[[float], float]
 
 

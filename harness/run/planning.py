@@ -44,7 +44,7 @@ def planned(rate: float, slos: Sequence[str], lose: int, profile: str, workers: 
         )
     aim = Aim(slo.quantile, slo.value, lose)
     answers = plan_for(Demand(rate, sessions, mix), times, aim, workers, calls=CALLS)
-    head = f"{rate:g} calls/s on {sessions} sessions, replicas of {plural(workers, 'worker')}, profile {kato.name}"
+    head = f"{rate:g} calls/s on {sessions} sessions, replicas of {plural(workers, 'worker')}, profile {profile}"
     return f"{head}, {slo_words(slo)}\n{_table(answers, aim, lose)}", answers
 
 

@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help twin setup demo test simulate knees starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers dispatch stalls queue services findings breakers
+.PHONY: help twin setup demo test simulate knees starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers recorder dispatch stalls queue services findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ starved: setup  ## thirty starved generators, each of which must make its run in
 
 peers: setup  ## calls a second from one core beside wrk, k6, vegeta and Locust's own clients, where installed (2 min)
 	@$(BIN)/python bench/peers.py --out bench/results/peers.json
+
+recorder: setup  ## what a call's rows cost, and recording as a whole on another integration (1 min)
+	@$(BIN)/python bench/recorder.py --out bench/results/recorder.json
 
 dispatch: setup  ## how late calls start at 1,000/s and 200/s on one core, beside a bare sleep loop (90 s)
 	@$(BIN)/python bench/dispatch.py --out bench/results/dispatch.json

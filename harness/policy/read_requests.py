@@ -18,10 +18,14 @@ class Carried:
 
     def __init__(self) -> None:
         self.by_op: dict[str, dict[str, tuple[float, float]]] = {}
+        self._latest: tuple[str, dict[str, Any]] = ("", {})
 
     def note(self, op: str, **steps: Any) -> None:
         """One request of `op`: its connect, read, write, pool and total time-outs in seconds, as far as its library
         has such steps; what is no number is no bound."""
+        if (op, steps) == self._latest:  # as nearly always: comparing costs a tenth of noting
+            return
+        self._latest = op, steps
         seen = self.by_op.setdefault(op, {})
         for step, value in steps.items():
             limit = float(value) if isinstance(value, (int, float)) else inf

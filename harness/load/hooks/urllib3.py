@@ -37,9 +37,9 @@ def _make_request(original: Any) -> Any:
         if added := attempt.headers:
             kwargs["headers"] = _with_headers(kwargs.get("headers"), added)
         timeout = self._get_timeout(kwargs.get("timeout", self.timeout))
-        attempt.bounded(**{step: _bound(timeout, step) for step in ("connect", "read")})
+        attempt.bounded(connect=_bound(timeout, "_connect"), read=_bound(timeout, "_read"))
         attempt.reused = conn.sock is not None
-        attempt.trace = next((v for k, v in dict(kwargs.get("headers") or {}).items() if k.lower() == TRACE_HEADER), "")
+        attempt.trace = _trace(kwargs.get("headers") or {})
         try:
             response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
@@ -57,10 +57,17 @@ def _make_request(original: Any) -> Any:
     return hooked
 
 
+def _trace(headers: Any) -> str:
+    """The traceparent among headers that may or may not tell names apart by their case."""
+    return next((headers[name] for name in headers if name.lower() == TRACE_HEADER), "")
+
+
 def _bound(timeout: Any, step: str) -> Any:
     """A step of urllib3's Timeout; its total bounds connect + one read, so it is a bound of each."""
-    limits = [limit for limit in (getattr(timeout, f"_{step}"), timeout.total) if isinstance(limit, (int, float))]
-    return min(limits, default=None)
+    limit, total = getattr(timeout, step), timeout.total
+    if not isinstance(limit, (int, float)):
+        return total
+    return min(limit, total) if isinstance(total, (int, float)) else limit
 
 
 def _with_headers(headers: Any, added: Mapping[str, str]) -> Any:

@@ -100,6 +100,13 @@ class TestFailures:
         tables["attempts"] += f"\n0 1 {at} {at + 5} connect_error 0 0"
         assert said("B2", FIVE, **tables).status == ("pass" if excused else "fail")
 
+    @pytest.mark.parametrize(("at", "excused"), [(1400, True), (1250, False)])
+    def test_so_may_work_from_a_reset_time_out_before_it_closed(self, at: int, excused: bool) -> None:
+        """It closed at 4.31 s, and two failures opened it at 5 s: what was tried before 1.31 s is long over."""
+        tables = timeline(*OPENED, (4300, "ok"), *row("reset", 2, 4500), (5000, "rejected"))
+        tables["attempts"] += f"\n0 1 {at} {at + 5} connect_error 0 0"
+        assert said("B2", FIVE, **tables).status == ("pass" if excused else "fail")
+
 
 class TestRejections:
     """What a breaker turned away."""

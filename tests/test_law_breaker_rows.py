@@ -73,12 +73,26 @@ class TestB2:
         assert (found.status, found.bound, calls_of(found)) == ("fail", "5", [1])
 
     @pytest.mark.parametrize(
-        ("at", "took", "status"), [(230, 20, "pass"), (255, 10, "fail"), (930, 20, "fail"), (950, 20, "pass")]
+        ("at", "took", "status"),
+        [
+            (230, 30, "pass"),
+            (210, 100, "pass"),
+            (211, 100, "fail"),
+            (255, 10, "fail"),
+            (930, 20, "fail"),
+            (930, 30, "pass"),
+        ],
     )
     def test_a_success_between_sets_the_count_back(self, at: int, took: int, status: str) -> None:
         """Unless it ended within 50 ms of the first failure or of the last, so that it may have been outside."""
         success: Event = (at, "ok", "observe", 0, took)
         assert on("B2", *sorted([*OPENED, success])).status == status
+
+    @pytest.mark.parametrize(("took", "status"), [(240, "pass"), (260, "fail")])
+    def test_a_failure_that_ended_just_after_it_may_have_filled_it(self, took: int, status: str) -> None:
+        """The fifth, 40 ms after the rejection at 1.2 s, or 60 ms."""
+        slow: Event = (1000, "reset", "observe", 0, took)
+        assert on("B2", *row("reset", 4), slow, (1200, "rejected")).status == status
 
     def test_the_limit_named_is_that_of_the_operations_own_breaker(self) -> None:
         """Two of observes' five failures."""

@@ -1,8 +1,12 @@
-"""pytest collects the laws' tests once, and each mutant meets those that run its lines in a fork of that process."""
+"""pytest collects the laws' tests once, and each mutant meets those that run its lines in a fork of that process.
+
+The quickest come first, but before them those that noticed an earlier mutant of the same function.
+"""
 
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import resource
 import sys
@@ -24,6 +28,7 @@ PATIENCE, LEAST_S = 2, 1
 """A mutant that takes so many times the processor time of its tests, and so much more, hangs: it is noticed."""
 
 SURVIVED, KILLED, UNSEEN = 0, 1, 3
+NONE = -1
 
 
 @dataclass
@@ -34,6 +39,8 @@ class Runner:
     tell: Callable[[Mutant, str], None]
     lines: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     took_s: list[float] = field(default_factory=list)
+    noticing: dict[tuple[str, str], set[int]] = field(default_factory=dict)
+    failed: Any = field(default_factory=lambda: multiprocessing.RawValue("i"))
 
     def pytest_sessionstart(self) -> None:
         """The same examples for every mutant, and no search for a smaller one that fails, too."""
@@ -55,10 +62,39 @@ class Runner:
         alive = functions_of_laws()
         gc.freeze()  # so that a fork's collections touch, and so copy, nothing of what is shared
         for mutant in self.mutants:
-            chosen = sorted(self._tests_of(mutant), key=lambda n: self.took_s[n])
-            usual_s = sum(self.took_s[n] for n in chosen)
-            self.tell(mutant, _fate(mutant, [session.items[n] for n in chosen], alive, usual_s))
+            self.tell(mutant, self._fate(mutant, session.items, alive))
         return True
+
+    def _fate(self, mutant: Mutant, items: list[pytest.Item], alive: Any) -> str:
+        """`killed`, `survived`, or `unseen` where no test runs its lines."""
+        noticing = self.noticing.setdefault((mutant.file, mutant.place), set())
+        chosen = sorted(self._tests_of(mutant), key=lambda n: (n not in noticing, self.took_s[n]))
+        if not chosen:
+            return "unseen"
+        self.failed.value = NONE
+        child = os.fork()
+        if child == 0:
+            os._exit(self._meet(mutant, {n: items[n] for n in chosen}, alive))
+        _, status = os.waitpid(child, 0)
+        if self.failed.value != NONE:
+            noticing.add(self.failed.value)
+        return {SURVIVED: "survived", UNSEEN: "unseen"}.get(os.waitstatus_to_exitcode(status), "killed")
+
+    def _meet(self, mutant: Mutant, items: dict[int, pytest.Item], alive: Any) -> int:
+        """In the fork: the exit code."""
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        limit = int(PATIENCE * sum(self.took_s[n] for n in items)) + LEAST_S
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+        try:
+            found = put_in_place(mutant, alive)
+        except Exception:  # noqa: BLE001
+            return KILLED  # the module could not even be imported
+        if not found:
+            return UNSEEN
+        self.failed.value = next((n for n, item in items.items() if not _passes(item)), NONE)
+        return SURVIVED if self.failed.value == NONE else KILLED
 
     def _tests_of(self, mutant: Mutant) -> set[int]:
         """The tests (positions) that run its lines; what runs at import concerns those that run any of the file."""
@@ -98,30 +134,3 @@ class _Lines:
 
 def _passes(item: pytest.Item) -> bool:
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
-
-
-def _fate(mutant: Mutant, items: list[pytest.Item], alive: Any, usual_s: float) -> str:
-    """`killed`, `survived`, or `unseen` where no test runs its lines."""
-    if not items:
-        return "unseen"
-    child = os.fork()
-    if child == 0:
-        os._exit(_meet(mutant, items, alive, usual_s))
-    _, status = os.waitpid(child, 0)
-    return {SURVIVED: "survived", UNSEEN: "unseen"}.get(os.waitstatus_to_exitcode(status), "killed")
-
-
-def _meet(mutant: Mutant, items: list[pytest.Item], alive: Any, usual_s: float) -> int:
-    """In the fork: the exit code."""
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    limit = int(PATIENCE * usual_s) + LEAST_S
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
-    try:
-        found = put_in_place(mutant, alive)
-    except Exception:  # noqa: BLE001
-        return KILLED  # the module could not even be imported
-    if not found:
-        return UNSEEN
-    return SURVIVED if all(_passes(item) for item in items) else KILLED

@@ -30,8 +30,6 @@ OTHER = {
     "lock at p99": (Locked(0.020, 0.010), Objective(0.100, quantile=0.99)),
 }
 """Other shares, quantiles and distances from saturation than those above."""
-TWO_LIMITS = (Contended(20.0, 0.001, 0.00005, 150), Objective(0.080, quantile=0.0))
-"""Mean times reach their bound slowly and refusals theirs at once, at nearly the same rate: the excess bends there."""
 Tail = Callable[[float], float]
 
 

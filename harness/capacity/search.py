@@ -28,8 +28,6 @@ STEP = 0.04
 """The re-tests are this far apart (share of the rate)."""
 NEAR = 0.08
 """A probe that is off by e^±0.08 weighs a quarter of one at the boundary."""
-EVEN = 1.5
-"""How much steeper the excess may rise on one side of the boundary than on the other."""
 SURE_ENOUGH = 0.02
 """Half of the interval, as a share of the rate, with which the search ends before its probes are used up."""
 LASTING = 0.10
@@ -159,41 +157,16 @@ def _share(low: ProbeResult, high: ProbeResult) -> float:
 
 
 def boundary(probes: Sequence[ProbeResult]) -> tuple[float, Interval]:
-    """The rate at which the excess is 0, and its 95 % interval; never more than was ever carried.
-
-    Where all that held lies below all that failed the rate is between them, however the excess bends: a line alone
-    would be drawn off by an objective that breaks suddenly, as refusals at a full queue do.
-    """
+    """The rate at which the excess is 0, and its 95 % interval; never more than was ever carried."""
     x = np.log([probe.rate for probe in probes])
     y = np.array([probe.signed for probe in probes])
     most = math.log(max(max(probe.carried for probe in probes), probes[0].rate * 1e-9))
-    below, above = _bracket(x, y)
     root, half = _middle(x, y), math.inf
     for _ in range(8):
-        weights = (1.0 + ((x - root) / NEAR) ** 2) ** -2
-        found, half = _root(x, _evened(x, y, weights, root), weights)
-        root = min(max(found, root - NEAR, below), root + NEAR, above, most)
+        found, half = _root(x, y, (1.0 + ((x - root) / NEAR) ** 2) ** -2)
+        root = min(max(found, root - NEAR), root + NEAR, most)
     wide = min(half, 1.0)
     return math.exp(root), Interval(math.exp(root - wide), math.exp(root + wide))
-
-
-def _bracket(x: Floats, y: Floats) -> tuple[float, float]:
-    """The highest that held and the lowest that failed; no bounds where they contradict each other."""
-    low, high = float(x[y <= 0].max(initial=-math.inf)), float(x[y > 0].min(initial=math.inf))
-    return (low, high) if low < high else (-math.inf, math.inf)
-
-
-def _evened(x: Floats, y: Floats, weights: Floats, root: float) -> Floats:
-    """The excess with its steeper side, held or failed, made EVEN times as steep as the other at most.
-
-    Where it bends at the boundary a line through both sides crosses 0 far from the bend, which is what is asked for.
-    """
-    held, broken = y <= 0, y > 0
-    away = np.abs(x - root) + 1e-9
-    below, above = (
-        float(weights[side] @ np.abs(y[side])) / float(weights[side] @ away[side]) for side in (held, broken)
-    )
-    return np.where(held, y * min(1.0, EVEN * above / max(below, 1e-12)), y * min(1.0, EVEN * below / above))
 
 
 def _middle(x: Floats, y: Floats) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from test_scenario_keys import EXAMPLES
+from scenario_examples import EXAMPLES
 
 from harness.policy import from_mapping
 from harness.scenario import cells, json_schema, load_scenario, resolve

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 import toxic_table
-from toxic_table import CASES, Case, Exchange, Observation, SizedKato, play
+from toxic_cases import CASES, Case
+from toxic_table import Exchange, Observation, SizedKato, play
 
 from harness.errors import HarnessError
 from harness.faults import KINDS

@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "kill-matrix.md"
 BARE: Mapping[str, str] = {
     "T3": "the modelled network completes every handshake; a literal history fails it (test_law_timeouts)",
     "T6": "it counts waste and fails nobody: the doubled write is D2's",
-    "B10": "it takes a step of the wall clock; a literal history fails it (test_law_breaker)",
+    "B10": "it takes a step of the wall clock; a literal history fails it (test_law_breaker_open)",
     "F5": "a literal history fails it (test_law_answers)",
     "P2": "descriptors are sampled in real time only; a literal history fails it (test_law_leaks)",
     "P4": "the shedding is KATO's; a literal history fails it (test_law_pools)",

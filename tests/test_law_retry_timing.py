@@ -1,0 +1,146 @@
+"""Retry laws on literal histories: waits between attempts, and the total that ends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from law_cases import promise, said
+from retry_cases import RETRY, THREE, history, tries
+
+
+class TestR3:
+    """Waits follow the policy."""
+
+    def waits(self, *gaps: int) -> dict[str, str]:
+        return history([tries(503, 200, gaps=[gap]) for gap in gaps])
+
+    def test_passes_where_waits_are_as_promised(self) -> None:
+        """200 ms, then 400 ms, with the slack of a machine."""
+        assert said("R3", THREE, **history([tries(503, 503, 503)] * 5)).status == "pass"
+        assert said("R3", THREE, **self.waits(200, 210, 300, 440, 195)).status == "pass"
+
+    @pytest.mark.parametrize("gap", [100, 600])
+    def test_fails_where_they_are_not(self, gap: int) -> None:
+        """Too short, or beyond ε."""
+        found = said("R3", THREE, **self.waits(*[gap] * 5))
+        assert (found.status, found.bound) == ("fail", "0.20 to 0.20 s")
+
+    @pytest.mark.parametrize(("jitter", "gap", "status"), [
+        ("full", 1, "pass"), ("full", 500, "fail"), ("equal", 100, "pass"), ("equal", 60, "fail"),
+        ("decorrelated", 200, "pass"), ("decorrelated", 170, "fail"),
+    ])  # fmt: skip
+    def test_jitter_widens_the_interval(self, jitter: str, gap: int, status: str) -> None:
+        """Full: from 0; equal: from half; decorrelated: from the initial wait."""
+        backoff = {"initial": 0.2, "multiplier": 2.0, "max": 2.0, "jitter": jitter}
+        assert (
+            said("R3", promise({"retry": {"max_attempts": 3, "backoff": backoff}}), **self.waits(*[gap] * 5)).status
+            == status
+        )
+
+    def test_one_odd_wait_in_many_is_the_machines(self) -> None:
+        """One of thirty."""
+        assert said("R3", THREE, **self.waits(*[200] * 29, 900)).status == "pass"
+
+    def test_is_inconclusive_on_few(self) -> None:
+        """Four waits."""
+        assert said("R3", THREE, **self.waits(200, 200, 200, 200)).status == "inconclusive"
+
+    def test_does_not_apply_where_no_back_off_is_known(self) -> None:
+        """A number of attempts alone says nothing about waits."""
+        assert said("R3", promise({"retry": {"max_attempts": 3}}), **self.waits(*[200] * 5)).status == "not_applicable"
+
+
+class TestR4:
+    """Waits are spread."""
+
+    def spread(self, width: int, count: int = 220) -> dict[str, str]:
+        gaps = [200 + (37 * n) % (width + 1) for n in range(count)]
+        return history([tries(503, 200, gaps=[gap]) for gap in gaps])
+
+    def test_passes_where_waits_differ(self) -> None:
+        """Uniform over 200 ms around 300 ms."""
+        assert said("R4", THREE, **self.spread(200)).status == "pass"
+
+    def test_fails_where_they_are_alike(self) -> None:
+        """Within 20 ms."""
+        assert said("R4", THREE, **self.spread(20)).status == "fail"
+
+    def test_is_inconclusive_below_200_waits(self) -> None:
+        """199 of them."""
+        assert said("R4", THREE, **self.spread(20, 199)).status == "inconclusive"
+
+    def test_a_declared_lack_of_jitter_is_a_promise(self) -> None:
+        """Said is said."""
+        plain = promise({"retry": {"max_attempts": 3, "backoff": {"initial": 0.2, "jitter": "none"}}})
+        assert said("R4", plain, **self.spread(20)).status == "not_applicable"
+
+    def test_is_not_exercised_without_a_retry(self) -> None:
+        """Nothing was tried again."""
+        assert said("R4", THREE, **history([tries(200)])).status == "not_exercised"
+
+
+class TestR5:
+    """Retry-After is waited for."""
+
+    def found(self, gap: int, params: str = '{"retry_after":1}', promised: Any = THREE) -> str:
+        tables = history([tries(503, 200, gaps=[gap])])
+        tables["arrivals"] = (
+            tables["arrivals"].replace("status", "status fault", 1).replace("503", "503 wait").replace(" 200", " 200 -")
+        )
+        faults = f"name kind params applied_ms effective_ms cleared_ms\nwait status {params} 9000 9001 20000"
+        return said("R5", promised, **tables, faults=faults).status
+
+    def test_passes_where_the_retry_waited(self) -> None:
+        """A second, less 50 ms."""
+        assert self.found(960) == "pass"
+
+    def test_fails_by_one_retry_that_came_early(self) -> None:
+        """940 ms."""
+        assert self.found(940) == "fail"
+
+    def test_a_date_has_a_second_of_tolerance(self) -> None:
+        """Two seconds ahead, in whole seconds."""
+        assert self.found(1010, '{"retry_after":{"date":2}}') == "pass"
+        assert self.found(990, '{"retry_after":{"date":2}}') == "fail"
+
+    def test_who_declares_to_ignore_it_may(self) -> None:
+        """A declaration lowers the obligation."""
+        ignoring = promise({"retry": {**RETRY, "retry_after": "ignore"}})
+        assert self.found(100, promised=ignoring) == "not_applicable"
+
+    def test_is_not_exercised_without_the_header(self) -> None:
+        """A plain 503."""
+        assert self.found(100, "{}") == "not_exercised"
+
+
+class TestR11:
+    """No attempt starts after the total."""
+
+    TOTAL = promise({"timeout": {"total": 1.0}, "retry": RETRY})
+
+    def test_passes_where_the_last_one_came_in_time(self) -> None:
+        """At 1.2 s with a total of 1 s and ε."""
+        assert said("R11", self.TOTAL, **history([[(0, 600, "reset"), (1200, 1210, 503)]])).status == "pass"
+
+    def test_fails_by_one_that_came_late(self) -> None:
+        """At 1.3 s."""
+        found = said("R11", self.TOTAL, **history([[(0, 600, "reset"), (1300, 1310, 503)]]))
+        assert (found.status, found.measured) == ("fail", "1.30 s")
+
+    def test_fails_by_one_whose_time_outs_were_not_cut(self) -> None:
+        """The second try began in time and lasted for 400 ms more than was left; T1 leaves it to this law."""
+        overdue = history([[(0, 600, "reset"), (700, 1400, "read_timeout")]])
+        found = said("R11", self.TOTAL, **overdue)
+        assert (found.status, found.measured) == ("fail", "1.40 s")
+        assert said("T1", self.TOTAL, **overdue).status != "fail"
+        cut = history([[(0, 600, "reset"), (700, 1000, "read_timeout")]])
+        assert said("R11", self.TOTAL, **cut).status == "pass"
+
+    def test_is_not_exercised_far_from_the_total(self) -> None:
+        """All over after 220 ms."""
+        assert said("R11", self.TOTAL, **history([tries(503, 200)])).status == "not_exercised"
+
+    def test_does_not_apply_without_a_total(self) -> None:
+        """Attempts and waits alone."""
+        assert said("R11", THREE, **history([tries(503, 200)])).status == "not_applicable"

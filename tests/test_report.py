@@ -247,4 +247,4 @@ def test_listing_the_formats_imports_no_numeric_library() -> None:
 
 def test_every_format_but_the_page_renders_the_demo_and_differs_from_the_others() -> None:
     quick = {name: form.render(RUN, demo_judgement()) for name, form in FORMATS.items() if name not in ("html", "json")}
-    assert len(set(quick.values())) == len(quick) == 7
+    assert len(set(quick.values())) == len(quick) == 8

@@ -107,21 +107,29 @@ def _listener(translation: Translation, port: int, request_log: str, attempt_log
 
 
 def _route_config(translation: Translation) -> Json:
-    hosts, known = [], 0
+    hosts: list[Json] = []
+    known, taken = 0, set[str]()
     for host in translation.virtual_hosts:
-        hosts.append(_virtual_host(host, known))
+        names = _names(host.host)
+        hosts.append(_virtual_host(host, known, names, taken))
         known += len(host.routes)
+        taken.update(names)
     # A sidecar learns of missing clusters at run time and answers 503; a static configuration would not start.
     return {"name": "client", "validate_clusters": False, "virtual_hosts": hosts}
 
 
-def _virtual_host(host: VirtualHost, before: int) -> Json:
-    """`before`: how many routes the hosts before this one have."""
-    names = [host.host]
-    if host.host.endswith(f".{DOMAIN}"):
-        name, namespace, *_ = host.host.split(".")
-        names += [name, f"{name}.{namespace}", f"{name}.{namespace}.svc"]
-    domains = [*names, *(f"{name}:{host.port}" for name in names)]
+def _names(host: str) -> list[str]:
+    """A host as clients write it: of a service also its short names."""
+    if not host.endswith(f".{DOMAIN}"):
+        return [host]
+    name, namespace, *_ = host.split(".")
+    return [host, name, f"{name}.{namespace}", f"{name}.{namespace}.svc"]
+
+
+def _virtual_host(host: VirtualHost, before: int, names: list[str], taken: set[str]) -> Json:
+    """`before`: how many routes stand in hosts before it; a name without a port is the first one's that has it."""
+    bare = [name for name in names if name not in taken]
+    domains = [*bare, *(f"{name}:{host.port}" for name in names)]
     return {
         "name": f"{host.host}:{host.port}",
         "domains": domains if before else ["*", *domains],

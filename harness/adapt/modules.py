@@ -94,11 +94,12 @@ class Module:
         """The class of that name here or in what is imported, with its file."""
         return next(((module, module.classes[name]) for module in self.reached() if name in module.classes), None)
 
-    def fields(self, node: ast.ClassDef) -> frozenset[str]:
-        """The names that a class's body sets."""
-        return frozenset(
-            name for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign) for name in _targets(item)
-        )
+
+def fields_of(node: ast.ClassDef) -> frozenset[str]:
+    """The names that a class's body sets."""
+    return frozenset(
+        name for item in node.body if isinstance(item, ast.Assign | ast.AnnAssign) for name in _targets(item)
+    )
 
 
 def read_module(file: Path) -> Module:

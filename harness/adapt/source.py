@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.adapt.modules import Module, read_module
+from harness.adapt.modules import Module, fields_of, read_module
 from harness.errors import UsageError
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -99,8 +99,8 @@ def _of_class(
     methods = {key: _method(function, module, functions) for key, function in functions.items()}
     found = module.find(kind or name)
     assert found is not None
-    owner, node = found
-    set_on_self = frozenset(a for f in functions.values() for a in _set_on_self(f)) | owner.fields(node)
+    _, node = found
+    set_on_self = frozenset(a for f in functions.values() for a in _set_on_self(f)) | fields_of(node)
     return ClientSource(
         module.file,
         module,

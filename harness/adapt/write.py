@@ -53,7 +53,10 @@ def adapter_text(client: ClientSource) -> str:
 
 def guesses_of(client: ClientSource) -> tuple[str, ...]:
     """Parameters that the adapter fills with a guess, as `method(parameter)`."""
-    making = plan_of(client)
+    return _guesses(client, plan_of(client))
+
+
+def _guesses(client: ClientSource, making: Making) -> tuple[str, ...]:
     made = [f"{client.name}({name})" for name in making.guessed]
     called = [
         f"{method.name}({name})"
@@ -67,9 +70,10 @@ def guesses_of(client: ClientSource) -> tuple[str, ...]:
 def _said(client: ClientSource, making: Making) -> Iterator[str]:
     if making.per_user:
         yield f"Every user gets a {client.name} of its own, because one keeps one session."
-    for guess in guesses_of(client):
+    guesses = _guesses(client, making)
+    for guess in guesses:
         yield f"A guess, look at it: {guess}."
-    if not making.per_user and not guesses_of(client):
+    if not making.per_user and not guesses:
         yield "Written by `kato-harness init`; yours to change."
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.model import Load
 from harness.plan import Plan
 from harness.policy import Policy
-from harness.run.front import endpoints_of
+from harness.run.lead import endpoints_of
 from harness.run.prepare import Prepared
 from harness.run.stage import Stage
 from harness.twin.profiles import load_profile

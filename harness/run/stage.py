@@ -21,7 +21,8 @@ from harness.model import Fault
 from harness.run.away import Bind, invite
 from harness.run.broker import Messaging, bring_up
 from harness.run.collector import COLLECTOR, Collector, start_collector
-from harness.run.front import Address, Front, at, lead_to
+from harness.run.front import Address, Front, at
+from harness.run.lead import lead_to
 from harness.run.parts import Part, start_part
 from harness.run.subject import Service, up
 from harness.run.topology import Layout

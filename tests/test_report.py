@@ -223,6 +223,7 @@ def test_github_warns_of_what_does_not_decide() -> None:
     slo = SloResult("calm", "amplification < 2", "fail", "3", "too many", severity="warn")
     lines = github.commands(RUN, judgement_of(failed(required=False), slos=(slo,))).decode().splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::warning", "::warning"]
+    assert lines[1].endswith("::amplification < 2: too many; measured 3")
 
 
 @settings(deadline=None)

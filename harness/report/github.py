@@ -15,6 +15,7 @@ from harness.report.summary import (
     not_applicable_line,
     one_line,
     place_of,
+    slo_said,
     standing,
     subject_line,
 )
@@ -94,8 +95,7 @@ def _law_command(run: Run, verdict: Verdict) -> str:
 
 
 def _slo_command(slo: SloResult) -> str:
-    said = f"{slo.expression}; measured {slo.measured} (n = {slo.samples:,}) {slo.reason}"
-    return f"::{_level(slo)} title={_property(f'SLO {slo.name}')}::{_message(said)}"
+    return f"::{_level(slo)} title={_property(f'SLO {slo.name}')}::{_message(slo_said(slo))}"
 
 
 def _level(verdict: Verdict | SloResult) -> str:

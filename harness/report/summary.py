@@ -66,6 +66,12 @@ def applicable(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     return tuple(verdict for verdict in worst_first(verdicts) if not _idle(verdict))
 
 
+def slo_said(slo: SloResult) -> str:
+    """An SLO, whether it holds, and what was measured: "p(95) < 50ms: holds; measured p(95) = 5 ms over 80 calls"."""
+    measured = f"; measured {slo.measured}" if slo.measured else ""
+    return f"{slo.expression}: {slo.reason}{measured}"
+
+
 def not_applicable_line(verdicts: Sequence[Verdict]) -> str:
     """The laws that had nothing to judge here, as one line: mechanisms absent, faults not in this scenario."""
     idle = [verdict for verdict in worst_first(verdicts) if _idle(verdict)]

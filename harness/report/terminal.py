@@ -16,6 +16,7 @@ from harness.report.summary import (
     not_applicable_line,
     one_line,
     place_of,
+    slo_said,
     standing,
     subject_line,
     verdict_line,
@@ -95,9 +96,7 @@ def _lines(run: Run, judgement: Judgement) -> list[str]:
 
 def _slo_line(slo: SloResult) -> str:
     label = status_label(slo.status).upper()
-    return one_line(
-        f"{label} SLO {slo.name}: {slo.expression}; measured {slo.measured} (n = {slo.samples:,}) {slo.reason}"
-    )
+    return one_line(f"{label} SLO {slo.name}: {slo_said(slo)}")
 
 
 def _exit_line(judgement: Judgement) -> str:
@@ -144,8 +143,7 @@ def _show_table(run: Run, judgement: Judgement, console: Console) -> None:
     for verdict in applicable(judgement.verdicts):
         table.add_row(_mark(verdict.status), verdict.law, _why(run, verdict))
     for slo in judgement.slos:
-        said = f" {slo.measured} (n = {slo.samples:,}) {slo.reason}"
-        table.add_row(_mark(slo.status), "SLO", Text.assemble((f"{slo.name}: {slo.expression}", "bold"), said))
+        table.add_row(_mark(slo.status), "SLO", Text.assemble((f"{slo.name} ", "bold"), slo_said(slo)))
     console.print(Text(str(run.manifest.get("run", {}).get("question", "")), "bold"))
     console.print(Text(subject_line(run.manifest), "dim"))
     console.print(table)

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.evidence.history import History
 from harness.model import SloResult, Span, Status
-from harness.slo.grammar import Slo, parse, write_value
+from harness.slo.grammar import Slo, parse
 from harness.slo.measure import Measure, measure, none, show
 from harness.slo.rows import Rows, rows_of, spans_of
 from harness.units import TextError, format_duration
@@ -92,9 +92,9 @@ def _decide(slo: Slo, measured: Measure, bound: float) -> Status:
 
 def _whole(slo: Slo, measured: Measure, bound: float) -> tuple[Status, str]:
     status = _decide(slo, measured, bound)
-    against = f"{slo.operator} {show(slo.metric, bound)}" + (f" ({write_value(slo)})" if slo.of_baseline else "")
+    against = f" against {show(slo.metric, bound)} of the baseline" if slo.of_baseline else ""
     words = {"pass": "holds", "fail": "does not hold", "inconclusive": "can't be told from this sample"}[status]
-    return status, f"{_name(slo)} {against} {words}"
+    return status, words + against
 
 
 def _windows(slo: Slo, rows: Rows, spans: Sequence[Span], bound: float, history: History) -> tuple[Status, str]:

@@ -2,7 +2,8 @@
 
 Observes a second through the witness that hosts the embedded KATO, and through a forwarding one before it: twenty
 keep-alive connections, each sends its next observe when the last one is answered. `per_core_s` divides by the processor
-time that this witness took, so that it holds on a busy machine too. Then PACE observes a second to each of the two in
+time that this witness took, so that it holds on a busy machine too. A bare ASGI app under uvicorn, driven alike, is the
+yardstick of the machine. Then PACE observes a second to each of the two in
 turn: what the forwarding one adds to an answer's time.
 """
 
@@ -49,6 +50,37 @@ def witness(*arguments: str) -> Iterator[tuple[int, int, Channel]]:
         process.wait(10)
 
 
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """The least ASGI app: what any Python server costs on this machine."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"18")]
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"session_id":"x"}'})
+
+
+@contextmanager
+def yardstick() -> Iterator[tuple[int, int]]:
+    """That app in a process of its own: port and process id."""
+    listening = socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    words = [
+        "--app-dir",
+        str(Path(__file__).parent),
+        "witness:bare",
+        "--fd",
+        str(listening.fileno()),
+        "--lifespan",
+        "off",
+    ]
+    quiet = ["--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
+    process = subprocess.Popen([sys.executable, "-m", "uvicorn", *words, *quiet], pass_fds=[listening.fileno()])
+    try:
+        yield listening.getsockname()[1], process.pid
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 def open_sessions(port: int, count: int) -> list[str]:
     """Session ids, each of a node of its own."""
     client = http.client.HTTPConnection("127.0.0.1", port)
@@ -84,8 +116,11 @@ def drive(port: int, seconds: float) -> tuple[int, list[int]]:
     while time.perf_counter() < end:
         for fd, _ in poll.poll(1):
             sock, data = users[fd]
-            if not sock.recv(65536).startswith(b"HTTP/1.1 200"):
+            reply = sock.recv(65536)
+            if not reply.startswith((b"HTTP/1.1 200", b"{")):
                 raise SystemExit("a reply is no 200")
+            if not reply.endswith(b"}"):
+                continue  # its body comes apart
             now = time.perf_counter_ns()
             took.append(now - sent[fd])
             sent[fd] = now
@@ -134,15 +169,20 @@ def quantiles(took: list[int]) -> dict[str, float]:
     return {name: round(ordered[int(len(took) * share)] / 1e6, 3) for name, share in (("p50", 0.5), ("p99", 0.99))}
 
 
-def figures(port: int, pid: int, channel: Channel, seconds: float) -> dict[str, Any]:
-    """Observes as fast as they are answered, and what the witness says that it saw."""
+def rates(port: int, pid: int, seconds: float) -> dict[str, Any]:
+    """Observes as fast as they are answered."""
     before = processor_s(pid)
     count, took = drive(port, seconds)
     spent = processor_s(pid) - before
+    return {"observes_per_s": round(count / seconds), "per_core_s": round(count / spent), "ms": quantiles(took)}
+
+
+def figures(port: int, pid: int, channel: Channel, seconds: float) -> dict[str, Any]:
+    """The rates of a witness, and what it says that it saw."""
+    found = rates(port, pid, seconds)
     channel.send({"id": 1, "do": "stats"})
     stats = channel.receive(10) or {}
-    rates = {"observes_per_s": round(count / seconds), "per_core_s": round(count / spent)}
-    return {**rates, "ms": quantiles(took), "arrived": stats.get("arrived"), "committed": stats.get("committed")}
+    return {**found, "arrived": stats.get("arrived"), "committed": stats.get("committed")}
 
 
 def main() -> None:
@@ -156,7 +196,8 @@ def main() -> None:
         twin = stack.enter_context(witness("--spool", str(folder / "twin.raw")))
         target = f"http://127.0.0.1:{twin[0]}"
         front = stack.enter_context(witness("--spool", str(folder / "front.raw"), "--target", target))
-        report: dict[str, Any] = {"embedded": figures(*twin, arguments.seconds)}
+        report: dict[str, Any] = {"bare_asgi": rates(*stack.enter_context(yardstick()), arguments.seconds)}
+        report["embedded"] = figures(*twin, arguments.seconds)
         report["forwarding"] = figures(*front, arguments.seconds)
         direct, forwarded = map(quantiles, paced([twin[0], front[0]], arguments.seconds))
     added = {name: round(forwarded[name] - direct[name], 3) for name in direct}

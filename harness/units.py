@@ -75,16 +75,18 @@ def size_bytes(text: str) -> int:
 
 def integer(text: str) -> int:
     """A whole number; raises TextError."""
-    if not re.fullmatch(r"[+-]?\d+", text.strip()):
+    digits = text.strip()
+    if not re.fullmatch(r"[+-]?\d+", digits):
         raise TextError(f"{_short(text)!r} is not a whole number", "write digits alone, such as 7")
-    return int(_bounded(text, int(text[:40])))
+    return int(_bounded(text, int(digits[:40])))
 
 
 def number(text: str) -> float:
     """A plain number; raises TextError."""
-    if not re.fullmatch(rf"[+-]?{NUMBER}", text.strip()):
+    digits = text.strip()
+    if not re.fullmatch(rf"[+-]?{NUMBER}", digits):
         raise TextError(f"{_short(text)!r} is not a number", "write digits, such as 3 or 0.5")
-    return _bounded(text, float(text))
+    return _bounded(text, float(digits))
 
 
 def format_duration(seconds: float) -> str:

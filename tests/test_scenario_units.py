@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness import units
@@ -44,6 +44,7 @@ def test_a_size_is_bytes_or_a_unit(text: str, size: int) -> None:
 )
 @settings(deadline=None)
 @given(text=st.text(max_size=30))
+@example("0\x1f")
 def test_any_text_is_read_or_refused_with_a_cure(reader, text: str) -> None:  # type: ignore[no-untyped-def]
     """No text brings a reader down."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from law_cases import promise, said
 
 from harness.model import Span
@@ -40,6 +41,17 @@ class TestP2:
     def test_is_inconclusive_on_few_calls(self) -> None:
         """1 call a second."""
         assert said("P2", NOTHING, phases=PHASES, **self.tables(0, rate=1)).status == "inconclusive"
+
+    @pytest.mark.parametrize(("users", "status"), [(400, "pass"), (2000, "not_exercised")])
+    def test_a_connection_for_each_user_is_no_leak(self, users: int, status: str) -> None:
+        """One more at each user's first call: no growth once all have come, and no evidence where none comes again."""
+        tables = self.tables(0)
+        head, *rows = tables["calls"].split("\n")
+        named = [f"{head} user", *(f"{row} u{n % users}" for n, row in enumerate(rows))]
+        held = [f"generator-0 {1000 * s} {40 + min(50 * s, users)}" for s in range(1, 40)]
+        samples = "\n".join(["process time_ms descriptors", *held])
+        found = said("P2", NOTHING, phases=PHASES, calls="\n".join(named), samples=samples)
+        assert found.status == status
 
     def test_growth_under_a_fault_is_no_leak(self) -> None:
         """A pool that filled while calls hung stays as it is."""

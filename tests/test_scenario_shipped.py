@@ -55,7 +55,7 @@ def test_a_shipped_scenario_carries_no_policy_and_offers_what_httpx_carries(path
     assert not scenario.policy
     if "hungrier" not in scenario.question:
         assert scenario.load.rate == 20.0
-        assert all(20.0 * longest_timeout_s(policy, 0.1) <= 80 for policy in FAST.values())
+        assert all(20.0 * longest_timeout_s(policy) <= 80 for policy in FAST.values())
 
 
 @pytest.mark.parametrize("promise", FAST)

@@ -26,7 +26,10 @@ NOBODY = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What was gained a call from sample to sample in peace (`slopes`), the calls made, and the gain of the whole."""
+    """What was gained a call from sample to sample in peace (`slopes`), the calls made, and the gain of the whole.
+
+    Between two samples no user may have made its first call: a client may keep a connection for each user.
+    """
 
     slopes: np.ndarray[tuple[int], np.dtype[np.float64]]
     calls: int
@@ -37,7 +40,7 @@ class Growth:
         """The ruling where too little was seen."""
         if self.calls >= LEAST_CALLS and len(self.slopes) >= LEAST_SAMPLES:
             return None
-        said = f"{plural(self.calls, 'call')}, {plural(len(self.slopes), 'sample')} in stretches without faults"
+        said = f"{plural(self.calls, 'call')}, {plural(len(self.slopes), 'sample')} without faults and new users"
         judge = inconclusive if self.calls else unexercised
         return judge(f"{said}: at least {LEAST_CALLS} and {LEAST_SAMPLES} are needed, {SURE_CALLS} for a pass")
 
@@ -47,7 +50,8 @@ class Growth:
     "NoConnLeak",
     family="pools",
     rule="open descriptors don't grow with the number of calls: less than 0.01 a call while nothing is wrong",
-    trap="a pool that fills is no leak: growth is taken within stretches without faults, after the first calls",
+    trap="a pool that fills is no leak, nor is a connection for each user: growth is taken within stretches without "
+    "faults in which no user comes for the first time",
     cure="make one client for the process and close it; read or close every response",
     example="FastAPI's Depends makes a new AsyncClient for each request, and nobody closes it",
     wants="500 calls in stretches without faults",
@@ -128,14 +132,23 @@ def _thirds(case: Case) -> list[float]:
 def _growth(case: Case, column: str) -> Growth:
     slopes: list[float] = []
     calls = grown = 0
-    starts = in_order(case.calls["start_ns"])
+    starts, firsts = in_order(case.calls["start_ns"]), in_order(_first_calls(case))
     for mine in _stretches(case):
         made: Ints = np.diff(np.searchsorted(starts, mine["time_ns"]))
-        gained = np.diff(mine[column])
-        slopes.extend((gained[made > 0] / made[made > 0]).tolist())
+        settled = (made > 0) & (np.diff(np.searchsorted(firsts, mine["time_ns"])) == 0)
+        made, gained = made[settled], np.diff(mine[column])[settled]
+        slopes.extend((gained / made).tolist())
         calls += int(made.sum())
         grown += int(gained.sum())
     return Growth(np.array(slopes), calls, grown)
+
+
+def _first_calls(case: Case) -> Ints:
+    """When each user's first call began (ns)."""
+    users = case.calls["user"]
+    first = np.full(len(users.names), np.iinfo(np.int64).max)
+    np.minimum.at(first, users.codes, case.calls["start_ns"])
+    return first[[bool(name) for name in users.names]]
 
 
 def _stretches(case: Case) -> list[Table]:

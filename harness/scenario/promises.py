@@ -94,8 +94,7 @@ def _wait_s(policy: Policy, retry: int) -> float:
     return min(backoff.initial * backoff.multiplier ** (retry - 1), backoff.max or float("inf"))
 
 
-def longest_timeout_s(policy: Policy, scale: float) -> float:
-    """The longest call that any operation promises (s); the guide's where nothing is promised."""
+def longest_timeout_s(policy: Policy) -> float:
+    """The longest call that any operation promises (s); 0 where nothing is promised."""
     policies = [policy, *policy.calls.values()]
-    promised = [bound for each in policies if (bound := longest_call_s(each)) is not None]
-    return max(promised, default=_NUMBERS["timeout.total"] * scale)
+    return max((bound for each in policies if (bound := longest_call_s(each)) is not None), default=0.0)

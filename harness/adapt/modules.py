@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.syntax import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -105,7 +106,7 @@ def fields_of(node: ast.ClassDef) -> frozenset[str]:
 def read_module(file: Path) -> Module:
     """Parse a file; raises UsageError where it can't be read or is no Python."""
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+        tree = parse(file.read_text(encoding="utf-8"), str(file))
     except OSError as error:
         raise UsageError(f"--client {file} can't be read: {error.strerror}", "name the client's source file") from None
     except UnicodeDecodeError:

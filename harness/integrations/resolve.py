@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.integrations.entry import Entry
 from harness.integrations.registry import REGISTRY
+from harness.syntax import parse
 
 GROUP = "kato_harness.integrations"
 """The entry-point group of integrations that other packages bring."""
@@ -73,7 +74,7 @@ def _from_module(use: str, module: str, factory: str) -> Entry:
 
 def _tree(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_bytes(), str(path))
+        return parse(path.read_bytes(), str(path))
     except OSError as error:
         near = _nearest(path.name, [other.name for other in path.parent.glob("*.py")])
         reason = f"{path.absolute()} can't be read: {error.strerror}"

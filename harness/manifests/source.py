@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import Problem
 from harness.mesh.nodes import ManifestError
+from harness.syntax import parse
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -63,7 +64,7 @@ class Source:
 def read_source(text: str, file: str) -> Source:
     """The source of one file; raises ManifestError where it is no Python."""
     try:
-        tree = ast.parse(text, file)
+        tree = parse(text, file)
     except (SyntaxError, ValueError) as error:
         line, column = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
         problem = Problem(file, line, max(column, 1), f"is no Python: {error.args[0]}", "give a Python source file")

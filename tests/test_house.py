@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "harness"
-BASE = {"model", "errors", "clock", "spool", "rng", "channel", "data", "dns", "taxonomy", "units"}
+BASE = {"model", "errors", "clock", "spool", "rng", "channel", "data", "dns", "taxonomy", "units", "syntax"}
 """The bottom row: frozen types, the error tree, the clock, raw records; standard library only."""
 
 MAY_IMPORT = {
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "dns": set(),
     "taxonomy": set(),
     "units": set(),
+    "syntax": set(),
     "plan": BASE,
     "policy": BASE,
     "faults": BASE,
@@ -68,6 +69,7 @@ STANDARD_ONLY = (
     "dns",
     "taxonomy",
     "units",
+    "syntax",
     "plan",
     "policy",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -52,8 +53,9 @@ def page(found: Failures, invalid: Counter[str], seeds: int) -> str:
     lines = [
         "# Kill matrix",
         "",
-        f"Written by `make matrix`: the clients of `tests/clients/` in virtual time, {seeds} seeds; broken ones in all",
-        "of their scenarios in each seed, sound ones in the next one (`make sound` gives those many seeds).",
+        f"Written by `make matrix SEEDS={seeds}` with Python {platform.python_version()} on {platform.system()}: the",
+        "clients of `tests/clients/` in virtual time, broken ones in all of their scenarios in each seed, sound ones in the",
+        "next one (`make sound` gives those many seeds).",
         "",
         f"- broken clients failed by the law named for them, in every run: {len(killed)} of {len(BROKEN)}",
         f"- broken clients that a law of another family failed as well: {len(listed)}, unlisted: {len(strays)}",

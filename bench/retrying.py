@@ -10,8 +10,10 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.integrations.fast import Fast
 from harness.load.frame import CURRENT
@@ -26,7 +28,8 @@ POLICY = {"timeout": {"connect": 0.2, "read": 0.2, "total": 0.4}}
 class Retrying:
     """Up to three attempts of everything, at once."""
 
-    def __init__(self, fast: Fast) -> None:
+    def __init__(self, base_url: str, fast: Fast) -> None:
+        self._at = urlsplit(base_url)
         self._fast = fast
         self.policy = {**POLICY, "retry": {"max_attempts": ATTEMPTS, "calls": ["observe", "open_session"]}}
         self._failed = 0
@@ -65,19 +68,20 @@ class Retrying:
     def close(self) -> None:
         """Write down what every session holds."""
         self._truth.write(b"stm\n")
+        connection = HTTPConnection(str(self._at.hostname), self._at.port)
         for session in self._sessions:
-            request = f"GET /sessions/{session}/stm HTTP/1.1\r\nhost: kato\r\ncontent-length: 0\r\n\r\n"
-            _, content = self._fast._attempt(request.encode(), None)
-            for event in json.loads(content)["stm"]:
+            connection.request("GET", f"/sessions/{session}/stm")
+            for event in json.loads(connection.getresponse().read())["stm"]:
                 self._truth.write(f"{event[0].removeprefix('call-')}\n".encode())
         self._truth.write(b"end\n")
         self._truth.close()
+        connection.close()
         self._fast.close()
 
 
 def make(base_url: str, recorder: Any = None) -> Retrying:
     """The client."""
-    return Retrying(Fast(base_url, POLICY, {}, recorder))
+    return Retrying(base_url, Fast(base_url, POLICY, {}, recorder))
 
 
 def truth(path: str) -> tuple[list[int], list[int]]:

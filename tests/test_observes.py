@@ -46,7 +46,7 @@ def test_threads_share_the_clients_journal(
 ) -> None:
     """A text file written by several threads loses lines and gains bytes of foreign memory (seen in a real run)."""
     monkeypatch.setenv("KATO_TRUTH", str(tmp_path / "truth"))
-    client = sys.modules["retrying"].Retrying(SimpleNamespace(observe=lambda *given: {}, close=lambda: None))
+    client = sys.modules["retrying"].Retrying("http://kato", SimpleNamespace(observe=lambda *given: {}, close=lambda: None))
     known, each = sys.getswitchinterval(), 3000
 
     def work(first: int) -> None:

@@ -46,7 +46,8 @@ def test_threads_share_the_clients_journal(
 ) -> None:
     """A text file written by several threads loses lines and gains bytes of foreign memory (seen in a real run)."""
     monkeypatch.setenv("KATO_TRUTH", str(tmp_path / "truth"))
-    client = sys.modules["retrying"].Retrying("http://kato", SimpleNamespace(observe=lambda *given: {}, close=lambda: None))
+    fast = SimpleNamespace(observe=lambda *given: {}, close=lambda: None)
+    client = sys.modules["retrying"].Retrying("http://kato", fast)
     known, each = sys.getswitchinterval(), 3000
 
     def work(first: int) -> None:

@@ -131,7 +131,7 @@ ARRIVALS = Layout(
     {"op": "OPERATIONS"},
 )
 """`call` 0: unknown. `reply_ns` 0: cut. `commit_seq` 0: not committed, else 1, 2, … in commit order.
-`payload`, for pairing without a header: the fingerprint of an observe that has none, else the body's CRC-32.
+`payload`, for pairing by what was said: an observe's fingerprint (data.fingerprint), else the body's CRC-32.
 `status` 0: no reply was begun."""
 
 BREAKER = Layout(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from law_cases import promise, said
 
 from harness.model import Span
@@ -44,6 +46,42 @@ class TestM1:
         """3 + 1 + 3 s."""
         scaled = promise(CLIENT.declared, scale=0.1)
         assert said("M1", scaled, phases=PHASES, **run(9)).status == "fail"
+
+    def behind(self, growing_ms: int, named_ms: int = 60_000) -> dict[str, Any]:
+        """A client that puts every observe aside and has it committed 30 ms later; from the fault's end on each waits
+        `growing_ms` more than the one before it, after 2 s of delay."""
+        calls, arrivals, waits = run(0)["calls"].split("\n"), ["call op session arrive_ms commit_seq paired_by"], 30
+        for line in calls[1:]:
+            call, _, _, at, *_ = line.split()
+            waits = 30 if int(at) < 10_000 else 2000 if int(at) < 14_000 else max(waits + growing_ms, 30)
+            arrivals.append(f"{call if int(at) < named_ms else 0} observe s {int(at) + waits} {call} content")
+        aside = "\n".join(line.replace(" error", " degraded").replace(" ok", " degraded") for line in calls)
+        return {"calls": aside, "faults": FAULTS, "arrivals": "\n".join(arrivals), "facts": {"oracle": "twin"}}
+
+    def test_a_write_behind_client_is_back_when_it_commits_in_time_again(self) -> None:
+        """Its answers are the same all along; what was put aside is drained within 2 s, or piles up for ever."""
+        drained = said("M1", CLIENT, phases=PHASES, **self.behind(-50))
+        assert (drained.status, drained.measured) == ("pass", "2.0 s")
+        assert said("M1", CLIENT, phases=PHASES, **self.behind(20)).status == "fail"
+        assert said("M2", QUICK, phases=PHASES, **self.behind(20)).status == "fail"
+
+    def test_is_inconclusive_where_nobody_knows_whose_commits_came_late(self) -> None:
+        """From the fault on they belong to no one call, or have never belonged to any."""
+        for named_ms in (10_000, 0):
+            assert said("M1", CLIENT, phases=PHASES, **self.behind(20, named_ms)).status == "inconclusive"
+
+    def test_a_substitute_is_no_recovery_and_no_substitute_is_worse(self) -> None:
+        """A third of the baseline came from a cache: afterwards all does, or a third comes to nothing."""
+        peace = run(20)["calls"].split("\n")
+        aside = [line.replace(" ok", " degraded") if n % 3 == 0 else line for n, line in enumerate(peace)]
+        for outcome in ("degraded", "error"):
+            ill = "\n".join(aside).replace(" error", f" {outcome}")
+            assert said("M1", CLIENT, phases=PHASES, calls=ill, faults=FAULTS).status == "fail"
+        third = [
+            line.replace(" ok", " error") if n % 3 == 0 and " recovery " in line else line
+            for n, line in enumerate(aside)
+        ]
+        assert said("M1", CLIENT, phases=PHASES, calls="\n".join(third), faults=FAULTS).status == "fail"
 
     def test_is_inconclusive_where_the_run_ended_too_early(self) -> None:
         """8 s after the fault, and still ill."""

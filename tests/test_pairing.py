@@ -72,9 +72,28 @@ def test_a_name_of_another_sessions_call_is_none() -> None:
         """,
         attempts="call attempt start_ms end_ms\n1 1 10 12\n1 2 20 22\n1 3 22 23",
     )
-    arrivals, names = without_misnamed(history.arrivals, history.calls)
+    unsaid = Table({**history.arrivals.columns, "payload": np.array([7, 8, 0])})
+    arrivals, names = without_misnamed(unsaid, history.calls)
     attempts = without_names(history.attempts, names)
     assert arrivals["call"].tolist() == attempts["call"].tolist() == [1, 0, 0]
+
+
+def named(payloads: list[int]) -> list[int]:
+    """The calls of four observes sent under the names of calls 1, 2, 3 and 3: session s said 7, 8 and 9."""
+    history = History.literal(
+        calls=f"{CALLS}\n1 observe s n degraded 10 20 7\n2 observe s n ok 30 40 8\n3 observe s n ok 50 90 9",
+        arrivals="call op session arrive_ms\n1 observe s 11\n2 observe s 31\n3 observe s 51\n3 observe s 60",
+    )
+    spoken = Table({**history.arrivals.columns, "payload": np.array(payloads)})
+    return without_misnamed(spoken, history.calls)[0]["call"].tolist()
+
+
+def test_a_name_of_a_call_that_said_something_else_is_none() -> None:
+    """Call 3 has its user's older observation flushed, under its own name: it is call 1's. What nobody said stays: the
+    client may put it in other words; and where most is said in other words nothing is told by them."""
+    assert named([7, 8, 9, 7]) == [1, 2, 3, 0]
+    assert named([7, 8, 9, 70]) == [1, 2, 3, 3]
+    assert named([8, 9, 7, 7]) == [1, 2, 3, 3]
 
 
 def test_a_fingerprint_is_what_kato_learns_and_not_how_it_is_written() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from witness_rig import MS, Rig, request_bytes
 
+from harness.data import fingerprint
 from harness.model import OPERATIONS
 from harness.twin.http import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from harness.twin.profiles import custom_profile
@@ -29,11 +29,11 @@ def slow(tmp_path: Path) -> Rig:
 
 
 def test_an_arrival_carries_who_what_and_when(rig: Rig) -> None:
-    """Call and attempt come from the header, the payload's CRC-32 from the body, the rest from the request."""
+    """Call and attempt come from the header, the payload's fingerprint from the body, the rest from the request."""
     rig.client().observe(body=b'{"strings":["a"]}', x_kato_attempt="41.2", x_user_id="ana", authorization="secret")
     (row,) = rig.arrivals()
     assert (row["call"], row["attempt"], row["session"], row["node_id"]) == (41, 2, "s1", "node-s1")
-    assert (OPERATIONS[row["op"]], row["status"], row["payload"]) == ("observe", 200, crc32(b'{"strings":["a"]}'))
+    assert (OPERATIONS[row["op"]], row["status"], row["payload"]) == ("observe", 200, fingerprint({"strings": ["a"]}))
     assert row["headers"] == "x-user-id: ana"
     assert row["arrive_ns"] == row["reply_ns"] == rig.timers.now_ns()
     assert row["disconnect_ns"] == 0

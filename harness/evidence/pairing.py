@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence.replays import SLACK_NS, by_content, own_sessions
+from harness.evidence.replays import SLACK_NS, by_content, in_others_words, own_sessions
 from harness.evidence.table import Table, Words, by_chunks
 
 WAYS = ("", "header", "time", "content", "user")
@@ -54,7 +54,7 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Tab
 def without_misnamed(arrivals: Table, calls: Table) -> tuple[Table, NDArray[np.int64]]:
     """The arrivals with `call` 0 where a name is another call's, and these names: a worker that serves all calls was
     started by one, and works under its name until that one ends. Told by the session, or the node of a session that is
-    opened."""
+    opened; or it is an observe of what another call of the session said."""
     if not len(calls):
         return arrivals, np.zeros(0, np.int64)
     order = np.argsort(calls["call"], kind="stable")
@@ -64,6 +64,7 @@ def without_misnamed(arrivals: Table, calls: Table) -> tuple[Table, NDArray[np.i
         ~opens & _differs(arrivals["session"], calls["session"], at)
     )
     wrong &= calls["call"][at] == arrivals["call"]
+    wrong |= in_others_words(arrivals, calls, at)
     return _unnamed(arrivals, wrong), _names(arrivals)[wrong] if wrong.any() else np.zeros(0, np.int64)
 
 

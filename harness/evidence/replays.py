@@ -66,6 +66,21 @@ def by_content(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> tuple[
     return found, replayed
 
 
+def in_others_words(arrivals: Table, calls: Table, at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The observes that say what another call of their session said, and not what the call of their name did (`at`: its
+    row). A client that puts most observations in words of its own tells nothing by them."""
+    content = calls["content"][at]
+    spoken = arrivals["op"].among("observe") & (calls["call"][at] == arrivals["call"]) & (content > 0)
+    other: NDArray[np.bool_] = spoken & (arrivals["payload"] & CONTENT != content)
+    if not other.any() or 2 * int(other.sum()) > int(spoken.sum()):
+        return np.zeros(len(arrivals), bool)
+    said, owner = _said(calls, 0), _owners(arrivals, calls)
+    rows = np.flatnonzero(other)
+    named = zip(arrivals["session"][rows].tolist(), (arrivals["payload"][rows] & CONTENT).tolist(), strict=True)
+    other[rows] = [(owner.get(session, session), words) in said for session, words in named]
+    return other
+
+
 def _said(calls: Table, slack_ns: int) -> Said:
     rows = np.flatnonzero(calls["op"].among("observe") & (calls["content"] > 0))
     rows = rows[np.argsort(calls["start_ns"][rows], kind="stable")]

@@ -57,11 +57,12 @@ def fallback_shape(case: Case) -> Ruling:
     calls, substitutes = case.calls, np.flatnonzero(degraded(case))
     if not len(substitutes):
         return unexercised(f"no answer was degraded; it takes {exercise('F1')}")
-    unmarked = substitutes[~marked(case)[substitutes] & _promises_marks(case)[substitutes]]
+    healthy = {op: shapes(case, op) for op in calls["op"].names}
+    compared = calls["op"].among(*(op for op, good in healthy.items() if good))
+    unmarked = substitutes[(~marked(case) & _promises_marks(case) & compared)[substitutes]]
     if len(unmarked):
         reason = f"{plural(len(unmarked), 'degraded answer')} can't be told from a real one: nothing marks them"
         return broken(case, unmarked, reason, of=len(substitutes))
-    healthy = {op: shapes(case, op) for op in calls["op"].names}
     ops, given = calls["op"][substitutes].tolist(), calls["shape"][substitutes].tolist()
     known = np.array([bool(healthy[op]) for op in ops])
     odd = np.array([not any(fits(shape, good) for good in healthy[op]) for op, shape in zip(ops, given, strict=True)])

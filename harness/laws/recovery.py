@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.table import Mask
+from harness.laws.band import LEAST_A_WINDOW, Band, band_of, service_of, untold, within, working
 from harness.laws.bounds import backoff_s, call_bounds_s
 from harness.laws.breaker_events import explicit_rejections
 from harness.laws.breaker_open import Quiet, quiet_stretches
@@ -15,9 +16,6 @@ from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
 SECOND_NS = 1_000_000_000
-LEAST_A_WINDOW = 4
-"""Calls a window below which its share of errors says nothing."""
-
 IN_A_ROW = 3
 
 GATE_NS = 10_000_000
@@ -27,32 +25,13 @@ FEW = 10
 GRACE_NS = SECOND_NS
 """laws.md, M1: the first second after a fault is left out (removing a toxic closes the connections it held)."""
 
+NO_BAND = "no baseline with enough calls whose service is seen, so nobody knows what recovered means"
+UNTOLD = "commits that belong to no one call may be those of the writes that are still put aside"
+
 ANY = frozenset({
     "refuse", "status", "timeout", "reset_peer", "kill", "pause", "latency", "delay", "drop_before_commit", "sequence",
     "commit_then_drop", "bandwidth", "slicer", "drip", "quota", "store", "external", "limit_data", "slow_close",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """What counts as being back: at most this share of failed calls, and this median service time (ns)."""
-
-    errors: float
-    median_ns: float
-
-
-def band_of(case: Case) -> Band | None:
-    """laws.md, M1: errors at most the baseline's + 5 points, p50 at most twice the baseline's + 10 ms."""
-    rows = np.flatnonzero(case.history.calls_in("baseline") & _working(case))
-    if len(rows) < 5 * LEAST_A_WINDOW:
-        return None
-    took = (case.calls["end_ns"] - case.calls["start_ns"])[rows]
-    ok = case.calls["outcome"].among("ok")[rows]
-    return Band(float(1 - ok.mean()) + 0.05, 2 * float(np.median(took)) + 10e6)
-
-
-def _working(case: Case) -> Mask:
-    return case.calls["op"].among("observe", "predict", "learn")  # type: ignore[no-any-return]
 
 
 def allowed_ns(case: Case) -> int:
@@ -86,19 +65,15 @@ def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
     calls = case.calls
     begin = quiet.start_ns + GRACE_NS
     seconds = int((quiet.end_ns - begin) // SECOND_NS)
-    rows = np.flatnonzero(_working(case) & (calls["start_ns"] >= begin) & (calls["start_ns"] < quiet.end_ns))
+    rows = np.flatnonzero(working(case) & (calls["start_ns"] >= begin) & (calls["start_ns"] < quiet.end_ns))
     if seconds < IN_A_ROW or len(rows) < LEAST_A_WINDOW * seconds / 2:
         return None
     rows = rows[np.argsort(calls["start_ns"][rows], kind="stable")]
-    ok, took = calls["outcome"].among("ok")[rows], (calls["end_ns"] - calls["start_ns"])[rows]
     edges = np.searchsorted(calls["start_ns"][rows], begin + SECOND_NS * np.arange(seconds + 1))
     good = np.zeros(seconds, bool)
     for second in range(seconds):
-        mine = slice(edges[second], edges[second + 1])
-        count, served = len(ok[mine]), took[mine][ok[mine]]
-        quick = not len(served) or np.median(served) <= band.median_ns + case.lag_in(begin, second)
-        failed = count - len(served)
-        good[second] = count < LEAST_A_WINDOW or (failed <= max(band.errors * count, 1.0) and quick)
+        mine = rows[edges[second] : edges[second + 1]]
+        good[second] = len(mine) < LEAST_A_WINDOW or within(band, case, mine, case.lag_in(begin, second))
     runs = np.convolve(good, np.ones(IN_A_ROW), "valid") == IN_A_ROW
     back = int(np.argmax(runs)) if runs.any() else -1
     out = tuple(int(second) for second in np.flatnonzero(~good))
@@ -111,8 +86,10 @@ def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
     family="recovery",
     rule="after a fault is gone the first of three seconds in band (errors ≤ baseline + 5 points, p50 ≤ 2 × baseline + "
     "10 ms) comes within max(reset_timeout, longest back-off) + the longest call + 10 s",
-    trap="the first second is left out: removing a time-out toxic closes the connections that it held",
-    cure="let trials through when the reset time-out has passed, bound back-off, and drop pooled connections that died",
+    trap="the first second is left out: removing a time-out toxic closes the connections that it held; a client that "
+    "puts every write aside has served one when KATO commits it",
+    cure="let trials through when the reset time-out has passed, bound back-off, drop pooled connections that died, "
+    "and drain what was put aside faster than more is",
     example="a pool full of connections that no longer answer: each is tried, and waits for its whole time-out",
     needs=ANY,
     wants="a fault, and traffic after it for as long as recovery may take",
@@ -121,7 +98,7 @@ def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
 def mean_time_to_recover(case: Case) -> Ruling:
     band = band_of(case)
     if band is None:
-        return inconclusive("no baseline with enough calls, so nobody knows what recovered means")
+        return inconclusive(NO_BAND)
     bound = allowed_ns(case)
     found = returns(case, band)
     late = [each for each in found if _is_late(each, bound)]
@@ -130,6 +107,8 @@ def mean_time_to_recover(case: Case) -> Ruling:
         rows = _rows_out(case, late)
         if explicit_rejections(case)[rows].all():
             return inconclusive("whatever failed after the fault was rejected by the breaker: B7 judges that")
+        if untold(case, rows):
+            return inconclusive(UNTOLD)
         longest = max((each.back_ns if each.back_ns >= 0 else each.seconds * SECOND_NS) for each in late) / 1e9
         never = any(each.back_ns < 0 for each in late)
         reason = f"{'not back' if never else 'back only'} after {longest:.1f} s, after {plural(len(late), 'fault')}"
@@ -157,19 +136,19 @@ def _rows_out(case: Case, found: list[Return]) -> Ints:
         begin = each.quiet.start_ns + GRACE_NS
         second = (calls["start_ns"] - begin) // SECOND_NS
         chosen |= np.isin(second, each.out) & (calls["start_ns"] >= begin) & (calls["start_ns"] < each.quiet.end_ns)
-    rows = np.flatnonzero(chosen & _working(case))
-    bad = rows[~calls["outcome"].among("ok")[rows]]
+    rows = np.flatnonzero(chosen & working(case))
+    bad = rows[~service_of(case).ok[rows]]
     return bad if len(bad) else rows
 
 
 def _hurt(case: Case, band: Band) -> bool:
     """Whether calls under some fault were out of band."""
-    rows = np.flatnonzero(case.during() & _working(case))
+    rows = np.flatnonzero(case.during() & working(case))
     if not len(rows):
         return False
-    ok = case.calls["outcome"].among("ok")[rows]
-    took = (case.calls["end_ns"] - case.calls["start_ns"])[rows]
-    return bool((~ok).mean() > band.errors or np.median(took) > band.median_ns)
+    service = service_of(case)
+    errors = bool((~service.ok[rows]).mean() > band.errors or (~service.given[rows]).mean() > band.without)
+    return errors or bool(np.median(service.took[rows]) > band.median_ns)
 
 
 @law(
@@ -187,7 +166,7 @@ def _hurt(case: Case, band: Band) -> bool:
 def no_metastability(case: Case) -> Ruling:
     band = band_of(case)
     if band is None:
-        return inconclusive("no baseline with enough calls, so nobody knows what recovered means")
+        return inconclusive(NO_BAND)
     settled_s = 3 * allowed_ns(case) / 1e9
     watched = [each for each in returns(case, band) if each.seconds >= settled_s + IN_A_ROW]
     if not watched:
@@ -196,6 +175,8 @@ def no_metastability(case: Case) -> Ruling:
         late = [second for second in each.out if second >= settled_s]
         if len(late) >= IN_A_ROW and len(late) > (each.seconds - settled_s) / 2:
             rows = _rows_out(case, [each])
+            if untold(case, rows):
+                return inconclusive(UNTOLD)
             reason = f"still out of band {each.seconds} s after the fault, at the load that was fine before it"
             return broken(case, rows, reason, measured=f"{len(late)} s out of band", bound=f"{settled_s:.0f} s")
     return passed(f"in band again, and stayed so, after {plural(len(watched), 'fault')}")

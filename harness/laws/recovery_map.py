@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Literal
 
+from harness.laws.band import Band, band_of
 from harness.laws.breaker_open import Quiet
 from harness.laws.case import Case
-from harness.laws.recovery import IN_A_ROW, SECOND_NS, Band, allowed_ns, band_of, return_of
+from harness.laws.recovery import IN_A_ROW, SECOND_NS, allowed_ns, return_of
 
 State = Literal["returns", "stays", "metastable", "damaged", "overloaded"]
 """`stays`: broken after the trigger is gone, at the load that was fine before. Then the load is halved and restored:

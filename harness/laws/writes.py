@@ -30,6 +30,17 @@ def commits(case: Case, op: str) -> Ints:
     return case.arrivals.number(committed(case, op)) + later
 
 
+def committed_ns(case: Case, op: str) -> Ints:
+    """For each call when its first `op` that KATO committed was answered, or arrived if it never was; −1: never."""
+    never = np.iinfo(np.int64).max
+    first = np.full(len(case.calls), never)
+    for seen in (case.arrivals, case.replays):
+        mine = (seen.table["commit_seq"] > 0) & seen.table["op"].among(op)
+        done = np.maximum(seen.table["arrive_ns"], seen.table["reply_ns"])
+        np.minimum.at(first, seen.row[mine], done[mine])
+    return np.where(first == never, -1, first)
+
+
 def strays(case: Case, *ops: str) -> int:
     """The commits of `ops` that can't be told to belong to one call."""
     table = case.history.arrivals

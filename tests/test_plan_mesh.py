@@ -39,3 +39,12 @@ def test_a_scenario_without_a_mesh_has_nothing_to_imply() -> None:
 
 def test_labels_come_from_the_workloads_in_the_files() -> None:
     assert "labels from: the workloads in the files" in said("guide")
+
+
+def test_a_plan_names_the_numbers_that_its_client_does_not_say() -> None:
+    """`fast` has no breaker, so a recovery that waits for one takes the guide's; its read time-out is its own."""
+    brownout, steady = (load_scenario(shipped_scenario(name)) for name in ("brownout", "steady"))
+    shown = preview(brownout, Options(integration="fast"), 0)
+    assert shown.timeline.assumed.keys() == {"policy.breaker.reset_timeout"}
+    assert f"policy.breaker.reset_timeout {shown.timeline.assumed['policy.breaker.reset_timeout']:g} s" in shown.text()
+    assert "by default" not in preview(steady, Options(integration="fast"), 0).text()

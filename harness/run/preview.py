@@ -19,6 +19,7 @@ from harness.run.options import Options
 from harness.run.parts import start_part
 from harness.run.prepare import Prepared, prepare, promise_of
 from harness.scenario import Scenario, Timeline, resolve
+from harness.scenario.promises import is_duration, key_of
 
 NOWHERE = "http://127.0.0.1:9"
 """Where the client is told that KATO is while it is only asked what it promises (the discard port)."""
@@ -50,6 +51,7 @@ class Preview:
             "expected_calls": round(self.plan.expected_calls()),
             "sessions": self.plan.load.sessions,
             "policy": to_mapping(self.promise.policy),
+            "assumed": dict(self.timeline.assumed),
             "phases": [asdict(span) for span in self.timeline.phases],
             "faults": [asdict(fault) for fault in self.timeline.faults],
             "calls": [call._asdict() for call in islice(self.plan.calls(), self.head)],
@@ -71,6 +73,7 @@ class Preview:
                 f"  {_s(f.at_ns)} to {_s(f.until_ns)}  fault {f.name}: {f.kind} {_params({**f.params, **f.only})}"
                 for f in self.timeline.faults
             ),
+            *_assumed(self.timeline.assumed),
             "",
             "first calls",
             *(
@@ -82,6 +85,14 @@ class Preview:
             *_proofs(self.laws()),
         ]
         return "\n".join(lines) + "\n"
+
+
+def _assumed(numbers: Mapping[str, float]) -> list[str]:
+    """The numbers in the times above that are the guide's, because the client neither declares nor shows its own."""
+    shown = ", ".join(
+        f"{path} {value:g}{' s' if is_duration(str(key_of(path))) else ''}" for path, value in numbers.items()
+    )
+    return [f"  by default, as the client says nothing of it: {shown}"] if shown else []
 
 
 def _proofs(laws: Sequence[tuple[str, bool, str]]) -> list[str]:

@@ -37,6 +37,13 @@ def said(
     return verdict(law, History.literal(phases, facts, **texts), promised)
 
 
+def share(
+    law: str, promised: Promise, facts: Mapping[str, Any] | None = None, phases: tuple[Span, ...] = (), **texts: str
+) -> float | None:
+    """How often a law was broken of how often it might have been, as `at_most` of an accepted failure reads it."""
+    return LAWS[law].judge(Case(History.literal(phases, facts, **texts), promised)).share
+
+
 def calls_of(verdict: Verdict) -> list[int]:
     """The call ids of the witnesses."""
     return [witness["call"] for witness in verdict.witnesses]

@@ -27,16 +27,25 @@ class TestR3:
         assert (found.status, found.bound) == ("fail", "0.20 to 0.20 s")
 
     @pytest.mark.parametrize(("jitter", "gap", "status"), [
-        ("full", 1, "pass"), ("full", 500, "fail"), ("equal", 100, "pass"), ("equal", 60, "fail"),
+        ("full", 21, "pass"), ("full", 500, "fail"), ("full", 19, "fail"),
+        ("equal", 100, "pass"), ("equal", 60, "fail"),
         ("decorrelated", 200, "pass"), ("decorrelated", 170, "fail"),
     ])  # fmt: skip
     def test_jitter_widens_the_interval(self, jitter: str, gap: int, status: str) -> None:
-        """Full: from 0; equal: from half; decorrelated: from the initial wait."""
+        """Full: from 0, if not always; equal: from half; decorrelated: from the initial wait."""
         backoff = {"initial": 0.2, "multiplier": 2.0, "max": 2.0, "jitter": jitter}
         assert (
             said("R3", promise({"retry": {"max_attempts": 3, "backoff": backoff}}), **self.waits(*[gap] * 5)).status
             == status
         )
+
+    def test_full_jitter_may_be_hasty_now_and_then(self) -> None:
+        """Half of the waits, as long as nobody can tell that it is more; re-tries without any wait are none."""
+        backoff = {"initial": 0.2, "multiplier": 2.0, "jitter": "full"}
+        full = promise({"retry": {"max_attempts": 3, "backoff": backoff}})
+        assert said("R3", full, **self.waits(*[0, 100] * 10)).status == "pass"
+        found = said("R3", full, **self.waits(*[0] * 19, 100))
+        assert (found.status, found.measured) == ("fail", "19 of 20 hasty")
 
     def test_one_odd_wait_in_many_is_the_machines(self) -> None:
         """One of thirty."""
@@ -69,6 +78,11 @@ class TestR4:
     def test_is_inconclusive_below_200_waits(self) -> None:
         """199 of them."""
         assert said("R4", THREE, **self.spread(20, 199)).status == "inconclusive"
+
+    def test_waits_that_nobody_declared_are_judged_as_seen(self) -> None:
+        """A loop of the client's own."""
+        for width, status in ((20, "fail"), (200, "pass")):
+            assert said("R4", promise({}), **self.spread(width)).status == status
 
     def test_a_declared_lack_of_jitter_is_a_promise(self) -> None:
         """Said is said."""

@@ -23,6 +23,9 @@ LEAST_GAPS = 5
 MOST_OUTSIDE = 0.05
 """Share of gaps that a noisy machine may put outside the interval."""
 
+MOST_HASTY = 0.5
+"""A tenth of uniform waits are below a tenth of their most."""
+
 LEAST_JITTER_GAPS = 200
 LEAST_CV = 0.1
 """laws.md, R4."""
@@ -75,7 +78,8 @@ def _interval_ns(backoff: Backoff, wait_s: float) -> tuple[int, int]:
     "R3",
     "BackoffShape",
     family="retries",
-    rule="the wait before re-try i lies within the policy's interval around min(max, initial · multiplier^(i−1)), ± ε",
+    rule="the wait before re-try i lies within the policy's interval around min(max, initial · multiplier^(i−1)), ± ε; "
+    "under full jitter, which starts at nothing, most waits are no mere tenth of it",
     trap="measured from the end of the failed attempt; waits that Retry-After asked for are its own matter (R5)",
     cure="set the back-off that you mean: tenacity's wait_exponential(1, min=2, max=10) waits 2 s and 2 s",
     example="retries without any wait triple the load on a server that sheds it",
@@ -115,6 +119,10 @@ def backoff_shape(case: Case) -> Ruling:
         bound = f"{least[picked[0]] / 1e9:.2f} to {most[picked[0]] / 1e9:.2f} s"
         reason = f"{plural(count, 'wait')} of {total} before a re-try lay outside the policy (median {seen:.2f} s)"
         return broken(case, np.unique(rows[picked]), reason, of=total, measured=measured, bound=bound)
+    hasty = judged & (least == 0) & (gap < most // 10)
+    if wilson(int(hasty.sum()), int((judged & (least == 0)).sum())).above(MOST_HASTY):
+        reason = f"{plural(int(hasty.sum()), 'wait')} before a re-try took no tenth of what its full jitter goes up to"
+        return broken(case, np.unique(rows[hasty]), reason, of=total, measured=f"{hasty.sum()} of {total} hasty")
     if total < LEAST_GAPS or count > MOST_OUTSIDE * total:
         return inconclusive(f"{plural(total, 'wait')} can't tell the back-off", measured=measured)
     return passed(f"{plural(total, 'wait')} before re-tries followed the policy", measured=measured)
@@ -134,7 +142,7 @@ def backoff_shape(case: Case) -> Ruling:
     calls=LEAST_JITTER_GAPS // 2,
 )
 def jitter_present(case: Case) -> Ruling:
-    if nothing := no_retry(case) or unseen(case) or _no_backoff(case):
+    if nothing := no_retry(case) or unseen(case):
         return nothing
     if _declared_without(case):
         return inapplicable("the integration declares a back-off without jitter")

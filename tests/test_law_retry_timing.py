@@ -27,25 +27,28 @@ class TestR3:
         assert (found.status, found.bound) == ("fail", "0.20 to 0.20 s")
 
     @pytest.mark.parametrize(("jitter", "gap", "status"), [
-        ("full", 21, "pass"), ("full", 500, "fail"), ("full", 19, "fail"),
+        ("full", 1, "pass"), ("full", 500, "fail"),
         ("equal", 100, "pass"), ("equal", 60, "fail"),
         ("decorrelated", 200, "pass"), ("decorrelated", 170, "fail"),
     ])  # fmt: skip
     def test_jitter_widens_the_interval(self, jitter: str, gap: int, status: str) -> None:
-        """Full: from 0, if not always; equal: from half; decorrelated: from the initial wait."""
+        """Full: from 0; equal: from half; decorrelated: from the initial wait."""
         backoff = {"initial": 0.2, "multiplier": 2.0, "max": 2.0, "jitter": jitter}
         assert (
             said("R3", promise({"retry": {"max_attempts": 3, "backoff": backoff}}), **self.waits(*[gap] * 5)).status
             == status
         )
 
-    def test_full_jitter_may_be_hasty_now_and_then(self) -> None:
-        """Half of the waits, as long as nobody can tell that it is more; re-tries without any wait are none."""
+    def test_full_jitter_is_no_leave_not_to_wait(self) -> None:
+        """Half of the waits may be hasty, and the first of each call, as urllib3's are; re-tries without any wait are
+        none."""
         backoff = {"initial": 0.2, "multiplier": 2.0, "jitter": "full"}
         full = promise({"retry": {"max_attempts": 3, "backoff": backoff}})
-        assert said("R3", full, **self.waits(*[0, 100] * 10)).status == "pass"
-        found = said("R3", full, **self.waits(*[0] * 19, 100))
-        assert (found.status, found.measured) == ("fail", "19 of 20 hasty")
+        for second, status in (([41, 39], "pass"), ([41, 41], "pass"), ([39, 39], "fail")):
+            waits = [tries(503, 503, 200, gaps=[0, gap]) for gap in second * 10]
+            assert said("R3", full, **history(waits)).status == status
+        found = said("R3", full, **history([tries(503, 503, 200, gaps=[0, 0])] * 10))
+        assert (found.status, found.measured) == ("fail", "10 of 10 hasty")
 
     def test_one_odd_wait_in_many_is_the_machines(self) -> None:
         """One of thirty."""

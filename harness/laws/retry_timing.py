@@ -79,7 +79,7 @@ def _interval_ns(backoff: Backoff, wait_s: float) -> tuple[int, int]:
     "BackoffShape",
     family="retries",
     rule="the wait before re-try i lies within the policy's interval around min(max, initial · multiplier^(i−1)), ± ε; "
-    "under full jitter, which starts at nothing, most waits are no mere tenth of it",
+    "under full jitter, which starts at nothing, most waits after the first are more than a tenth of it",
     trap="measured from the end of the failed attempt; waits that Retry-After asked for are its own matter (R5)",
     cure="set the back-off that you mean: tenacity's wait_exponential(1, min=2, max=10) waits 2 s and 2 s",
     example="retries without any wait triple the load on a server that sheds it",
@@ -119,10 +119,11 @@ def backoff_shape(case: Case) -> Ruling:
         bound = f"{least[picked[0]] / 1e9:.2f} to {most[picked[0]] / 1e9:.2f} s"
         reason = f"{plural(count, 'wait')} of {total} before a re-try lay outside the policy (median {seen:.2f} s)"
         return broken(case, np.unique(rows[picked]), reason, of=total, measured=measured, bound=bound)
-    hasty = judged & (least == 0) & (gap < most // 10)
-    if wilson(int(hasty.sum()), int((judged & (least == 0)).sum())).above(MOST_HASTY):
+    later = judged & (least == 0) & (chains.nth[retries] > 2)  # urllib3 sends the first re-try at once
+    hasty = later & (gap < most // 10)
+    if wilson(int(hasty.sum()), int(later.sum())).above(MOST_HASTY):
         reason = f"{plural(int(hasty.sum()), 'wait')} before a re-try took no tenth of what its full jitter goes up to"
-        return broken(case, np.unique(rows[hasty]), reason, of=total, measured=f"{hasty.sum()} of {total} hasty")
+        return broken(case, np.unique(rows[hasty]), reason, measured=f"{hasty.sum()} of {later.sum()} hasty")
     if total < LEAST_GAPS or count > MOST_OUTSIDE * total:
         return inconclusive(f"{plural(total, 'wait')} can't tell the back-off", measured=measured)
     return passed(f"{plural(total, 'wait')} before re-tries followed the policy", measured=measured)

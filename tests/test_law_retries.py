@@ -162,6 +162,12 @@ class TestR9:
     def test_requests_documents_its_own(self) -> None:
         """requests.RetryError around urllib3's."""
         assert self.found("retry_exhausted", "RetryError<MaxRetryError<ResponseError") == "pass"
+        assert self.found("retry_exhausted", "MaxRetryError<ResponseError") == "pass"
+
+    def test_fails_by_one_retry_error_around_requests(self) -> None:
+        """tenacity's, around what requests and urllib3 say of a refused connection."""
+        chain = "RetryError<ConnectionError<MaxRetryError<NewConnectionError"
+        assert self.found("retry_exhausted", chain) == "fail"
 
     def test_fails_by_one_bug_in_the_error_handling(self) -> None:
         """A TypeError is no failure of KATO's; an unknown class of the client's own is."""

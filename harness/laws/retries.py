@@ -209,7 +209,7 @@ def exhaustion_surface(case: Case) -> Ruling:
     over = retried & ~calls["outcome"].among("ok", "degraded", "cancelled", "rejected")
     if not over.any():
         return unexercised(f"no call used up its attempts; it takes {exercise('R9')}")
-    wrapped = calls["error"].among("retry_exhausted") & ~_named_in(case, ("MaxRetryError", "ResponseError"))
+    wrapped = calls["error"].among("retry_exhausted") & ~_documented(case)
     for op in calls["op"].names:
         retry = case.policy.of(op).retry
         if retry is not None and retry.reraise is False and source(case, op, "retry.reraise") == "declared":
@@ -225,9 +225,13 @@ def exhaustion_surface(case: Case) -> Ruling:
     return passed(f"{count} used up their attempts, and none surfaced as a RetryError or as a bug of the client's own")
 
 
-def _named_in(case: Case, names: tuple[str, ...]) -> Mask:
+def _documented(case: Case) -> Mask:
+    """The calls that ended in what urllib3 documents, or requests around an answer that it had tried again; tenacity
+    around a failed connection has the same names in it."""
     details = case.calls["detail"]
-    return details.among(*(text for text in details.names if any(name in text for name in names)))  # type: ignore[no-any-return]
+    chains = {text: [name.strip() for name in text.split("<")] for text in details.names}
+    own = (["MaxRetryError"], ["ResponseError"], ["RetryError", "MaxRetryError", "ResponseError"])
+    return details.among(*(text for text, chain in chains.items() if any(chain[: len(o)] == o for o in own)))  # type: ignore[no-any-return]
 
 
 def _headed_by(case: Case, names: tuple[str, ...]) -> Mask:

@@ -189,11 +189,14 @@ def test_urllib3s_own_resends_are_attempts(kato: Server, attempts: Attempts, fra
 
 
 def test_connects_that_httpx_repeats_are_attempts(kato: Server, attempts: Attempts, frame: Frame) -> None:
-    """`HTTPTransport(retries=1)` connects twice; both refusals are seen, with numbers of their own."""
-    with httpx.Client(transport=httpx.HTTPTransport(retries=1)) as client, pytest.raises(httpx.ConnectError):
+    """`HTTPTransport(retries=2)` connects three times; the refusals are seen, with numbers of their own, and the half
+    second before the last is a wait between two of them."""
+    with httpx.Client(transport=httpx.HTTPTransport(retries=2)) as client, pytest.raises(httpx.ConnectError):
         client.get(kato.closed_url)
-    assert attempts.results == [("connect_error", 0), ("connect_error", 0)]
-    assert {row.attempt for row in attempts.rows} == {1, 2}
+    assert attempts.results == [("connect_error", 0)] * 3
+    assert {row.attempt for row in attempts.rows} == {1, 2, 3}
+    *_, before, last = sorted(attempts.rows, key=lambda row: row.start_ns)
+    assert last.start_ns - before.end_ns > 400_000_000
 
 
 def test_a_full_pool_is_an_attempt_that_timed_out(kato: Server, attempts: Attempts, frame: Frame) -> None:

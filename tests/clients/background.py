@@ -1,4 +1,4 @@
-"""Clients that work outside their calls, in tasks that a call started, or forget what they own: D2, D4, D6, M3."""
+"""Clients that work outside their calls, in tasks that a call started, or forget what they own: D2, D4, D6, M1, M3."""
 
 from __future__ import annotations
 
@@ -69,6 +69,78 @@ class ReplaysTwice(ReplaysInOrder):
         first = self.aside[session_id][0]
         await super().replay(session_id)
         await AsyncClient.observe(self, session_id, first)
+
+
+class FlushesTwice(ReplaysInOrder):
+    """The next observe that goes well has two flushers replay what all users put aside, and waits for them."""
+
+    runs_in, law = ("refuse",), "D2"
+    also = {"M3": "everything that was put aside comes within one call"}
+
+    async def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
+        answer = await self.send_or_put_aside(session_id, observation)
+        if not answer["queued"]:
+            await asyncio.gather(self.flush(), self.flush())
+        return answer
+
+    async def flush(self) -> None:
+        for session_id, observations in list(self.aside.items()):
+            for observation in list(observations):
+                await AsyncClient.observe(self, session_id, observation)
+                if observation in observations:
+                    observations.remove(observation)
+
+    async def replay(self, session_id: str) -> None:
+        pass
+
+
+class SendsLater(AsyncClient):
+    """Accepts every observe, and has one worker send them in order; what is refused stays the first."""
+
+    runs_in = ("long_return", "steady")
+    policy = {**timeouts(), "fallback": {"marked": True}}
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(base_url)
+        self.accepted: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self.worker: asyncio.Task[None] | None = None
+
+    async def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
+        self.accepted.put_nowait((session_id, dict(observation)))
+        self.worker = self.worker or asyncio.create_task(self.work())
+        return {"accepted": True}
+
+    async def work(self) -> None:
+        pause = 0.0
+        while True:
+            session_id, observation = await self.accepted.get()
+            while True:
+                try:
+                    await AsyncClient.observe(self, session_id, observation)
+                    break
+                except httpx.ConnectError:
+                    pause = 0.2
+                    await asyncio.sleep(pause)
+            pause = self.slower(pause)
+            await asyncio.sleep(pause)
+
+    def slower(self, pause: float) -> float:
+        """The pause after an observe that went well."""
+        return 0.0
+
+    async def close(self) -> None:
+        if self.worker is not None:
+            self.worker.cancel()
+        await super().close()
+
+
+class PilesUp(SendsLater):
+    """Once slowed down by an outage its worker stays slow, and what was accepted piles up for ever."""
+
+    runs_in, law = ("long_return",), "M1"
+
+    def slower(self, pause: float) -> float:
+        return pause
 
 
 class ReplaysBehindTheNew(ReplaysInOrder):

@@ -127,16 +127,17 @@ class Attempt:
             WATCH.open.pop(self, None)
             self._record(self.number, result, detail)
 
-    def again(self, error: BaseException) -> None:
-        """The transport failed to connect and tries once more by itself: the failed try is an attempt of its own.
+    def again(self, error: BaseException, failed_ns: int) -> None:
+        """The transport failed to connect at `failed_ns` and tries once more by itself, now, when it has waited: the
+        failed try is an attempt of its own.
 
         It takes the next number, since this attempt's is in the request that is still to be sent.
         """
         failure = classify(error)
-        self._record(self._next_number(), failure.error, failure.detail)
+        self._record(self._next_number(), failure.error, failure.detail, failed_ns)
         self.start_ns = WATCH.clock_ns()
 
-    def _record(self, number: int, result: str, detail: str) -> None:
+    def _record(self, number: int, result: str, detail: str, end_ns: int = 0) -> None:
         if WATCH.recorder is not None:
             WATCH.recorder.attempt(
                 0 if self.frame is None else self.frame.call,
@@ -146,7 +147,7 @@ class Attempt:
                 self.status,
                 self.start_ns,
                 self.headers_ns,
-                WATCH.clock_ns(),
+                end_ns or WATCH.clock_ns(),
                 self.connection,
                 self.reused,
                 detail,

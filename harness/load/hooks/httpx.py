@@ -18,25 +18,26 @@ from harness.model import TRACE_HEADER
 class _Trace:
     """Hears httpcore's events of one request, and passes them on to a trace that the client set itself."""
 
-    __slots__ = ("attempt", "failed", "inner", "opened")
+    __slots__ = ("attempt", "failed", "failed_ns", "inner", "opened")
 
     def __init__(self, attempt: Attempt, extensions: dict[str, Any]) -> None:
         inner: Any = extensions.get("trace")
         self.inner: Any = inner.inner if isinstance(inner, _Trace) else inner
         self.attempt = attempt
         self.failed: BaseException | None = None
+        self.failed_ns = 0
         self.opened = False
 
     def hear(self, name: str, info: dict[str, Any]) -> None:
         if name == "connection.connect_tcp.started":
             if self.failed is not None:
-                self.attempt.again(self.failed)
+                self.attempt.again(self.failed, self.failed_ns)
                 self.failed = None
         elif name == "connection.connect_tcp.complete":
             self.opened = True
             self.attempt.connection = _port(info["return_value"])
         elif name == "connection.connect_tcp.failed":
-            self.failed = info["exception"]
+            self.failed, self.failed_ns = info["exception"], WATCH.clock_ns()
         elif name.endswith("send_request_headers.started"):
             self.attempt.reused = not self.opened
 

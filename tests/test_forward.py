@@ -228,4 +228,4 @@ def test_sessions_that_nobody_can_delete_are_counted(front: Front) -> None:
     with serve_in_thread() as kato:
         ask(front.before(kato.url), "POST", "/sessions", b'{"node_id":"n"}')
     done = front.witness.control({"do": "clear_up"})
-    assert (done["deleted"], done["left"]) == (0, 1)
+    assert (done["deleted"], done["left"], len(done["names"])) == (0, 1, 1)

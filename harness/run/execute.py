@@ -14,6 +14,7 @@ from harness.evidence.clocks import hosts_of
 from harness.policy import Promise
 from harness.run.away import bind_of
 from harness.run.carry import FaultThread
+from harness.run.clear_up import clear_up, left_words
 from harness.run.conduct import MIN_DRAIN_NS, Conducted, Progress, follow, start_load
 from harness.run.facts import known_facts
 from harness.run.folder import make_folder, write_json
@@ -96,7 +97,7 @@ def _closing_facts(stage: Stage, scenario: Scenario) -> tuple[dict[str, Any], Ha
         facts |= stage.service.facts()
     if stage.messaging is not None:
         facts, trouble = _queues_end(stage, facts, trouble)
-    facts["warnings"] = list(stage.witness_plane.control.warnings)
+    facts["warnings"] = [*stage.witness_plane.control.warnings, *left_words(facts)]
     left = stage.stores.close() if stage.stores else ()
     facts["leftovers"] = [*left, *stage.plane.close()]
     facts["toxiproxy_restarts"] = stage.plane.restarts
@@ -111,8 +112,7 @@ def _memories(stage: Stage, scenario: Scenario) -> dict[str, Any]:
     if scenario.load.sessions.strategy == "shared":
         facts["stm"] = do("stm")["lengths"]
     if not scenario.target.embedded and scenario.target.footprint.cleanup == "sessions":
-        done = do("clear_up")
-        facts["sessions_deleted"], facts["sessions_left"] = done["deleted"], done["left"]
+        facts |= clear_up(do)
     return facts
 
 

@@ -10,6 +10,9 @@ from harness.twin.process import Instance, Process
 
 Fields = dict[str, Any]
 
+NAMED = 10
+"""So many of the sessions that would not go are named."""
+
 
 async def obey(process: Process, command: Mapping[str, Any]) -> Fields:
     """Carry out one command; the reply has its `id`, `ok`, and either what it asked for or `error`."""
@@ -99,7 +102,7 @@ async def _stm(process: Process, command: Mapping[str, Any]) -> Fields:
 
 async def _clear_up(process: Process, command: Mapping[str, Any]) -> Fields:
     deleted, left = await process.witness.backend.clear_up()
-    return {"deleted": deleted, "left": left}
+    return {"deleted": deleted, "left": len(left), "names": left[:NAMED]}
 
 
 async def _connections(process: Process, command: Mapping[str, Any]) -> Fields:

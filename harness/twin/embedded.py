@@ -167,8 +167,8 @@ class Embedded:
     async def stm_lengths(self) -> dict[str, int]:
         return self._kato.stm_lengths()
 
-    async def clear_up(self) -> tuple[int, int]:
-        return 0, 0  # this KATO ends with the run
+    async def clear_up(self) -> tuple[int, list[str]]:
+        return 0, []  # this KATO ends with the run
 
     async def finish(self) -> None:
         pass

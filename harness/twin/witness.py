@@ -92,8 +92,8 @@ class Backend(Protocol):
         """How many events the STM of each session holds, where that is known."""
         ...
 
-    async def clear_up(self) -> tuple[int, int]:
-        """Delete what sessions the traffic left: how many were, and how many would not go."""
+    async def clear_up(self) -> tuple[int, list[str]]:
+        """Delete what sessions the traffic left, in bounded time: how many were, and which are still there."""
         ...
 
     async def finish(self) -> None:

@@ -140,7 +140,7 @@ class Forwarder:
         """As far as KATO tells them in time."""
         return await self._sessions.lengths()
 
-    async def clear_up(self) -> tuple[int, int]:
+    async def clear_up(self) -> tuple[int, list[str]]:
         """Delete the sessions that were opened through here."""
         return await self._sessions.remove()
 

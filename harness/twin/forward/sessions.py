@@ -12,7 +12,7 @@ AT_ONCE = 8
 """Few, for a worker of KATO is serial and others may use it."""
 
 WITHIN_S = 4.0
-"""The reply on the control channel is due in five seconds."""
+"""The reply on the control channel is due in five seconds; who needs longer asks again."""
 
 MAX_SESSIONS = 100_000
 
@@ -45,8 +45,8 @@ class Sessions:
         await self._each(read)
         return found
 
-    async def remove(self) -> tuple[int, int]:
-        """Delete them all, as far as KATO does so within WITHIN_S: how many are gone now, and how many are not."""
+    async def remove(self) -> tuple[int, list[str]]:
+        """Delete them all, as far as KATO does so within WITHIN_S: how many are gone now, and which are not."""
         before = len(self._headers)
 
         async def delete(session: str, headers: Headers) -> None:
@@ -55,7 +55,7 @@ class Sessions:
                 del self._headers[session]
 
         await self._each(delete)
-        return before - len(self._headers), len(self._headers)
+        return before - len(self._headers), list(self._headers)
 
     async def _each(self, work: Callable[[str, Headers], Awaitable[None]]) -> None:
         waiting = iter(list(self._headers.items()))

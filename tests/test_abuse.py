@@ -1,4 +1,4 @@
-"""Bad input takes nothing from the evidence: idle crowds, huge and cut bodies, slow heads and malformed HTTP leave each row as it was."""
+"""Bad input takes nothing from the evidence: idle crowds, huge and cut bodies, slow heads, malformed HTTP."""
 
 from __future__ import annotations
 

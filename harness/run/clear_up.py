@@ -36,4 +36,5 @@ def left_words(facts: dict[str, Any]) -> list[str]:
         return []
     names, left = facts["sessions_left_names"], facts["sessions_left"]
     some = ", ".join(names) + (", ..." if left > len(names) else "")
-    return [f"{left} sessions of this run are still on the KATO: {some}; DELETE /sessions/{{id}}, or they expire by themselves"]
+    what = f"{left} sessions of this run are still on the KATO: {some}"
+    return [f"{what}; DELETE /sessions/{{id}}, or they expire by themselves"]

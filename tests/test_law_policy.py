@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from law_cases import promise, said
+from dataclasses import replace
+
+from law_cases import promise, said, verdict
 
 from harness.evidence.history import History
 from harness.laws.case import Case
@@ -24,6 +26,14 @@ class TestK1:
         assert (found.status, found.severity) == ("warn", "warn")
         assert "observe" in found.reason
         assert "predict" not in found.reason
+
+    def test_what_was_never_called_needs_none(self) -> None:
+        """Time-outs go with the requests, and nobody observed."""
+        history = History.literal(calls=CALLS)
+        predictions = replace(history, calls=history.calls.where(slice(1, 2)))
+        promised = promise(read={"calls": {"predict": {"timeout": {"read": 1.0}}}})
+        assert verdict("K1", predictions, promised).status == "pass"
+        assert verdict("K1", history, promised).status == "warn"
 
     def test_lists_what_nobody_says(self) -> None:
         """No total, and a retry without a number."""

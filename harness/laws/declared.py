@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.laws.bounds import attempt_bound_s, attempts_of
-from harness.laws.case import Case
+from harness.laws.case import Case, names_in
 from harness.laws.findings import comparable, differences
 from harness.laws.registry import Ruling, inapplicable, law, passed, plural
 
@@ -20,7 +20,8 @@ from harness.laws.registry import Ruling, inapplicable, law, passed, plural
     static=True,
 )
 def policy_declared(case: Case) -> Ruling:
-    ops = [op for op in case.calls["op"].names if op not in ("", "other")] or ["observe"]
+    called = names_in(case.calls["op"], slice(None))
+    ops = [op for op in called if op not in ("", "other")] or ["observe"]
     silent = sorted(op for op in ops if attempt_bound_s(case.policy.of(op)) is None)
     if silent:
         return Ruling("warn", f"no time-out is declared or readable for {', '.join(silent)}", severity="warn")

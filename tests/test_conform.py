@@ -56,6 +56,12 @@ def test_floats_may_differ_by_a_millionth() -> None:
     assert unlike({"similarity": 2 / 3}, {"similarity": 2 / 3 + 1e-4}) != []
 
 
+def test_an_integer_beyond_every_float_is_a_value_like_others() -> None:
+    """KATO sends them back as they came."""
+    assert unlike({"metadata": {"k": 10**400}}, {"metadata": {"k": 10**400}}) == []
+    assert unlike({"metadata": {"k": 10**400}}, {"metadata": {"k": 0.5}}) != []
+
+
 def test_made_up_values_need_only_be_of_the_same_kind() -> None:
     """Identifiers and times are the server's own; an identifier that the client gave is not."""
     expected = {"unique_id": "obs-" + "0" * 32, "created_at": "2026-11-23T20:03:01.480599Z", "uptime_seconds": 1.5}

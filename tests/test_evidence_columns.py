@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from harness.evidence import parquet
 from harness.evidence.history import History, table
+from harness.evidence.packed import BLOCK, nbytes, pack
 from harness.evidence.pairing import by_call
-from harness.evidence.table import CHUNK, Shelf, Words, by_chunks
+from harness.evidence.shelf import Shelf
+from harness.evidence.table import CHUNK, Words, by_chunks
 from harness.laws.case import Case
 from harness.policy import merge
 
@@ -29,6 +31,30 @@ def test_a_shelf_lets_go_what_was_not_asked_for_longest_and_makes_it_again() -> 
     for name in ("a", "b", "a", "c", "a", "b"):
         shelf.get(name, partial(make, name))
     assert made == ["a", "b", "c", "b"]
+
+
+def test_what_leaves_the_hand_is_packed_and_comes_back_equal() -> None:
+    """Times, rows that lie far apart, small numbers, masks and categories, in a value with words: made only once."""
+    size, rng = 3 * BLOCK + 7, np.random.default_rng(7)
+    arrays = {
+        "times": np.cumsum(rng.integers(0, 2_000_000, size)), "far": rng.integers(-(2**63), 2**63 - 1, size),
+        "rows": rng.integers(-1, 9, size).astype(np.int32), "mask": rng.random(size) < 0.5, "shares": rng.random(size),
+        "one": np.full(size, 3), "few": np.arange(5),
+    }  # fmt: skip
+    shelf, made = Shelf(0, np.inf), []
+    shelf.get("value", lambda: made.append(1) or (arrays, "word", Words(np.zeros(size, np.uint8), ("a",))))
+    shelf.get("other", lambda: np.zeros(1))
+    back, word, words = shelf.get("value", lambda: pytest.fail("made again"))
+    assert (made, word, words.names) == ([1], "word", ("a",))
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype
+        assert np.array_equal(back[name], array), name
+
+
+def test_packed_times_take_half_their_memory() -> None:
+    """A thousand a second: what a block exceeds its least by fits into 32 bits."""
+    times = np.cumsum(np.random.default_rng(7).integers(0, 2_000_000, 50 * BLOCK))
+    assert nbytes(pack(times)) < 0.51 * times.nbytes
 
 
 def test_compact_words_read_the_same() -> None:

@@ -13,7 +13,8 @@ from report_runs import demo_run
 
 from harness.evidence.finalise import finalise
 from harness.evidence.histograms import DIGITS, HIGHEST_US, LOWEST_US, bucket_of, histograms_of, merged
-from harness.evidence.table import Shelf, Table
+from harness.evidence.shelf import Shelf
+from harness.evidence.table import Table
 from harness.laws.judge import judge_run
 from harness.load.recorder import Recorder
 from harness.report import FORMATS

@@ -24,8 +24,9 @@ from harness.evidence.pairing import by_call, pair_arrivals, without_misnamed, w
 from harness.evidence.parquet import read_table, write_table
 from harness.evidence.phases import phases_of_calls
 from harness.evidence.records import joined
+from harness.evidence.shelf import Shelf
 from harness.evidence.spools import read_spool
-from harness.evidence.table import Shelf, Table
+from harness.evidence.table import Table
 from harness.faults import KINDS
 from harness.model import Span
 from harness.spool import ARRIVALS, ATTEMPTS, BREAKER, CALLS, MESSAGES, SAMPLES

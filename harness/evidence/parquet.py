@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.evidence.history import SCHEMA, filled
-from harness.evidence.table import Column, LazyColumns, Shelf, Table, Words
+from harness.evidence.shelf import Shelf
+from harness.evidence.table import Column, LazyColumns, Table, Words
 
 GROUP = 1 << 19
 """Rows that are written, and read, at a time."""
@@ -64,7 +65,10 @@ def read_table(path: Path, name: str, shelf: Shelf) -> Table:
             return filled(kind, described.num_rows)
         return _words(path, key, described.num_rows) if kind == "word" else _numbers(path, key, described.num_rows)
 
-    return Table(LazyColumns(SCHEMA[name], column, shelf))
+    def kept(key: str) -> Column:
+        return shelf.get((path, key), lambda: column(key))  # type: ignore[no-any-return]
+
+    return Table(LazyColumns(SCHEMA[name], kept, newest_only=True))
 
 
 def _parts(path: Path, key: str) -> Iterator[Any]:

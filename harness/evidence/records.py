@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness import model
 from harness.evidence.spools import Spool, record_type
-from harness.evidence.table import Column, LazyColumns, Shelf, Table, Words
+from harness.evidence.table import Column, LazyColumns, Table, Words
 from harness.spool import Layout
 
 Records = NDArray[Any]
@@ -33,7 +33,7 @@ def joined(layout: Layout, spools: Sequence[Spool]) -> Table:
 
 def _table(records: Records, names: Names) -> Table:
     fields = [field for field in records.dtype.names or () if field != "tag"]
-    columns = LazyColumns(fields, lambda field: _column(records[field], names.get(field)), Shelf(0))
+    columns = LazyColumns(fields, lambda field: _column(records[field], names.get(field)), newest_only=True)
     return Table(columns, lambda rows: _table(records[rows], names))
 
 

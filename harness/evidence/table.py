@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,59 +61,26 @@ class Words:
 Column = NDArray[Any] | Words
 
 
-class Shelf:
-    """What can be made again, kept up to `most_bytes`: what was not asked for longest goes first, the newest stays."""
-
-    def __init__(self, most_bytes: float = math.inf) -> None:
-        self._most_bytes = most_bytes
-        self._kept: dict[Hashable, Any] = {}
-        self._sizes: dict[Hashable, int] = {}
-
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """What is kept under `key`, made first where nothing is."""
-        if key in self._kept:
-            value = self._kept[key] = self._kept.pop(key)
-            return value
-        value = make()
-        self._kept[key], self._sizes[key] = value, nbytes(value)
-        while len(self._kept) > 1 and sum(self._sizes.values()) > self._most_bytes:
-            oldest = next(iter(self._kept))
-            del self._kept[oldest], self._sizes[oldest]
-        return value
-
-
-def nbytes(value: Any) -> int:
-    """The bytes of the arrays that a value is made of; a table's columns count where they are kept."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if isinstance(value, Table):
-        return 0
-    if isinstance(value, (tuple, list)):
-        return sum(nbytes(part) for part in value if not isinstance(part, str))
-    if isinstance(value, dict):
-        return nbytes(list(value.values()))
-    if is_dataclass(value):
-        return sum(nbytes(getattr(value, field.name)) for field in fields(value))
-    return 0
-
-
 class LazyColumns(Mapping[str, Column]):
     """Columns that are made when they are asked for: of ten million rows a law needs four columns, not twenty.
 
-    `shelf`: where they are kept then; one for several tables shares its bytes among them.
+    They are kept then; with `newest_only` each until another one is made.
     """
 
-    def __init__(self, names: Iterable[str], make: Callable[[str], Column], shelf: Shelf | None = None) -> None:
+    def __init__(self, names: Iterable[str], make: Callable[[str], Column], *, newest_only: bool = False) -> None:
         self._names = tuple(names)
         self._make = make
-        self._shelf = shelf or Shelf()
-        self._own = object()
+        self._newest_only = newest_only
+        self._kept: dict[str, Column] = {}
 
     def __getitem__(self, name: str) -> Column:
         if name not in self._names:
             raise KeyError(name)
-        column: Column = self._shelf.get((self._own, name), lambda: self._make(name))
-        return column
+        if name not in self._kept:
+            if self._newest_only:
+                self._kept.clear()
+            self._kept[name] = self._make(name)
+        return self._kept[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -173,7 +139,9 @@ class Table:
     def having(self, **columns: Column) -> Table:
         """The same rows with these columns, in place of what they had by that name."""
         names = dict.fromkeys((*self.columns, *columns))
-        every = LazyColumns(names, lambda name: columns[name] if name in columns else self.columns[name], Shelf(0))
+        every = LazyColumns(
+            names, lambda name: columns[name] if name in columns else self.columns[name], newest_only=True
+        )
         return Table(every, lambda rows: self._picked(rows).having(**{n: c[rows] for n, c in columns.items()}))
 
     def parts(self, size: int) -> Iterator[Table]:

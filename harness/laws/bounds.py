@@ -71,19 +71,30 @@ def totals_ns(case: Case) -> Ints:
 
 def started_late(case: Case) -> Mask:
     """The attempts that aren't their call's first and began after its declared total + ε."""
-    tries, total = case.attempts, totals_ns(case)
-    latest = case.calls["start_ns"] + total + case.epsilon_ns
-    late: Mask = ~tries.opens & (total > 0)[tries.row] & (tries.table["start_ns"] > latest[tries.row])
-    return late
+    again, deadline = _again(case)
+    return _among(case, again[case.attempts.table["start_ns"][again] > deadline])
 
 
 def overshot(case: Case) -> Mask:
     """The attempts that aren't their call's first, began within its declared total, and ended after it + ε."""
+    (again, deadline), table = _again(case), case.attempts.table
+    over = (table["end_ns"][again] > deadline) & (table["start_ns"][again] <= deadline)
+    return _among(case, again[over])
+
+
+def _again(case: Case) -> tuple[Ints, Ints]:
+    """The attempts (indices) that aren't the first of a call with a declared total, and when that + ε was over."""
     tries, total = case.attempts, totals_ns(case)
-    after = tries.table["end_ns"] - case.calls["start_ns"][tries.row]
-    further = np.arange(len(tries.row)) > tries.first[tries.row]
-    over: Mask = further & (total[tries.row] > 0) & (after > (total + case.epsilon_ns)[tries.row])
-    return over & ~started_late(case)
+    again = np.flatnonzero(~tries.opens)
+    again = again[total[tries.row[again]] > 0]
+    row = tries.row[again]
+    return again, case.calls["start_ns"][row] + total[row] + case.epsilon_ns[row]
+
+
+def _among(case: Case, some: Ints) -> Mask:
+    found = np.zeros(len(case.attempts.row), bool)
+    found[some] = True
+    return found
 
 
 def requests_of(case: Case) -> Ints:

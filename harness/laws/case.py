@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from harness.evidence.history import History
 from harness.evidence.pairing import ids_of, rows_of
-from harness.evidence.table import Mask, Shelf, Table, Words, ascend
+from harness.evidence.shelf import Shelf
+from harness.evidence.table import Mask, Table, Words, ascend
 from harness.laws.lag import LagProfile
 from harness.policy import Policy, Promise
 
@@ -25,8 +26,8 @@ Ints = NDArray[np.int64]
 EPSILON_NS = 250_000_000
 """laws.md, "Evidence": ε = 250 ms + measured injector error + the dispatch lag seen during the call."""
 
-DERIVED_BYTES = 250e6
-"""What laws derive from a run is kept up to so much; of 3.6 million calls it is about what two laws share."""
+AT_HAND_BYTES, PACKED_BYTES = 70e6, 100e6
+"""What laws derive from a run is kept at hand up to so much, and behind that packed."""
 
 UNSEEN = 0.01
 """Share of calls that may have arrived without an attempt of theirs before attempts are not trusted."""
@@ -163,7 +164,7 @@ class Case:
 
     history: History
     promise: Promise
-    memo: Shelf = field(default_factory=lambda: Shelf(DERIVED_BYTES), compare=False, repr=False)
+    memo: Shelf = field(default_factory=lambda: Shelf(AT_HAND_BYTES, PACKED_BYTES), compare=False, repr=False)
 
     @property
     def policy(self) -> Policy:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence.table import Mask, by_chunks
+from harness.evidence.table import Mask, ascend, by_chunks
 from harness.laws.case import Case, Ints, Tries, once
 
 AT_ONCE_NS = 5_000_000
@@ -94,17 +94,19 @@ def _arrivals_of(case: Case) -> Ints:
     """For each attempt the index of its arrival; −1 where it never arrived, or can't be told."""
     tries, seen = case.attempts, case.arrivals
     keys = _keys(seen)
-    order = np.argsort(keys, kind="stable")
-    wanted = _keys(tries)
     if not len(keys):
-        return np.full(len(wanted), -1, np.int32)
-    keys, order = keys[order], order.astype(np.int32)
+        return np.full(len(tries.row), -1, np.int32)
+    order: NDArray[Any] | None = None
+    if not ascend([keys]):  # as they are where a call's arrivals came in the order of its attempts
+        order = np.argsort(keys, kind="stable").astype(np.int32)
+        keys = keys[order]
 
     def found(some: Ints) -> Ints:
         at = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
-        return np.where((keys[at] == some) & (some & NUMBER > 0), order[at], np.int32(-1))
+        there = (keys[at] == some) & (some & NUMBER > 0)
+        return np.where(there, at if order is None else order[at], -1).astype(np.int32)
 
-    return by_chunks(found, wanted)
+    return by_chunks(found, _keys(tries))
 
 
 def _keys(tries: Tries) -> Ints:

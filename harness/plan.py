@@ -18,11 +18,13 @@ from typing import Any
 
 from harness.data import GENERATORS, Observation, read_feed, read_schedule
 from harness.model import Load, PlannedCall, Stage
-from harness.rng import CHUNK, Stream, unit, words
+from harness.rng import CHUNK, UNIT, Stream, words
 
 SECOND_NS = 1_000_000_000
 DRAWS_PER_CALL = 16
 """A payload draws no more than these, all of one chunk of random words."""
+TURN_BITS = 40
+"""A user of the closed model makes fewer calls than 2 to this."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 MAX_EVENTS = 900
 """KATO trims an STM at 1000 events (contract, section 3); a session ends before that, so that lost acks show."""
@@ -121,9 +123,13 @@ class Plan:
             if self.load.feed_order == "shuffle":
                 index = Stream(self.seed, "feed").word(index)
             return self.feed[index % len(self.feed)]
+        if users := self.load.users:
+            # a user's payloads lie together: users don't keep step, and a chunk of all would be made for each
+            turn, user = divmod(call - 1, users)
+            call = user << TURN_BITS | turn
         chunk, at = divmod(call * DRAWS_PER_CALL, CHUNK)
         drawn = words(self.seed, "payload", chunk)
-        return GENERATORS[self.load.data](lambda i: unit(drawn[at + i]))
+        return GENERATORS[self.load.data](lambda i: (drawn[at + i] >> 11) * UNIT)
 
     def node_id(self, session: int) -> str:
         """The KATO node of a session: one a slot, so that no two live sessions share a node."""

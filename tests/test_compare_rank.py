@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from harness.compare.rank import MOST_EXACT, divisions, least_p, mann_whitney, p_values, shift, shift_interval
+from harness.compare.rank import (
+    MOST_EXACT,
+    block_places,
+    divisions,
+    least_p,
+    mann_whitney,
+    p_values,
+    shift,
+    shift_interval,
+)
 
 
 def _chance_of_alarm(values: np.ndarray, base: int, level: float) -> float:
@@ -29,14 +38,31 @@ def test_the_chance_of_a_false_alarm_is_what_was_asked_for(rows: list[tuple[int,
 
 
 def test_eight_against_eight_uses_the_chance_it_is_given() -> None:
-    """All 12,870 divisions of 16 runs: 0.9 to 1 % of them alarm at 1 % (the Mann-Whitney statistic: 0.7 %)."""
+    """Of the 12,870 divisions of 16 runs 1,170 are tried: about 1 % of them alarm at 1 %."""
     values = np.random.default_rng(1).normal(size=(16, 1))
     ways = divisions(8, 8)
     scores = p_values(values[:8], values[8:])
     assert 0 < scores[0] <= 1
     ranks = np.argsort(np.argsort(values[:, 0]))[:, None].astype(float)
-    alarms = [p_values(ranks[way], ranks[~way])[0] <= 0.01 for way in ways[::40].astype(bool)]
+    alarms = [p_values(ranks[way], ranks[~way])[0] <= 0.01 for way in ways[::11].astype(bool)]
     assert 0.003 <= np.mean(alarms) <= 0.02
+
+
+def test_runs_in_blocks_are_permuted_within_them() -> None:
+    """Two blocks of four against four: 70 · 70 divisions, each with four of each block."""
+    sides = ("ABBAABBA", "ABBAABBA")
+    ways = divisions(8, 8, sides)
+    assert len(np.unique(ways, axis=0)) == 4900
+    assert all((ways[:, place].sum(axis=1) == 4).all() for place in block_places(sides, 8, 8))
+
+
+def test_a_step_between_blocks_hides_no_shift() -> None:
+    """All runs of the second block are twice as slow; the shift of 10 % shows as it does without that."""
+    draws = np.random.default_rng(7)
+    steps = np.repeat([0.0, 100.0], 4)[:, None]
+    base, new = draws.normal(100, 2, (8, 1)) + steps, draws.normal(110, 2, (8, 1)) + steps
+    assert p_values(base, new)[0] > 0.01
+    assert p_values(base, new, ("ABBAABBA", "ABBAABBA"))[0] <= 0.01
 
 
 def test_a_metric_that_never_varies_costs_the_others_nothing() -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compare.rank import least_p, normal_quantile, p_values, shift, shift_interval
+from harness.compare.rank import block_places, least_p, levelled, normal_quantile, p_values, shift, shift_interval
 from harness.stats import Interval
 
 Floats = NDArray[np.float64]
@@ -85,28 +85,34 @@ def compare(
     new: Mapping[str, Sequence[float]],
     metrics: Sequence[Metric],
     notices: Sequence[str] = (),
+    blocks: Sequence[str] = (),
 ) -> Comparison:
-    """Compare the values of each metric, one a run and in equal order; nan where a run has none."""
+    """Compare the values of each metric, one a run and in equal order; nan where a run has none.
+
+    `blocks` of runs made in turns (`harness.compare.order.blocks`) need each group's runs in order of time.
+    """
     groups = [(np.asarray(base[metric.name], float), np.asarray(new[metric.name], float)) for metric in metrics]
     known = [at for at, (a, b) in enumerate(groups) if not (np.isnan(a).any() or np.isnan(b).any())]
     chances = dict.fromkeys(range(len(metrics)), math.nan)
     if known:
         found = p_values(
-            np.column_stack([groups[at][0] for at in known]), np.column_stack([groups[at][1] for at in known])
+            np.column_stack([groups[at][0] for at in known]), np.column_stack([groups[at][1] for at in known]), blocks
         )
         chances.update(zip(known, map(float, found), strict=True))
     varied = sum(1 for at in known if np.ptp(np.concatenate(groups[at])) > 0)
-    shifts = [_shift(metric, *groups[at], chances[at], max(varied, 1)) for at, metric in enumerate(metrics)]
+    shifts = [_shift(metric, *groups[at], chances[at], max(varied, 1), blocks) for at, metric in enumerate(metrics)]
     size = next(((len(a), len(b)) for a, b in groups), (0, 0))
     return Comparison(tuple(shifts), size, tuple(notices))
 
 
-def _shift(metric: Metric, base: Floats, new: Floats, p: float, family: int) -> Shift:
+def _shift(metric: Metric, base: Floats, new: Floats, p: float, family: int, blocks: Sequence[str]) -> Shift:
     if math.isnan(p):
         missing = int(np.isnan(base).sum()), int(np.isnan(new).sum())
         words = f"no value in {missing[0]} of the base runs and {missing[1]} of the new ones"
         nothing = Interval(-math.inf, math.inf)
         return Shift(metric, math.nan, math.nan, math.nan, nothing, p, "can't tell", words=words)
+    level = levelled(np.concatenate([base, new]), block_places(tuple(blocks), len(base), len(new)))
+    base, new = level[: len(base)], level[len(base) :]
     middle, by = float(np.median(base)), shift(base, new)
     floor = max(metric.relative * abs(middle), metric.absolute)
     near = shift_interval(base, new, EQUIVALENCE)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
+BLOCK = 4
+"""Runs of each side in a block: fewer hold less of a drift, more leave the test more divisions."""
 MOST_LEAN = 0.6
 """How far the runs may lean to one side (0: interleaved, 1: all of one group before all of the other)."""
 
@@ -11,6 +14,17 @@ MOST_LEAN = 0.6
 def interleaved(pairs: int) -> str:
     """A B B A A B B A …: so many of each; a drift that goes on evenly cancels out after every second pair."""
     return "".join("AB" if pair % 2 == 0 else "BA" for pair in range(pairs))
+
+
+def blocks(base: Sequence[float], new: Sequence[float]) -> tuple[str, ...]:
+    """The sides (A: base) in order of start times, cut into blocks with as many of each; none where that can't be."""
+    sides = "".join(side for _, side in sorted([*((at, "A") for at in base), *((at, "B") for at in new)]))
+    count = len(base) // BLOCK
+    if len(base) != len(new) or count < 2:
+        return ()
+    cuts = [2 * (len(base) * at // count) for at in range(count + 1)]
+    parts = tuple(sides[low:high] for low, high in pairwise(cuts))
+    return parts if all(part.count("A") == part.count("B") for part in parts) else ()
 
 
 def lean(base: Sequence[float], new: Sequence[float]) -> float:

@@ -1,15 +1,17 @@
-"""Exact rank tests of two groups of runs, and the shift between them.
+"""Exact permutation tests of two groups of runs, and the shift between them.
 
-The test permutes which run belongs to which group, over van der Waerden's normal scores of the ranks: exact whatever
-the distribution, ties and all (B. L. van der Waerden, 1952; E. L. Lehmann, "Nonparametrics", 1975, section 2.7B). It
-uses 1 % better than the Mann-Whitney statistic does at 8 against 8, whose next finer level is 0.7 %. Several metrics of
-the same runs are permuted together, so that one chance of error holds for all of them, however they hang together
-(P. H. Westfall and S. S. Young, "Resampling-Based Multiple Testing", 1993, single-step maximum).
+The test permutes which run belongs to which group: exact whatever the distribution, ties and all (E. L. Lehmann,
+"Nonparametrics", 1975). Runs that were made in turns are permuted within blocks of neighbours alone, of which each has
+its own level, so that a machine that drifts costs little power (Lehmann, section 3.3, aligned observations). Three
+scores are permuted together, and so are several metrics of the same runs: one chance of error holds for all of them
+(P. H. Westfall and S. S. Young, "Resampling-Based Multiple Testing", 1993, single-step maximum). The values themselves
+see most where noise is normal, logarithms of ranks from below and above where one side of it is sharp or a run is wild.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from statistics import NormalDist
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from harness.stats import Interval
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 MOST_EXACT = 200_000
 """Up to so many ways to divide the runs (10 against 10: 184,756) all are looked at, beyond it as many at random."""
@@ -27,37 +30,74 @@ _CLOSE = 1e-5
 """Sums of single-precision scores that differ by less are equal."""
 
 
-def p_values(base: Floats, new: Floats) -> Floats:
-    """Two-sided p-values, one a metric, adjusted for all metrics at once. Shapes: (runs, metrics) each."""
+def p_values(base: Floats, new: Floats, blocks: Sequence[str] = ()) -> Floats:
+    """Two-sided p-values, one a metric, adjusted for all metrics at once. Shapes: (runs, metrics) each.
+
+    `blocks`: which runs, in order of time, were made near each other (`harness.compare.order.blocks`).
+    """
+    places = block_places(tuple(blocks), len(base), len(new))
     both = np.vstack([base, new])
-    scores = np.column_stack([normal_scores(column) for column in both.T])
-    spreads = np.sqrt((scores**2).sum(axis=0))
-    scores = (scores / np.where(spreads > 0, spreads, 1.0)).astype(np.float32)
-    seen = np.abs(scores[: len(base)].sum(axis=0))
-    most = np.abs(divisions(len(base), len(new)) @ scores).max(axis=1)
+    columns = np.hstack([_scores(column, places) for column in both.T])
+    spreads = np.sqrt((columns**2).sum(axis=0))
+    columns = (columns / np.where(spreads > 0, spreads, 1.0)).astype(np.float32)
+    seen = np.abs(columns[: len(base)].sum(axis=0)).reshape(-1, 3).max(axis=1)
+    most = np.abs(columns.T @ divisions(len(base), len(new), tuple(blocks)).T).max(axis=0)
     return np.array([float(np.mean(most >= value - _CLOSE)) for value in seen])
 
 
-def normal_scores(values: Floats) -> Floats:
-    """Φ⁻¹(rank / (n + 1)) of each value, tied values sharing their mean rank, centred on 0."""
-    from scipy.stats import norm, rankdata
+def _scores(values: Floats, places: Sequence[Places]) -> Floats:
+    """The values less their block's mean, and the logarithms of their ranks from below and from above; each centred."""
+    from scipy.stats import rankdata
 
-    scores = norm.ppf(rankdata(values) / (len(values) + 1))
-    return np.asarray(scores - scores.mean(), float)
+    ranks = rankdata(values) / (len(values) + 1)
+    scores = np.column_stack([levelled(values, places), -np.log(ranks), -np.log(1 - ranks)])
+    scores = scores - scores.mean(axis=0)
+    return np.where(np.ptp(values) > 0, scores, 0.0)
+
+
+def levelled(values: Floats, places: Sequence[Places]) -> Floats:
+    """The values with each block's mean moved to the mean of all."""
+    level = np.zeros(len(values))
+    for place in places:
+        level[place] = values[place].mean() - values.mean()
+    return values - level
 
 
 @lru_cache(maxsize=8)
-def divisions(base: int, new: int) -> NDArray[np.float32]:
-    """Rows of zeros and ones: which runs might as well have been the `base` ones. The first is as it was."""
-    size = base + new
-    if math.comb(size, base) > MOST_EXACT:
-        draws = np.random.default_rng(size)
-        rows = draws.permuted(np.tile(np.arange(size) < base, (MOST_EXACT, 1)), axis=1).astype(np.float32)
-        rows[0] = np.arange(size) < base
-        return rows
-    rows = np.zeros((math.comb(size, base), size), np.float32)
-    for row, members in enumerate(combinations(range(size), base)):
-        rows[row, members] = 1.0
+def block_places(blocks: tuple[str, ...], base: int, new: int) -> tuple[Places, ...]:
+    """Where the runs of each block stand among the base runs followed by the new ones; one block without `blocks`."""
+    if not blocks:
+        return (np.arange(base + new),)
+    sides = np.array(list("".join(blocks)))
+    stands = np.where(sides == "A", np.cumsum(sides == "A") - 1, base + np.cumsum(sides == "B") - 1)
+    return tuple(np.split(stands, np.cumsum([len(block) for block in blocks])[:-1]))
+
+
+@lru_cache(maxsize=8)
+def divisions(base: int, new: int, blocks: tuple[str, ...] = ()) -> NDArray[np.float32]:
+    """Rows of zeros and ones: which runs might as well have been the `base` ones, as many in each block as there are;
+    the real one is among them."""
+    places = block_places(blocks, base, new)
+    was = (np.arange(base + new) < base).astype(np.float32)
+    if math.prod(math.comb(len(place), int(was[place].sum())) for place in places) > MOST_EXACT:
+        return _drawn(was, places)
+    rows = was[None, :]
+    for place in places:
+        ways = list(combinations(range(len(place)), int(was[place].sum())))
+        rows = np.repeat(rows, len(ways), axis=0)
+        inside = np.zeros((len(ways), len(place)), np.float32)
+        for row, members in enumerate(ways):
+            inside[row, list(members)] = 1.0
+        rows[:, place] = np.tile(inside, (len(rows) // len(ways), 1))
+    return rows
+
+
+def _drawn(was: NDArray[np.float32], places: Sequence[Places]) -> NDArray[np.float32]:
+    """So many divisions at random, after the one that it was."""
+    draws = np.random.default_rng(len(was))
+    rows = np.tile(was, (MOST_EXACT, 1))
+    for place in places:
+        rows[1:, place] = draws.permuted(rows[1:, place], axis=1)
     return rows
 
 

@@ -12,7 +12,7 @@ from harness.compare import Comparison, Group, RunValues, comparable, compare, f
 from harness.compare.baseline import from_json, to_json
 from harness.compare.history import columns_of, configuration, header, rows
 from harness.compare.measures import metric_of, objectives_of, values_of
-from harness.compare.order import order_notice
+from harness.compare.order import blocks, order_notice
 from harness.errors import InvalidRun, UsageError
 from harness.evidence import read_manifest, read_run
 from harness.laws import LAWS
@@ -59,12 +59,22 @@ def compare_groups(base: Group, new: Group, floor: float, least_ms: float, despi
     """The comparison of two groups of equal objectives; raises UsageError when they were not made alike."""
     comparable(base, new, despite)
     metrics = [metric_of(name, text, floor, least_ms) for name, text in base.objectives.items()]
-    notice = order_notice(_starts(base), _starts(new))
-    return compare(base.columns(), new.columns(), metrics, [notice] if notice else [])
+    base, new = _in_order(base), _in_order(new)
+    starts = _starts(base), _starts(new)
+    notice = order_notice(*starts)
+    return compare(base.columns(), new.columns(), metrics, [notice] if notice else [], blocks(*starts))
+
+
+def _in_order(group: Group) -> Group:
+    return replace(group, runs=tuple(sorted(group.runs, key=_start)))
 
 
 def _starts(group: Group) -> list[float]:
-    return [datetime.datetime.fromisoformat(run.started).timestamp() for run in group.runs]
+    return [_start(run) for run in group.runs]
+
+
+def _start(run: RunValues) -> float:
+    return datetime.datetime.fromisoformat(run.started).timestamp()
 
 
 def shared_objectives(folders: Sequence[Path], more: Sequence[str]) -> dict[str, str]:

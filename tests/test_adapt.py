@@ -250,8 +250,12 @@ class Client:
         return await entered.observe("a", SEEN)
 
     assert asyncio.run(twice()) == ["in"]
-    started = made(body.format(kind="def", enter="def connect(self): self.log.append('on')"), "Client")
+    connect = "def connect(self): self.log.append('on')"
+    started = made(body.format(kind="def", enter=connect), "Client")
     assert started.observe("a", SEEN) == ["on"]
+    itself = body.replace("base_url): ...", "base_url): self._begin()")
+    begun = made(itself.format(kind="def", enter=f"def _begin(self): self.connect()\n    {connect}"), "Client")
+    assert begun.observe("a", SEEN) == ["on"]
 
 
 def test_a_session_that_is_an_object_is_given_back_as_one() -> None:

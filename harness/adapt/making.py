@@ -152,9 +152,20 @@ def _enters(client: ClientSource) -> bool:
 def _starts(client: ClientSource, roles: Mapping[str, Method]) -> str:
     if _enters(client) or not client.name:
         return ""
-    taken = {method.name for method in roles.values()}
+    taken = {method.name for method in roles.values()} | _called_in_making(client)
     found = [client.methods[name] for name in STARTS if name in client.methods and name not in taken]
     return next((method.name for method in found if not any(p.required for p in method.parameters)), "")
+
+
+def _called_in_making(client: ClientSource) -> set[str]:
+    """The methods that the constructor calls itself, or by way of others."""
+    found: set[str] = set()
+    news = {"__init__", "__post_init__"}
+    while news:
+        text = "\n".join(ast.unparse(client.methods[name].node) for name in news if name in client.methods)
+        news = set(re.findall(r"\bself\.(\w+)\(", text)) - found
+        found |= news
+    return found
 
 
 def _keeps(client: ClientSource, roles: Mapping[str, Method]) -> bool:

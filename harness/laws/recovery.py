@@ -200,13 +200,17 @@ def no_herd(case: Case) -> Ruling:
     if not case.hooked:
         return inconclusive("attempts are not seen at the client's side")
     baseline = sum(span.end_ns - span.start_ns for span in case.history.phase("baseline")) / 1e9
-    starts = in_order(case.history.attempts["start_ns"])
-    before = sum(_between(starts, span.start_ns, span.end_ns) for span in case.history.phase("baseline"))
+    starts = case.history.attempts["start_ns"]
+    before = sum(
+        int(np.count_nonzero((starts >= span.start_ns) & (starts < span.end_ns)))
+        for span in case.history.phase("baseline")
+    )
     if baseline < 2 or before < 5 * baseline:
         return inapplicable("fewer than 5 attempts a second in the baseline: no herd can be told")
     fair = before / baseline
     stretches = quiet_stretches(case)
-    own, offered = _own_starts(case, stretches), in_order(case.calls["intended_ns"])
+    due_ns = case.calls["intended_ns"]
+    own, offered = _own_starts(case, stretches), in_order(due_ns[_near(due_ns, stretches)])
     most, at, due = 0, 0, fair
     for quiet in stretches:
         for edge in range(quiet.start_ns, min(quiet.end_ns, quiet.start_ns + 10 * SECOND_NS), SECOND_NS // 4):
@@ -228,33 +232,47 @@ def _between(starts: Ints, since: int, until: int) -> int:
     return int(high - low)
 
 
+def _near(times: Ints, quiet: list[Quiet]) -> Ints:
+    """The rows of those times that lie in the 10 s after a fault, or a little before or after."""
+    inside = np.zeros(len(times), bool)
+    for each in quiet:
+        inside |= (times >= each.start_ns - SECOND_NS) & (times < each.start_ns + 12 * SECOND_NS)
+    return np.flatnonzero(inside)
+
+
 def _own_starts(case: Case, quiet: list[Quiet]) -> Ints:
-    """When attempts began that are the client's own doing, in order: all but first ones of calls that had waited (for
-    their session or in the client's pool), and re-tries of attempts that the end of a fault cut off."""
+    """When attempts began after a fault that are the client's own doing, in order: all but first ones of calls that had
+    waited (for their session or in the client's pool), and re-tries of attempts that the end of a fault cut off."""
     tries, chains = case.attempts, chains_of(case)
     start, end = tries.table["start_ns"], tries.table["end_ns"]
-    waited = tries.opens & (start - case.calls["intended_ns"][tries.row] > 50_000_000)
-    waited &= ~_released(case, waited)
-    cut = np.zeros(len(tries.row), bool)
+    near = _near(start, quiet)
+    waited = tries.opens[near] & (start[near] - case.calls["intended_ns"][tries.row[near]] > 50_000_000)
+    waited &= ~_released(case, near, waited, quiet)
+    before = np.maximum(chains.before[near], 0)
+    cut = np.zeros(len(near), bool)
     for each in quiet:
-        cut |= case.words["lost"] & (end > each.start_ns - GRACE_NS // 20) & (end < each.start_ns + GRACE_NS)
-    after_cut = (chains.before >= 0) & cut[np.maximum(chains.before, 0)]
+        ended = end[before]
+        cut |= (ended > each.start_ns - GRACE_NS // 20) & (ended < each.start_ns + GRACE_NS)
+    after_cut = (chains.before[near] >= 0) & cut & case.words["lost"][before]
     replays = case.history.attempts["start_ns"][case.attempt_rows < 0]
-    return in_order(np.concatenate([start[~waited & ~after_cut], replays]))
+    return in_order(np.concatenate([start[near[~waited & ~after_cut]], replays]))
 
 
-def _released(case: Case, waited: Mask) -> Mask:
-    """Those of `waited` that a gate of the client's let go together: within GATE_NS many more connections were taken
-    than others had given back, while a pool or a limit lets one in for each that it lets out. What waited for its
-    session is the load's."""
+def _released(case: Case, near: Ints, waited: Mask, quiet: list[Quiet]) -> Mask:
+    """Those `waited` attempts `near` a fault's end that a gate of the client's let go together: within GATE_NS many
+    more connections were taken than others had given back, while a pool or a limit lets one in for each it lets out.
+    What waited for its session is the load's."""
     tries = case.attempts
     start, end = tries.table["start_ns"], tries.table["end_ns"]
-    held = np.flatnonzero(waited & (start - case.calls["ready_ns"][tries.row] > 50_000_000))
+    own = near[waited]
+    late = start[own] - case.calls["ready_ns"][tries.row[own]] > 50_000_000
+    held, at = own[late], np.flatnonzero(waited)[late]
     gates = start[held] // GATE_NS
     taken = np.unique(np.stack([gates, tries.table["connection"][held]]), axis=1)[0]
-    given_back = in_order(end[end - start > GATE_NS])
+    ended = _near(end, quiet)
+    given_back = in_order(end[ended][end[ended] - start[ended] > GATE_NS])
     left = np.searchsorted(given_back, (gates + 1) * GATE_NS) - np.searchsorted(given_back, (gates - 1) * GATE_NS)
     at_once = np.searchsorted(taken, gates, side="right") - np.searchsorted(taken, gates)
     together = np.zeros(len(waited), bool)
-    together[held] = at_once > 2 * left + FEW
+    together[at] = at_once > 2 * left + FEW
     return together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ READABLE = (1,)
 AT_HAND_BYTES, PACKED_BYTES = 30e6, 160e6
 """Columns of a run that are kept at hand, and behind that packed, where 3.6 million calls have nearly all that laws ask
 for: reading one of them again takes a twentieth of a second."""
+
+APART_BYTES, _M_MMAP_THRESHOLD = 8 << 20, -3
+"""Arrays of this size and more lie apart from the heap, and are the system's again when they are let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,17 @@ def read_run(folder: Path) -> Run:
     """The run in `folder`, finalised first where it ended before that."""
     manifest = read_manifest(folder)
     tables = folder / "tables"
+    _lay_apart()
     shelf = Shelf(AT_HAND_BYTES, PACKED_BYTES)
     if not all((tables / f"{name}.parquet").exists() for name in SCHEMA):
         return Run(folder, manifest, finalise(folder, manifest, shelf))
     columns = {name: read_table(tables / f"{name}.parquet", name, shelf) for name in SCHEMA}
     phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
     return Run(folder, manifest, History(**columns, phases=phases, facts=manifest.get("facts", {})))
+
+
+def _lay_apart() -> None:
+    """Fix glibc's threshold (mallopt(3)): it grows with each array let go, and then columns leave holes in the heap."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, APART_BYTES)

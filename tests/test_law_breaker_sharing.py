@@ -81,6 +81,15 @@ class TestDivisions:
             ("observe",), ("predict",),
         }  # fmt: skip
 
+    def test_a_trial_right_after_a_failed_one_divides_them(self) -> None:
+        """Both opened at about the same time: the predictions' trial came 0.2 s after that of the observes."""
+        own = of("predict", *row("connect_error", 5, 150), (1350, "rejected"), (4400, "connect_error"))
+        later: list[Event] = [(4500, "rejected"), (4600, "rejected", "predict"), (7500, "ok"), (7600, "ok", "predict")]
+        assert shared(*OPENED, *own, (4200, "connect_error"), (4300, "rejected"), *later) == {
+            ("observe",),
+            ("predict",),
+        }
+
     def test_two_openings_that_one_breaker_explains_are_one_breakers(self) -> None:
         """Observes failed at first and predictions soon after it had closed: the coarsest of equals."""
         turned = [(at, "rejected") for at in range(1400, 4200, 200)]

@@ -84,10 +84,14 @@ def _unexplained(case: Case, read: list[tuple[Events, list[Spell]]]) -> int:
     """Openings on too few failures, and trials before their time."""
     count = 0
     for e, states in read:
-        for before, spell, after in zip([None, *states], states, [*states[1:], None], strict=False):
+        for opened, before, spell, after in zip(
+            [None, None, *states], [None, *states], states, [*states[1:], None], strict=False
+        ):
             if spell.state == "closed" and spell.at >= 0:
                 count += premature(case, e, spell)
-            if spell.state == "open" and before and before.state == "closed" and after:
+            # after a failed trial it has to be open for its whole time again
+            owed = before and (before.state == "closed" or (opened and e.failed[opened.at]))
+            if spell.state == "open" and before and owed and after:
                 reset_ns = int(1e9 * breaker_of(case, e).reset_timeout)
                 count += spell.to_ns < open_since(case, e, before, spell) + reset_ns - slack_ns(case, spell.to_ns)
     return count

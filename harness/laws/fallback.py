@@ -58,8 +58,9 @@ def fallback_shape(case: Case) -> Ruling:
     if not len(substitutes):
         return unexercised(f"no answer was degraded; it takes {exercise('F1')}")
     healthy = {op: shapes(case, op) for op in calls["op"].names}
-    compared = calls["op"].among(*(op for op, good in healthy.items() if good))
-    unmarked = substitutes[(~marked(case) & _promises_marks(case) & compared)[substitutes]]
+    # what nothing was sent for may be all that its caller ever gets: a write put aside, say
+    told = calls["op"].among(*(op for op, good in healthy.items() if good)) | (case.attempts.count > 0)
+    unmarked = substitutes[(~marked(case) & _promises_marks(case) & told)[substitutes]]
     if len(unmarked):
         reason = f"{plural(len(unmarked), 'degraded answer')} can't be told from a real one: nothing marks them"
         return broken(case, unmarked, reason, of=len(substitutes))

@@ -3,8 +3,8 @@
 Observes a second through the witness that hosts the embedded KATO, and through a forwarding one before it: twenty
 keep-alive connections, each sends its next observe when the last one is answered. `per_core_s` divides by the processor
 time that this witness took, so that it holds on a busy machine too. A bare ASGI app under uvicorn, driven alike, is the
-yardstick of the machine. Then PACE observes a second to each of the two in
-turn: what the forwarding one adds to an answer's time.
+yardstick of the machine. Then PACE observes a second to each of the two in turn: what the forwarding one adds to an
+answer's time.
 """
 
 from __future__ import annotations
@@ -63,17 +63,10 @@ def yardstick() -> Iterator[tuple[int, int]]:
     """That app in a process of its own: port and process id."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    words = [
-        "--app-dir",
-        str(Path(__file__).parent),
-        "witness:bare",
-        "--fd",
-        str(listening.fileno()),
-        "--lifespan",
-        "off",
-    ]
-    quiet = ["--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
-    process = subprocess.Popen([sys.executable, "-m", "uvicorn", *words, *quiet], pass_fds=[listening.fileno()])
+    where = ["--app-dir", str(Path(__file__).parent), "--fd", str(listening.fileno())]
+    how = ["--lifespan", "off", "--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
+    command = [sys.executable, "-m", "uvicorn", "witness:bare", *where, *how]
+    process = subprocess.Popen(command, pass_fds=[listening.fileno()])
     try:
         yield listening.getsockname()[1], process.pid
     finally:

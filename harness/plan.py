@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.data import GENERATORS, Observation, read_feed, read_schedule
 from harness.model import Load, PlannedCall, Stage
-from harness.rng import CHUNK, UNIT, Stream, words
+from harness.rng import CHUNK, Stream, unit, words
 
 SECOND_NS = 1_000_000_000
 DRAWS_PER_CALL = 16
@@ -129,7 +129,7 @@ class Plan:
             call = user << TURN_BITS | turn
         chunk, at = divmod(call * DRAWS_PER_CALL, CHUNK)
         drawn = words(self.seed, "payload", chunk)
-        return GENERATORS[self.load.data](lambda i: (drawn[at + i] >> 11) * UNIT)
+        return GENERATORS[self.load.data](lambda i: unit(drawn[at + i]))
 
     def node_id(self, session: int) -> str:
         """The KATO node of a session: one a slot, so that no two live sessions share a node."""

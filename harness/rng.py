@@ -15,9 +15,6 @@ from functools import lru_cache
 CHUNK = 256
 """Words in one chunk."""
 
-UNIT = 2.0**-53
-"""A word's upper 53 bits times this lie in [0, 1)."""
-
 
 @lru_cache(128)  # many draw from the same few chunks, in any order
 def words(seed: int, stream: str, chunk: int) -> array[int]:
@@ -31,7 +28,7 @@ def words(seed: int, stream: str, chunk: int) -> array[int]:
 
 def unit(word: int) -> float:
     """A uniform float in [0, 1) from a 64-bit word (its upper 53 bits)."""
-    return (word >> 11) * UNIT
+    return (word >> 11) * 2.0**-53
 
 
 class Stream:

@@ -85,7 +85,7 @@ def compare(
     new: Mapping[str, Sequence[float]],
     metrics: Sequence[Metric],
     notices: Sequence[str] = (),
-    blocks: Sequence[str] = (),
+    blocks: tuple[str, ...] = (),
 ) -> Comparison:
     """Compare the values of each metric, one a run and in equal order; nan where a run has none.
 
@@ -105,13 +105,13 @@ def compare(
     return Comparison(tuple(shifts), size, tuple(notices))
 
 
-def _shift(metric: Metric, base: Floats, new: Floats, p: float, family: int, blocks: Sequence[str]) -> Shift:
+def _shift(metric: Metric, base: Floats, new: Floats, p: float, family: int, blocks: tuple[str, ...]) -> Shift:
     if math.isnan(p):
         missing = int(np.isnan(base).sum()), int(np.isnan(new).sum())
         words = f"no value in {missing[0]} of the base runs and {missing[1]} of the new ones"
         nothing = Interval(-math.inf, math.inf)
         return Shift(metric, math.nan, math.nan, math.nan, nothing, p, "can't tell", words=words)
-    level = levelled(np.concatenate([base, new]), block_places(tuple(blocks), len(base), len(new)))
+    level = levelled(np.concatenate([base, new]), block_places(blocks, len(base), len(new)))
     base, new = level[: len(base)], level[len(base) :]
     middle, by = float(np.median(base)), shift(base, new)
     floor = max(metric.relative * abs(middle), metric.absolute)

@@ -30,18 +30,18 @@ _CLOSE = 1e-5
 """Sums of single-precision scores that differ by less are equal."""
 
 
-def p_values(base: Floats, new: Floats, blocks: Sequence[str] = ()) -> Floats:
+def p_values(base: Floats, new: Floats, blocks: tuple[str, ...] = ()) -> Floats:
     """Two-sided p-values, one a metric, adjusted for all metrics at once. Shapes: (runs, metrics) each.
 
     `blocks`: which runs, in order of time, were made near each other (`harness.compare.order.blocks`).
     """
-    places = block_places(tuple(blocks), len(base), len(new))
+    places = block_places(blocks, len(base), len(new))
     both = np.vstack([base, new])
     columns = np.hstack([_scores(column, places) for column in both.T])
     spreads = np.sqrt((columns**2).sum(axis=0))
     columns = (columns / np.where(spreads > 0, spreads, 1.0)).astype(np.float32)
     seen = np.abs(columns[: len(base)].sum(axis=0)).reshape(-1, 3).max(axis=1)
-    most = np.abs(columns.T @ divisions(len(base), len(new), tuple(blocks)).T).max(axis=0)
+    most = np.abs(columns.T @ divisions(len(base), len(new), blocks).T).max(axis=0)
     return np.array([float(np.mean(most >= value - _CLOSE)) for value in seen])
 
 

@@ -91,7 +91,7 @@ def _unexplained(case: Case, read: list[tuple[Events, list[Spell]]]) -> int:
                 count += premature(case, e, spell)
             # after a failed trial it has to be open for its whole time again
             owed = before and (before.state == "closed" or (opened and e.failed[opened.at]))
-            if spell.state == "open" and before and owed and after:
+            if spell.state == "open" and owed and after:
                 reset_ns = int(1e9 * breaker_of(case, e).reset_timeout)
                 count += spell.to_ns < open_since(case, e, before, spell) + reset_ns - slack_ns(case, spell.to_ns)
     return count

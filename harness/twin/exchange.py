@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from harness.data import fingerprint_of
@@ -29,9 +30,9 @@ _SESSION_OPS = {
 _pack = ARRIVALS.struct().pack
 
 LONG_BODY = 4096
-MOST_SAID = 2048
-_SAID: dict[bytes, int] = {}
-"""Fingerprints of observes that came before: to read one anew costs an eighth of its exchange."""
+"""Bytes; observes up to this size come again, and to read one anew costs an eighth of its exchange."""
+
+_remembered_fingerprint = lru_cache(2048)(fingerprint_of)
 
 
 class Exchange:
@@ -143,17 +144,9 @@ class Arrivals:
 
 def _payload(exchange: Exchange) -> int:
     """What tells whose request it was, where no header does, or the wrong one."""
-    return (exchange.op == _OP["observe"] and _said(exchange.request.body)) or exchange.request.crc()
-
-
-def _said(body: bytes) -> int:
-    if len(body) > LONG_BODY:
-        return fingerprint_of(body)
-    if body not in _SAID:
-        if len(_SAID) >= MOST_SAID:
-            _SAID.clear()
-        _SAID[body] = fingerprint_of(body)
-    return _SAID[body]
+    body = exchange.request.body
+    read = fingerprint_of if len(body) > LONG_BODY else _remembered_fingerprint
+    return (exchange.op == _OP["observe"] and read(body)) or exchange.request.crc()
 
 
 def _allowed(request: Request) -> str:

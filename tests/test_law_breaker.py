@@ -84,6 +84,13 @@ class TestB2:
         """Only successes."""
         assert said("B2", FIVE, **failing([200] * 9, last_rejected=False)).status == "not_exercised"
 
+    def test_a_call_may_wait_for_the_very_try_that_opens_it(self) -> None:
+        """The first refused call begins 60 ms before the fifth failure ends, and is refused right after it."""
+        tables = failing([200] + [0] * 5, last_rejected=False)
+        tables["calls"] = tables["calls"].replace("6 observe 1200 1210", "6 observe 1148 1210")
+        waited = "\n7 observe 1150 1211 rejected breaker_open"
+        assert said("B2", FIVE, calls=tables["calls"] + waited, attempts=tables["attempts"]).status == "pass"
+
     def test_a_breaker_on_a_ratio_is_held_to_its_own_form(self) -> None:
         """Half of at least ten calls: five failures may open it, four may not."""
         ratio = promise({"breaker": {"failure_ratio": 0.5, "min_calls": 10, "window": 60.0, "reset_timeout": 3.0}})
@@ -180,7 +187,8 @@ class TestB8:
 
     def test_passes_where_attempts_overlap(self) -> None:
         """Twenty at once."""
-        found = said("B8", NONE, **self.flow(serial=False))
+        slow = "name kind applied_ms effective_ms cleared_ms\nslow latency 0 0 100"
+        found = said("B8", NONE, faults=slow, **self.flow(serial=False))
         assert (found.status, found.measured) == ("pass", "20")
 
     def test_fails_where_calls_wait_for_each_other(self) -> None:

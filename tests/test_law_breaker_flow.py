@@ -12,6 +12,7 @@ from harness.model import Verdict
 from harness.policy import Policy, Promise
 
 NONE = promise({"timeout": {"total": 1.0}})
+SLOW = "name kind applied_ms effective_ms cleared_ms\nslow latency 5000 5000 5000"
 
 
 def in_a_row(count: int, busy_ms: int = 1000, each_ms: int = 1000, op: str = "observe", worker: int = 0) -> list[str]:
@@ -27,7 +28,7 @@ def flow(rows: list[str], seen: bool = True) -> Verdict:
         begin, end, worker, since = (*map(int, numbers), 0)[:4]
         calls.append(f"{n} {op} {5000 + since} {5000 + end} ok {worker}")
         attempts.append(f"{n} 1 {5000 + begin} {5000 + end} 200 {worker}")
-    tables = {"calls": "\n".join(calls)} | ({"attempts": "\n".join(attempts)} if seen else {})
+    tables = {"calls": "\n".join(calls), "faults": SLOW} | ({"attempts": "\n".join(attempts)} if seen else {})
     return said("B8", NONE, **tables)
 
 
@@ -45,6 +46,20 @@ class TestB8:
         """70 % are a limit on the rate, a little more is a lock."""
         assert flow(in_a_row(30, busy_ms=700)).status != "fail"
         assert flow(in_a_row(30, busy_ms=720)).status == "fail"
+
+    def test_those_refused_after_a_wait_were_in_the_queue(self) -> None:
+        """Five wait and fail one after the other; that opens the breaker, and the other ten are refused at once."""
+        failing = [f"{n} observe 5000 {6000 + 1000 * n} error read_timeout" for n in range(5)]
+        refused = [f"{n} observe 5000 10001 rejected breaker_open" for n in range(5, 15)]
+        tries = [f"{n} 1 {5000 + 1000 * n} {6000 + 1000 * n} read_timeout 0" for n in range(5)]
+        calls = "\n".join(["call op start_ms end_ms outcome error", *failing, *refused])
+        attempts = "\n".join(["call attempt start_ms end_ms result status", *tries])
+        assert said("B8", FIVE, calls=calls, attempts=attempts).status == "fail"
+
+    def test_a_crowd_without_a_slow_server_proves_nothing(self) -> None:
+        """Ten in flight while connections are refused were there by chance, and may not be in the next run."""
+        together: list[Event] = [(5000 + n, "ok", "observe", 0, 1000) for n in range(10)]
+        assert said("B8", NONE, **timeline(*together)).status == "not_exercised"
 
     def test_a_wait_of_50_ms_is_none(self) -> None:
         """Only those that waited longer are taken to queue: eleven of these did."""

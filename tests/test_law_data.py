@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from law_cases import calls_of, promise, said
+from typing import Any
+
+import law_cases
+from law_cases import calls_of, losing, promise
 
 NOTHING = promise()
 ORACLE = {"oracle": "twin"}
+
+
+def said(law: str, *arguments: Any, **texts: str) -> Any:
+    """What a law says of the tables `texts`, replies being lost on purpose unless they tell of other faults."""
+    return law_cases.said(law, *arguments, **losing(texts))
 
 
 class TestD2:
@@ -42,6 +50,20 @@ class TestD2:
         found = said("D2", NOTHING, ORACLE, calls=self.CALLS, attempts=self.ATTEMPTS, arrivals=self.arrivals("1"))
         assert (found.status, calls_of(found)) == ("fail", [1])
         assert found.witnesses[0]["commits"] == 2
+
+    def test_one_write_in_doubt_by_chance_proves_nothing(self) -> None:
+        """It was under way when connections were refused, or a process killed: the next run may have none; five do."""
+        tables = {"calls": self.CALLS, "attempts": self.ATTEMPTS, "arrivals": self.arrivals("-")}
+        for kind in ("refuse", "kill"):
+            faults = f"name kind applied_ms effective_ms cleared_ms\nout {kind} 0 0 100"
+            assert said("D2", NOTHING, ORACLE, faults=faults, **tables).status == "not_exercised"
+        calls = "\n".join(["call op start_ms end_ms outcome", *(f"{n} observe 0 100 timeout" for n in range(1, 6))])
+        head = "call attempt op arrive_ms reply_ms status commit_seq"
+        seen = "\n".join([head, *(f"{n} 1 observe 10 - 0 {n}" for n in range(1, 6))])
+        assert said("D2", NOTHING, ORACLE, faults=faults, calls=calls, arrivals=seen).status == "pass"
+        assert said("D3", NOTHING, ORACLE, faults=faults, calls=calls, arrivals=seen).status == "pass"
+        four = calls.replace("\n5 observe 0 100 timeout", "")
+        assert said("D3", NOTHING, ORACLE, faults=faults, calls=four, arrivals=seen).status == "not_exercised"
 
     def test_is_inconclusive_where_a_commit_belongs_to_nobody(self) -> None:
         """It may be the double of any call."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.breaker_events import breakers
+from harness.laws.breaker_events import breakers, explicit_rejections, silent_rejections
 from harness.laws.breaker_runs import full_runs
 from harness.laws.breaker_state import events_of
 from harness.laws.case import Case, Ints, in_order, names_in, once, order_of
-from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
+from harness.laws.registry import LAWS, Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
 
 WAITED_NS = 50_000_000
 """A call whose first attempt begins later than this after its start waited for something in the client."""
@@ -41,13 +41,13 @@ def no_serialisation(case: Case) -> Ruling:
         return unexercised("attempts are not seen at the client's side")
     queued = queued_rows(case)
     if len(queued):
-        waited = _waits(case)[queued]
+        waited = (_left_ns(case) - case.calls["start_ns"])[queued]
         queued = queued[order_of(-waited)]
         reason = f"{plural(len(queued), 'call')} waited in the client for each other: one attempt at a time"
         measured = f"waited up to {waited.max() / 1e9:.2f} s"
         return broken(case, queued, reason, measured=measured, bound="more than one attempt at a time")
-    most = max((_busiest(case, _tried(case, worker)) for worker in case.workers), default=0)
-    if most < 2:
+    most = max((_busiest(case, worker) for worker in case.workers), default=0)
+    if most < 2 or not case.kinds & LAWS["B8"].needs:
         return unexercised(f"never were {CROWD} calls in flight with attempts under way; it takes {exercise('B8')}")
     return passed(
         f"up to {plural(most, 'attempt')} were under way at once with {CROWD} calls in flight", measured=str(most)
@@ -57,32 +57,36 @@ def no_serialisation(case: Case) -> Ruling:
 @once
 def queued_rows(case: Case) -> Ints:
     """The calls (rows) that waited for each other in the client, one attempt at a time."""
-    found = [_queued(case, _tried(case, worker)) for worker in case.workers]
+    found = [_queued(case, np.flatnonzero(_of_worker(case, worker))) for worker in case.workers]
     return np.concatenate([*found, np.zeros(0, np.int64)])
 
 
-def _tried(case: Case, worker: int) -> Ints:
-    return np.flatnonzero((case.calls["worker"] == worker) & (case.attempts.count > 0))
+def _of_worker(case: Case, worker: int) -> Mask:
+    """The worker's calls that were tried, or refused by a breaker, which may have been after a wait for its lock."""
+    refused = explicit_rejections(case) | silent_rejections(case)
+    return (case.calls["worker"] == worker) & ((case.attempts.count > 0) | refused)  # type: ignore[no-any-return]
 
 
-def _waits(case: Case) -> Ints:
-    tries = case.attempts
-    waits: Ints = tries.pick("start_ns", tries.first, case.calls["start_ns"]) - case.calls["start_ns"]
-    return waits
+def _left_ns(case: Case) -> Ints:
+    """When each call had waited: its first attempt began, or it ended without any."""
+    left: Ints = case.attempts.pick("start_ns", case.attempts.first, case.calls["end_ns"])
+    return left
 
 
 def _queued(case: Case, rows: Ints) -> Ints:
     """The calls (rows) that waited among at least nine others for one attempt at a time, over three service times."""
     tries, calls = case.attempts, case.calls
-    slow = rows[_waits(case)[rows] > WAITED_NS]
+    left = _left_ns(case)
+    slow = rows[(left - calls["start_ns"])[rows] > WAITED_NS]
     none: Ints = slow[:0]
     if len(slow) < CROWD:
         return none
     mine = calls["op"].among(*names_in(calls["op"], slow)) & _members(case, rows)
     rivals = np.flatnonzero(mine[tries.row])
+    if not len(rivals):
+        return none
     begin, end = tries.table["start_ns"][rivals], tries.table["end_ns"][rivals]
-    first = tries.pick("start_ns", tries.first, calls["start_ns"])
-    times, waiting, running = _levels((calls["start_ns"][slow], first[slow]), (begin, end))
+    times, waiting, running = _levels((calls["start_ns"][slow], left[slow]), (begin, end))
     serial = (waiting >= CROWD - 1) & (running <= 1)
     service_ns = float(np.median(end - begin))
     for start, stop in _stretches(times, serial):
@@ -93,7 +97,7 @@ def _queued(case: Case, rows: Ints) -> Ints:
             and stop - start >= SERVICE_TIMES * service_ns
             and busy_ns > BUSY * (stop - start)
         ):
-            queued: Ints = slow[(calls["start_ns"][slow] < stop) & (first[slow] > start)]
+            queued: Ints = slow[(calls["start_ns"][slow] < stop) & (left[slow] > start)]
             return queued
     return none
 
@@ -104,9 +108,10 @@ def _members(case: Case, rows: Ints) -> Mask:
     return found
 
 
-def _busiest(case: Case, rows: Ints) -> int:
+def _busiest(case: Case, worker: int) -> int:
     """The most attempts under way at once while at least ten calls were in flight."""
     tries = case.attempts
+    rows = np.flatnonzero((case.calls["worker"] == worker) & (tries.count > 0))
     if len(rows) < CROWD:
         return 0
     mine = _members(case, rows)[tries.row]

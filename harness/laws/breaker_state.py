@@ -15,7 +15,7 @@ import numpy as np
 from harness.evidence.history import History, table
 from harness.evidence.table import Table
 from harness.laws.breaker_events import Events, events_under, failure_ends, governed, moved_unseen
-from harness.laws.breaker_spells import Spell, since_served, spells
+from harness.laws.breaker_spells import LOOK_BACK, Spell, since_served, spells
 from harness.laws.case import Case, Ints, in_order, once
 from harness.policy import Breaker, Policy, Promise
 
@@ -104,9 +104,18 @@ def slack_ns(case: Case, at_ns: int) -> int:
 
 
 def premature(case: Case, e: Events, spell: Spell) -> bool:
-    """Whether a closed spell ended though even the most generous count of failures had not filled its limit."""
+    """Whether a closed spell ended though even the most generous count of failures had not filled its limit.
+
+    The breaker refused the first call at some moment between its start and its end: it may have waited in the client
+    for the very try that opened the breaker.
+    """
+    refused = e.rejected[spell.at : spell.at + LOOK_BACK]
+    shown = int(e.end_ns[spell.at : spell.at + LOOK_BACK][refused].min())
+    return all(_too_few(case, e, spell, until) for until in (int(e.start_ns[spell.at]), shown))
+
+
+def _too_few(case: Case, e: Events, spell: Spell, until: int) -> bool:
     breaker = breaker_of(case, e)
-    until = int(e.start_ns[spell.at])
     if moved_unseen(case, spell.from_ns - int(1e9 * breaker.reset_timeout), until):
         return False
     ends = failure_ends(case, e, spell.from_ns - ORDER_NS, until + ORDER_NS)

@@ -14,6 +14,10 @@ LOSING = frozenset(
 )
 """Faults that lose a reply after the commit."""
 
+CHANCE = 5
+"""Writes in doubt below which it was chance that any was under way when a fault came, unless the fault loses replies:
+a pass on one of them would not come again in the next run."""
+
 
 def at_most(cases: int) -> str:
     """What `cases` clean cases leave possible, in words."""
@@ -63,6 +67,16 @@ def no_lost_ack(case: Case) -> Ruling:
     return passed(
         f"all {plural(count, 'acknowledged observe')} were committed", measured="0 lost", bound=at_most(count)
     )
+
+
+def no_more_than(count: int) -> str:
+    """So few writes, in words."""
+    return f"only {plural(count, 'write')} came to be" if count else "no write was"
+
+
+def by_chance(case: Case, count: int) -> bool:
+    """Whether so few writes met trouble that another run of the same file may have none."""
+    return count == 0 or (count < CHANCE and not case.kinds & (LOSING - {"kill"}))
 
 
 def read_back(case: Case) -> list[tuple[str, int, int]]:
@@ -120,10 +134,9 @@ def no_duplicate(case: Case) -> Ruling:
         return inconclusive(
             f"{plural(unknown, 'commit')} can't be told to belong to one call, so a doubled one may hide"
         )
-    risky = (most > 0) & (in_doubt(case) | resent(case))
-    if not risky.any():
-        return unexercised(f"no write was in doubt or sent again; it takes {exercise('D2')}")
-    count = int(risky.sum())
+    count = int(((most > 0) & (in_doubt(case) | resent(case))).sum())
+    if by_chance(case, count):
+        return unexercised(f"{no_more_than(count)} in doubt or sent again; it takes {exercise('D2')}")
     return passed(
         f"none of {plural(tokens, 'committed call')} was committed twice, {count:,} of them in doubt or sent again",
         measured="0 doubled",
@@ -148,14 +161,14 @@ def info_resolved(case: Case) -> Ruling:
     if nothing := no_oracle(case):
         return nothing
     unknown = case.calls["op"].among(*WRITES) & ~case.calls["outcome"].among("ok") & in_doubt(case)
-    if not unknown.any():
-        return unexercised(f"no write ended in doubt; it takes {exercise('D3')}")
     times = np.max([commits(case, op) for op in WRITES], axis=0)
     rows = np.flatnonzero(unknown & (times > 1))
     if len(rows):
         reason = f"{plural(len(rows), 'call')} in doubt were committed more than once"
         return broken(case, rows, reason, of=int(unknown.sum()), notes=lambda row: {"commits": int(times[row])})
     done, count = int((unknown & (times == 1)).sum()), int(unknown.sum())
+    if by_chance(case, count):
+        return unexercised(f"{no_more_than(count)} in doubt at its end; it takes {exercise('D3')}")
     if strays(case, *WRITES):
         return inconclusive(f"commits that belong to no one call may be those of {plural(count, 'call')} in doubt")
     reason = f"of {plural(count, 'write')} in doubt KATO had committed {done:,}, and {count - done:,} never"
@@ -184,8 +197,9 @@ def order(case: Case) -> Ruling:
         return broken(case, late, f"{plural(len(late), 'observe')} were committed after later ones of the same session")
     if strays(case, "observe"):
         return inconclusive("commits that belong to no one call may be out of order")
-    if not (in_doubt(case) | resent(case) | case.calls["outcome"].among("degraded"))[rows].any():
-        return unexercised(f"no observe was re-sent, in doubt or put aside; it takes {exercise('D4')}")
+    count = int((in_doubt(case) | resent(case) | case.calls["outcome"].among("degraded"))[rows].sum())
+    if by_chance(case, count):
+        return unexercised(f"{no_more_than(count)} in doubt, sent again or put aside; it takes {exercise('D4')}")
     return passed(f"{plural(len(rows), 'observe')} were committed in the order of their sessions")
 
 

@@ -78,28 +78,29 @@ def _queued(case: Case, rows: Ints) -> Ints:
     tries, calls = case.attempts, case.calls
     left = _left_ns(case)
     slow = rows[(left - calls["start_ns"])[rows] > WAITED_NS]
-    none: Ints = slow[:0]
     if len(slow) < CROWD:
-        return none
+        return slow[:0]
     mine = calls["op"].among(*names_in(calls["op"], slow)) & _members(case, rows)
     rivals = np.flatnonzero(mine[tries.row])
     if not len(rivals):
-        return none
+        return slow[:0]
     begin, end = tries.table["start_ns"][rivals], tries.table["end_ns"][rivals]
     times, waiting, running = _levels((calls["start_ns"][slow], left[slow]), (begin, end))
     serial = (waiting >= CROWD - 1) & (running <= 1)
     service_ns = float(np.median(end - begin))
+    queued = np.zeros(len(slow), bool)
     for start, stop in _stretches(times, serial):
-        inside = (begin >= start) & (begin < stop)
-        busy_ns = int((end - begin)[inside].sum())
+        # one that began before the others queued behind it counts, too: they wait for its end
+        busy_ns = np.minimum(end, stop) - np.maximum(begin, start)
+        busy_ns = busy_ns[busy_ns > 0]
         if (
-            inside.sum() >= SERVICE_TIMES
+            len(busy_ns) >= SERVICE_TIMES
             and stop - start >= SERVICE_TIMES * service_ns
-            and busy_ns > BUSY * (stop - start)
+            and busy_ns.sum() > BUSY * (stop - start)
         ):
-            queued: Ints = slow[(calls["start_ns"][slow] < stop) & (left[slow] > start)]
-            return queued
-    return none
+            queued |= (calls["start_ns"][slow] < stop) & (left[slow] > start)
+    found: Ints = slow[queued]
+    return found
 
 
 def _members(case: Case, rows: Ints) -> Mask:

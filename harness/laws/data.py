@@ -76,7 +76,7 @@ def no_more_than(count: int) -> str:
 
 def by_chance(case: Case, count: int) -> bool:
     """Whether so few writes met trouble that another run of the same file may have none."""
-    return count == 0 or (count < CHANCE and not case.kinds & (LOSING - {"kill"}))
+    return count == 0 or (count < CHANCE and not case.kinds & (LOSING - {"kill", "reset_peer"}))
 
 
 def read_back(case: Case) -> list[tuple[str, int, int]]:

@@ -77,7 +77,7 @@ def _queued(case: Case, rows: Ints) -> Ints:
     """The calls (rows) that waited among at least nine others for one attempt at a time, over three service times."""
     tries, calls = case.attempts, case.calls
     left = _left_ns(case)
-    slow = rows[(left - calls["start_ns"])[rows] > WAITED_NS]
+    slow: Ints = rows[(left - calls["start_ns"])[rows] > WAITED_NS]
     if len(slow) < CROWD:
         return slow[:0]
     mine = calls["op"].among(*names_in(calls["op"], slow)) & _members(case, rows)

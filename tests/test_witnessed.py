@@ -86,4 +86,5 @@ def test_foreign_traffic_is_recorded_and_judged(tmp_path: Path) -> None:
     verdicts = {v["law"]: v["status"] for v in json.loads((out / "verdicts.json").read_text())["verdicts"]}
     assert verdicts["X2"] == "pass"
     assert "fail" not in verdicts.values()
-    assert json.loads((out / "manifest.json").read_text())["accounting"]["issued"] == 15
+    accounting = json.loads((out / "manifest.json").read_text())["accounting"]
+    assert accounting["issued"] == accounting["ok"] == 15

@@ -10,7 +10,7 @@ from harness.laws.breaker_events import Events, breakers, moved_unseen
 from harness.laws.breaker_spells import Spell
 from harness.laws.breaker_state import ORDER_NS, all_spells, breaker_of, open_since, slack_ns
 from harness.laws.case import Case, Ints, once, order_of
-from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
+from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
 from harness.policy import Breaker
 
 LEAST_CALLS = 10
@@ -150,7 +150,7 @@ def half_open_single_trial(case: Case) -> Ruling:
         return broken(case, crowd.at_once, reason, measured=str(most), bound=str(allowed))
     if came < LEAST_CALLS:
         said = f"only {plural(came, 'call')} came during {plural(len(found), 'trial')}, {LEAST_CALLS} are needed"
-        return (inconclusive if came else unexercised)(f"{said}; it takes {exercise('B5')}")
+        return unexercised(f"{said}; it takes {exercise('B5')}")
     reason = f"{plural(came, 'call')} came during {plural(len(found), 'trial')}, and at most {most} was tried at once"
     return passed(reason, measured=str(most), bound=str(allowed))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,8 +68,8 @@ class Call:
         return "error", "4xx" if last["status"] < 500 else "5xx"
 
 
-def tell_calls(spool: Path) -> int:
-    """Write the calls of the witness's spool file beside it and their numbers into it; how many there are."""
+def tell_calls(spool: Path) -> Counter[str]:
+    """Write the calls of the witness's spool file beside it and their numbers into it; how many ended how."""
     source = spool / "witness.raw"
     raw = bytearray(source.read_bytes())
     arrivals = sorted(_arrivals(raw), key=lambda arrival: arrival["arrive_ns"])
@@ -81,7 +82,7 @@ def tell_calls(spool: Path) -> int:
             _arrival.pack_into(raw, arrival.at, *arrival.values)
     recorder.close()
     source.write_bytes(raw)
-    return len(calls)
+    return Counter(call.outcome[0] for call in calls)
 
 
 def grouped(arrivals: Sequence[Arrival]) -> list[Call]:

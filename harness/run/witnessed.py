@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from harness.errors import UsageError
 from harness.evidence.run import RUN_FORMAT
 from harness.inject.http import WitnessControl
 from harness.laws.registry import LAWS
+from harness.model import OUTCOMES
 from harness.policy import Policy, to_mapping
 from harness.run.folder import machine, make_folder, write_json
 from harness.run.foreign import tell_calls
@@ -85,7 +87,7 @@ def _check_target(watch: Watch) -> None:
 
 
 def _manifest(
-    watch: Watch, folder: Path, stats: Mapping[str, Any], calls: int, span_ns: tuple[int, int]
+    watch: Watch, folder: Path, stats: Mapping[str, Any], calls: Counter[str], span_ns: tuple[int, int]
 ) -> dict[str, Any]:
     start_ns, end_ns = span_ns
     facts = {key: stats[key] for key in ("arrived", "committed", "added_ms") if key in stats}
@@ -116,7 +118,7 @@ def _manifest(
         "end_ns": end_ns,
         "wall_offset_ns": wall_offset_ns(),
         "phases": [{"name": "baseline", "start_ns": start_ns, "end_ns": end_ns}],
-        "accounting": {"issued": calls},
+        "accounting": {"issued": calls.total()} | {outcome: calls[outcome] for outcome in OUTCOMES[1:]},
         "error": None,
         "finished": True,
     }

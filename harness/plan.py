@@ -8,6 +8,7 @@ Poisson process (time rescaling: Çinlar, "Introduction to Stochastic Processes"
 from __future__ import annotations
 
 import bisect
+import functools
 import hashlib
 import itertools
 import json
@@ -23,6 +24,7 @@ from harness.rng import CHUNK, Stream, unit, words
 SECOND_NS = 1_000_000_000
 DRAWS_PER_CALL = 16
 """A payload draws no more than these, all of one chunk of random words."""
+CALLS_PER_CHUNK = CHUNK // DRAWS_PER_CALL
 TURN_BITS = 40
 """A user of the closed model makes fewer calls than 2 to this."""
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -34,6 +36,10 @@ OPENINGS_PER_CALL = 2
 
 REOPEN_BASE = 1 << 40
 """Ids of open_session calls lie above this: REOPEN_BASE | session << 8 | try."""
+
+
+_planned = functools.partial(tuple.__new__, PlannedCall)
+"""Twice as fast as the constructor, which is Python."""
 
 
 def open_call_id(session: int, attempt: int) -> int:
@@ -81,15 +87,10 @@ class Plan:
         """The closed model's endless calls of one user, each with the think time (ns) that precedes it."""
         lives = _Lives(self)
         thinks = Stream(self.seed, f"think/{user}")
-        turn = 0
-        while True:
-            call = turn * self.load.users + user + 1
-            yield lives.call(call, 0, user), self._think_ns(thinks, turn)
-            turn += 1
-
-    def _think_ns(self, thinks: Stream, turn: int) -> int:
-        mean = self.load.think_mean_ns
-        return int(-mean * math.log1p(-thinks.unit(turn))) if self.load.think_spread == "exponential" else mean
+        alike = self.load.think_spread != "exponential"
+        mean_ns = self.load.think_mean_ns
+        for turn, call in enumerate(itertools.count(user + 1, self.load.users)):
+            yield lives.call(call, 0, user), mean_ns if alike else int(-mean_ns * math.log1p(-thinks.unit(turn)))
 
     def offsets(self) -> Iterator[int]:
         """Intended starts as offsets from the start of load (ns), ascending."""
@@ -127,8 +128,8 @@ class Plan:
             # a user's payloads lie together: users don't keep step, and a chunk of all would be made for each
             turn, user = divmod(call - 1, users)
             call = user << TURN_BITS | turn
-        chunk, at = divmod(call * DRAWS_PER_CALL, CHUNK)
-        drawn = words(self.seed, "payload", chunk)
+        chunk, place = divmod(call, CALLS_PER_CHUNK)
+        drawn, at = words(self.seed, "payload", chunk), place * DRAWS_PER_CALL
         return GENERATORS[self.load.data](lambda i: unit(drawn[at + i]))
 
     def node_id(self, session: int) -> str:
@@ -186,6 +187,7 @@ class _Lives:
         self._ops = Stream(plan.seed, "op")
         total = sum(load.mix.values())
         self._mixed = tuple(load.mix)
+        self._only = self._mixed[0] if len(self._mixed) == 1 and self._mixed[0] != "learn" else ""
         self._bounds = list(itertools.accumulate(weight / total for weight in load.mix.values()))[:-1]
         self._life = [0] * self._slots
         self._observed = [0] * self._slots
@@ -195,7 +197,7 @@ class _Lives:
 
     def call(self, call: int, offset_ns: int, slot: int, op: str = "") -> PlannedCall:
         """The next call of the slot: `op`, else one drawn from the mix."""
-        op = op or self._op(call, slot)
+        op = op or self._only or self._op(call, slot)
         if op == "observe":
             if self._observed[slot] >= self._events:
                 self._life[slot] += 1
@@ -207,7 +209,7 @@ class _Lives:
         session = 0 if self._shared else slot + self._slots * self._life[slot]
         if self._per_call:
             self._life[slot] += 1
-        return PlannedCall(call, offset_ns, session, op)
+        return _planned((call, offset_ns, session, op))
 
     def _op(self, call: int, slot: int) -> str:
         op = self._mixed[bisect.bisect_right(self._bounds, self._ops.unit(call)) if self._bounds else 0]

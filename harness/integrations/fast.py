@@ -6,13 +6,15 @@ It keeps its time-outs, checks every answer, re-sends nothing, and tells the rec
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 import msgspec
 
-from harness.integrations.fast_wire import Connection
+from harness.integrations.fast_hub import HubConnection
+from harness.integrations.fast_wait import in_hub
+from harness.integrations.fast_wire import PROBE_NS, Connection
 from harness.integrations.kato import (
     SESSIONS_PATH,
     BadAnswerError,
@@ -21,6 +23,7 @@ from harness.integrations.kato import (
     predictions_path,
     session_body,
 )
+from harness.load.exchange import Exchange
 from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.hooks import AttemptRecorder
 from harness.load.outcomes import Failure, classify
@@ -75,7 +78,10 @@ class Fast:
         self._address = (parts.hostname or "", parts.port or 80)
         self._fixed = {"host": parts.netloc, "content-type": "application/json", **headers}
         self._recorder = recorder
-        self._idle: list[Connection] = []
+        self._first = min(self._read, self._total)
+        self._idle: list[Any] = []
+        self.in_hub = in_hub()
+        """Whether `begin` works."""
         self.encode = msgspec.json.Encoder().encode
         """The body of an observation."""
 
@@ -103,17 +109,44 @@ class Fast:
         The head is empty where the attempt was recorded here: whoever records the call writes both at once, else.
         """
         request = b"%b%d.1\r\ncontent-length: %d\r\n\r\n%b" % (head, call, len(body), body)
-        connection = self._attempt(request, call, 1, start_ns)
+        return self._judged(op, self._attempt(request, call, 1, start_ns), call, start_ns)
+
+    def begin(
+        self, op: str, head: bytes, body: bytes, call: int, start_ns: int, turn: Callable[[bool], object]
+    ) -> Exchange | None:
+        """`direct` without a greenlet: the hub tells `turn` whether all is well.
+
+        None, and nothing was done, where no connection is free that was used for such a call before.
+        """
+        idle = self._idle
+        connection: Any = idle.pop() if idle and start_ns - idle[-1].started_ns < PROBE_NS else self._free(start_ns)
+        if connection is None:
+            return None
+        if not connection.row:
+            idle.append(connection)
+            return None
+        request = b"%b%d.1\r\ncontent-length: %d\r\n\r\n%b" % (head, call, len(body), body)
+        connection.ask(request, start_ns * 1e-9 + self._first, _DECODE[op], turn)
+        begun: Exchange = connection
+        return begun
+
+    def finish(self, begun: Any, op: str, call: int, start_ns: int) -> tuple[bytes, int]:
+        """What `begin` has begun and wasn't answered as usual, down to what `direct` gives."""
+        return self._judged(op, self._attempt(begun.request, call, 1, start_ns, begun), call, start_ns)
+
+    def _judged(self, op: str, connection: Connection, call: int, start_ns: int) -> tuple[bytes, int]:
         try:
             _answer(op, connection)
         except Exception:
             self._record(call, 1, connection, start_ns, None)
             raise
-        if connection.row:
+        usual = connection.status == 200
+        if usual and connection.row:
             return connection.row, connection.started_ns
         self._record(call, 1, connection, start_ns, None)
-        if connection.parser.get_status_code() == 200 and self._recorder is not None:
+        if usual and self._recorder is not None:
             connection.row = self._recorder.attempt_head("fast", 200, connection.port)
+            connection.reused = True
         return b"", 0
 
     def _head(self, method: str, path: str, headers: Mapping[str, str], marked: bool) -> bytes:
@@ -129,16 +162,20 @@ class Fast:
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, mark.encode(), len(body), body)
         connection = self._attempt(request, call, attempt, start_ns)
         self._record(call, attempt, connection, start_ns, None)
-        if frame is not None and 200 <= connection.parser.get_status_code() < 300:
+        if frame is not None and 200 <= connection.status < 300:
             frame.served = 1
         return _answer(op, connection)
 
-    def _attempt(self, request: bytes, call: int, attempt: int, start_ns: int) -> Connection:
+    def _attempt(
+        self, request: bytes, call: int, attempt: int, start_ns: int, begun: Connection | None = None
+    ) -> Connection:
         """The connection that holds a whole answer, and is free again; an attempt that failed is recorded."""
-        connection, start = None, start_ns * 1e-9
+        connection, start = begun, start_ns * 1e-9
         try:
-            connection = self._take(start_ns)
-            status = connection.exchange(request, self._read, start, start + self._total)
+            if connection is None:
+                connection = self._free(start_ns) or self._opened()
+                connection.begin(request)
+            status = connection.finish(request, self._read, start, start + self._total)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -151,13 +188,19 @@ class Fast:
             connection.close()
         return connection
 
-    def _take(self, now_ns: int) -> Connection:
+    def _free(self, now_ns: int) -> Any:
+        """An idle connection that may be used again, the last used first."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable(now_ns):
                 connection.reused = True
                 return connection
             connection.close()
+        return None
+
+    def _opened(self) -> Connection:
+        if self.in_hub:
+            return HubConnection(self._address, self._connect, self._idle.append)
         return Connection(self._address, self._connect)
 
     def _record(
@@ -168,7 +211,7 @@ class Fast:
         port, reused, started_ns, status = 0, False, 0, 0
         if connection is not None:
             port, reused, started_ns = connection.port, connection.reused, connection.started_ns
-            status = connection.parser.get_status_code() if started_ns else 0
+            status = connection.status
         word, detail = (failure.error, failure.detail) if failure else ("", "")
         end_ns = time.monotonic_ns()
         self._recorder.attempt(call, attempt, "fast", word, status, start_ns, started_ns, end_ns, port, reused, detail)
@@ -188,7 +231,7 @@ def _begun(frame: Frame | None) -> tuple[int, int]:
 
 def _answer(op: str, connection: Connection) -> Any:
     """What was answered, if it is a 2xx and holds what the operation's answers do."""
-    status = connection.parser.get_status_code()
+    status = connection.status
     if not 200 <= status < 300:
         raise KatoStatusError(status)
     content = connection.content

@@ -1,6 +1,6 @@
 """How the lean client waits for an answer: one watcher a connection for life, where gevent's sockets make several.
 
-Under gevent's patch a greenlet waits in the hub; without it a thread waits in poll(2).
+Under gevent's patch a greenlet waits in the hub, or the hub calls back; without it a thread waits in poll(2).
 """
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from gevent import getcurrent
+
+LATE = "no answer within the read time-out"
 
 
 class Wait(Protocol):
@@ -23,6 +26,11 @@ class Wait(Protocol):
     def close(self) -> None:
         """Before the descriptor is closed."""
         ...
+
+
+def in_hub() -> bool:
+    """Whether sockets are gevent's, so that a hub is there to call back."""
+    return hasattr(socket.socket, "hub")
 
 
 def waiting_on(sock: socket.socket) -> Wait:
@@ -40,14 +48,14 @@ class PollWait:
 
     def until(self, due: float) -> None:
         if not self._poll.poll(max(due - time.monotonic(), 0.0) * 1e3):
-            raise TimeoutError("no answer within the read time-out")
+            raise TimeoutError(LATE)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
 class HubWait:
-    """A greenlet of a hub.
+    """A greenlet or a callback of a hub.
 
     The timer stays as it was set while answers come, and looks when it fires whether anybody waits too long: setting
     one a call cost as much as the call's system calls.
@@ -59,21 +67,34 @@ class HubWait:
         self._start, self._stop, self._switch = self._watcher.start, self._watcher.stop, hub.switch
         self._timer: Any = None
         self._fires = 0.0
-        self._due = 0.0
-        self._wake: Any = None
+        self.due = 0.0
+        """When whoever waits gives up (monotonic seconds); 0 while nobody does."""
+        self._then: Callable[[bool], object] | None = None
 
     def until(self, due: float) -> None:
-        self._due = due
+        self.call(due, getcurrent().switch)
+        try:
+            if self._switch() is not True:
+                raise TimeoutError(LATE)
+        finally:
+            self.over()
+
+    def call(self, due: float, then: Callable[[bool], object]) -> None:
+        """Have the hub tell `then` that there is something to read (True) or that it is `due` (False).
+
+        It is told more than once, until `over`: starting and stopping the watcher for each answer costs time.
+        """
+        self.due = due
         if self._timer is None or due < self._fires:
             self._set(due)
-        self._wake = wake = getcurrent().switch
-        self._start(wake, self)
-        try:
-            if self._switch() is not self:
-                raise TimeoutError("no answer within the read time-out")
-        finally:
-            self._due = 0.0
-            self._stop()
+        if then is not self._then:
+            self._then = then
+            self._start(then, True)
+
+    def over(self) -> None:
+        """Tell nobody any longer."""
+        self.due, self._then = 0.0, None
+        self._stop()
 
     def _set(self, due: float) -> None:
         if self._timer is not None:
@@ -85,12 +106,12 @@ class HubWait:
     def _look(self) -> None:
         self._timer.close()
         self._timer = None
-        if not self._due:
+        if not self.due or self._then is None:
             return
-        if self._due > time.monotonic():
-            self._set(self._due)
+        if self.due > time.monotonic():
+            self._set(self.due)
         else:
-            self._wake(None)
+            self._then(False)
 
     def close(self) -> None:
         self._watcher.close()

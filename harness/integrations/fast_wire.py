@@ -31,11 +31,12 @@ class Connection:
     """One keep-alive connection; every wait is cut to the due time it is given (monotonic seconds).
 
     It collects one answer after another, as the callbacks of its parser: a parser an answer costs 3 µs.
-    `started_ns`: when the latest answer's headers were complete; 0 where none came. `row`: the recorder's.
+    `started_ns` and `status`: when the latest answer's headers were complete, and what they said; 0 where none came.
+    `row`: the recorder's.
     """
 
-    __slots__ = ("_wait", "content", "descriptor", "done", "kept_alive", "on_body", "parser", "port", "reused", "row",
-                 "sock", "started_ns")  # fmt: skip
+    __slots__ = ("content", "descriptor", "done", "failed", "kept_alive", "on_body", "parser", "port", "reused", "row",
+                 "sent", "size", "sock", "started_ns", "status", "wait")  # fmt: skip
 
     def __init__(self, address: tuple[str, int], timeout: float) -> None:
         try:
@@ -46,67 +47,73 @@ class Connection:
         self.sock.setblocking(False)
         self.descriptor = self.sock.fileno()
         self.port: int = self.sock.getsockname()[1]
-        self._wait = waiting_on(self.sock)
+        self.wait = waiting_on(self.sock)
         self.reused = False
         self.row = b""
         self.content: list[bytes] = []
         self.on_body = self.content.append
         self.done = self.kept_alive = False
-        self.started_ns = 0
+        self.started_ns = self.sent = self.size = self.status = 0
+        self.failed: Exception | None = None
         self.parser = httptools.HttpResponseParser(self)
 
     def on_headers_complete(self) -> None:
         self.started_ns = time.monotonic_ns()
+        self.status = self.parser.get_status_code()
 
     def on_message_complete(self) -> None:
         self.kept_alive = self.parser.should_keep_alive()
         self.done = True
 
-    def exchange(self, request: bytes, read: float, start: float, due: float) -> int:
-        """Send the request at `start` and receive its answer; the status.
+    def begin(self, request: bytes) -> None:
+        """Send of the request what can be sent at once; raises OSError."""
+        self.clear()
+        try:
+            self.sent = os.write(self.descriptor, request)
+        except BlockingIOError:
+            self.sent = 0
+
+    def clear(self) -> None:
+        """Forget the latest answer."""
+        self.content.clear()
+        self.done = False
+        self.started_ns = self.size = self.status = 0
+
+    def finish(self, request: bytes, read: float, start: float, due: float) -> int:
+        """What is left to do of an exchange that was begun at `start`, down to the whole answer; its status.
 
         Raises TimeoutError, OSError or IncompleteRead.
         """
-        self.content.clear()
-        self.done = False
-        self.started_ns = 0
-        self._send(request, due)
-        self._wait.until(min(start + read, due))
-        data = os.read(self.descriptor, RECEIVE_BYTES)
-        self._feed(data)
-        if not self.done:
-            self._receive(len(data), read, due)
-        return self.parser.get_status_code()
-
-    def _receive(self, size: int, read: float, due: float) -> None:
-        """The rest of an answer that didn't come at once."""
+        if self.failed is not None:
+            raise self.failed
+        if self.sent < len(request):
+            self._send(request[self.sent :], due)
+        if not self.size:
+            self.wait.until(min(start + read, due))
+            self.hear(os.read(self.descriptor, RECEIVE_BYTES))
         while not self.done:
             now = time.monotonic()
             if now >= due:
                 raise TimeoutError("the call's deadline has passed")
-            self._wait.until(min(now + read, due))
-            data = os.read(self.descriptor, RECEIVE_BYTES)
-            size += len(data)
-            if size > MOST_BYTES:
-                raise ValueError(f"an answer of more than {MOST_BYTES} bytes")
-            self._feed(data)
+            self.wait.until(min(now + read, due))
+            self.hear(os.read(self.descriptor, RECEIVE_BYTES))
+        return self.status
 
-    def _feed(self, data: bytes) -> None:
+    def hear(self, data: bytes) -> None:
+        """Take in a part of the answer."""
+        self.size += len(data)
+        if self.size > MOST_BYTES:
+            raise ValueError(f"an answer of more than {MOST_BYTES} bytes")
         if not data and self.started_ns:
             raise IncompleteRead(b"".join(self.content))
         if not data:
             raise ConnectionResetError(errno.ECONNRESET, "closed by the server without an answer")
         self.parser.feed_data(data)
 
-    def _send(self, request: bytes, due: float) -> None:
-        try:
-            sent = os.write(self.descriptor, request)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(request):
-            self.sock.settimeout(max(due - time.monotonic(), 0.0))
-            self.sock.sendall(request[sent:])
-            self.sock.setblocking(False)
+    def _send(self, rest: bytes, due: float) -> None:
+        self.sock.settimeout(max(due - time.monotonic(), 0.0))
+        self.sock.sendall(rest)
+        self.sock.setblocking(False)
 
     def usable(self, now_ns: int) -> bool:
         """Whether it may be used again: not too old, and not closed by the server."""
@@ -115,7 +122,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket."""
-        self._wait.close()
+        self.wait.close()
         self.sock.close()
 
 

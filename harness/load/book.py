@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.load.native import native
 from harness.model import PlannedCall
@@ -22,6 +23,7 @@ class Job:
     """A call that was due at `intended_ns` and could start at `ready_ns`; `start_ns` 0 until it does.
 
     `in_book`: False for an opening that another job turned out to need. `content`: the fingerprint of what it observes.
+    `key`: the book's, the call that it was offered for. `prepared`: the caller's own.
     """
 
     planned: PlannedCall
@@ -30,6 +32,8 @@ class Job:
     start_ns: int = 0
     in_book: bool = True
     content: int = 0
+    key: int = 0
+    prepared: Any = None
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class Book:
         self._limit = limit
         self._chains: dict[int, _Chain] = {}
         self._jobs: dict[int, Job] = {}
+        self.holds = self._jobs.__contains__
+        """Whether the job with a key counts still: not once the drain has given it up."""
         # nothing under it switches greenlets, so gevent's lock, five times as slow, would do no more
         self._lock = native("_thread", "allocate_lock")()
         self.issued = 0
@@ -62,7 +68,7 @@ class Book:
             self.issued += 1
             if len(self._jobs) >= self._limit:
                 return None, True
-            job = self._jobs[planned.call] = Job(planned, intended_ns, intended_ns)
+            job = self._jobs[planned.call] = Job(planned, intended_ns, intended_ns, key=planned.call)
             chain = self._chain(planned)
             if chain.busy:
                 chain.waiting.append(job)
@@ -74,7 +80,7 @@ class Book:
     def done(self, job: Job, end_ns: int) -> Job | None:
         """The session's next job, ready now that `job` ended at `end_ns`."""
         with self._lock:
-            self._jobs.pop(job.planned.call, None)
+            self._jobs.pop(job.key, None)
             chain = self._chain(job.planned)
             chain.last_end_ns = end_ns
             if not chain.waiting:
@@ -85,8 +91,8 @@ class Book:
             return following
 
     def alive(self, job: Job) -> bool:
-        """Whether the job still counts: not once the drain has given it up."""
-        return job.planned.call in self._jobs
+        """Whether a job counts still."""
+        return self.holds(job.key)
 
     def give_up(self) -> Iterator[Job]:
         """End the drain: every job still in flight, taken out of the book."""

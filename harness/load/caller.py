@@ -18,6 +18,7 @@ from harness.load.book import Book, Job
 from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.outcomes import classify, shape
 from harness.load.recorder import Recorder
+from harness.load.users import Life, User
 from harness.model import UNLEARNED, UNNAMED, Load, PlannedCall
 from harness.plan import Plan, open_call_id
 
@@ -70,6 +71,10 @@ class Caller:
         self._open: Callable[..., Any] = opener(integration, plan.load) if self.opens else _never
         self._degraded: Callable[[Any], bool] | None = getattr(integration, "degraded", None)
         self._symbols: Callable[[Any], list[str]] | None = getattr(integration, "symbols", None)
+
+    def user(self, life: Life) -> User:
+        """A closed user of this client."""
+        return User(life, self, self._book)
 
     def perform(self, job: Job) -> int:
         """Run one job to its end and record it; the end time (ns). A session that isn't open yet is opened first."""

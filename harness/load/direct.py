@@ -6,33 +6,22 @@ operation, which goes the common way; so does every call that isn't answered as 
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any
 
 from harness.data import fingerprint
 from harness.load.book import Job
 from harness.load.caller import Caller, invoke
+from harness.load.direct_users import DirectUser
+from harness.load.exchange import Direct, Exchange
 from harness.load.frame import Frame
 from harness.load.outcomes import shape
+from harness.load.users import Life, User
 
 MOST_FINGERPRINTS = 4096
 """Observations whose fingerprint is remembered; one that is seen the first time costs as much as its call."""
-
-
-@runtime_checkable
-class Direct(Protocol):
-    """An integration that records its attempts by itself."""
-
-    encode: Callable[[Any], bytes]
-
-    def head(self, op: str, session_id: str, headers: Mapping[str, str]) -> bytes:
-        """What the requests of an operation of a session begin with."""
-        ...
-
-    def direct(self, op: str, head: bytes, body: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
-        """A call's one attempt: the head of its record, empty where it is recorded, and the time of the headers."""
-        ...
 
 
 class DirectCaller(Caller):
@@ -43,33 +32,56 @@ class DirectCaller(Caller):
         self._direct: Direct = integration
         self._fingerprints: dict[bytes, int] = {}
 
+    def user(self, life: Life) -> User:
+        """A closed user, whose calls the hub carries where there is one."""
+        hub = self._direct.in_hub
+        return DirectUser(life, self, self._book, self._recorder, self._direct) if hub else super().user(life)
+
     def perform(self, job: Job) -> int:
         """Run one job to its end and record it; the end time (ns)."""
-        call, _, number, op = job.planned
-        session = self._sessions.get(number % self._slots)
-        prepared = session.prepared.get(op) if session is not None and session.number == number else None
-        if prepared is None:
+        body = self.body(job)
+        if body is None:
             return super().perform(job)
-        head, call_head, session_id, shape_of = prepared
-        body = self._observed(job) if op == "observe" else b""
+        call, _, _, op = job.planned
         start_ns = job.start_ns = time.monotonic_ns()
+        return self._finished(job, functools.partial(self._direct.direct, op, job.prepared[0], body, call, start_ns))
+
+    def finish(self, job: Job, begun: Exchange) -> int:
+        """Finish a job that was begun and record it; the end time (ns)."""
+        call, _, _, op = job.planned
+        return self._finished(job, functools.partial(self._direct.finish, begun, op, call, job.start_ns))
+
+    def _finished(self, job: Job, finish: Callable[[], tuple[bytes, int]]) -> int:
+        """Run a job's attempt to its end and record the call; the end time (ns)."""
         try:
-            attempt_head, headers_ns = invoke(self._direct.direct, (op, head, body, call, start_ns))
+            attempt_head, headers_ns = invoke(finish, ())
         except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
-            return self._failed(job, Frame(call), error)
-        end_ns = time.monotonic_ns()
+            return self._failed(job, Frame(job.planned.call), error)
         if attempt_head:
+            end_ns = time.monotonic_ns()
+            call, _, _, op = job.planned
             self._recorder.served(
-                attempt_head, call_head, call, op, job.intended_ns, job.ready_ns, start_ns, headers_ns, end_ns,
-                job.content, self._book.alive(job),
+                attempt_head, job.prepared[1], call, op, job.intended_ns, job.ready_ns, job.start_ns, headers_ns,
+                end_ns, job.content, self._book.alive(job),
             )  # fmt: skip
-        else:
-            self._record(job, end_ns, "ok", session_id=session_id, shape=shape_of)
+            return end_ns
+        end_ns = time.monotonic_ns()
+        _, _, session_id, shape_of = job.prepared
+        self._record(job, end_ns, "ok", session_id=session_id, shape=shape_of)
         return end_ns
 
-    def _observed(self, job: Job) -> bytes:
-        """The body of an observe, and its fingerprint for the record."""
-        observation = self._plan.observation(job.planned.call)
+    def body(self, job: Job) -> bytes | None:
+        """Prepare a job: its request's body. None before the first call of its session and operation was answered."""
+        call, _, number, op = job.planned
+        session = self._sessions.get(number % self._slots)
+        if session is None or session.number != number:
+            return None
+        prepared = job.prepared = session.prepared.get(op)
+        if prepared is None:
+            return None
+        if op != "observe":
+            return b""
+        observation = self._plan.observation(call)
         body = self._direct.encode(observation)
         content = self._fingerprints.get(body)
         if content is None:

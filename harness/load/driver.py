@@ -15,6 +15,7 @@ from harness.clock import Clock
 from harness.load.book import Book, Job
 from harness.load.caller import Caller
 from harness.load.native import native
+from harness.load.users import Life
 from harness.model import PlannedCall
 from harness.plan import Plan
 
@@ -112,14 +113,5 @@ class Driver:
         self._wait_until(end_ns)
 
     def _user(self, user: int, start_ns: int, end_ns: int) -> None:
-        due_ns = start_ns
-        for planned, think_ns in self._plan.user_calls(user):
-            due_ns += think_ns
-            self._wait_until(due_ns)
-            if due_ns >= end_ns or self.stop.is_set():
-                return
-            job, _ = self._book.offer(planned, due_ns)
-            if job is None:
-                raise AssertionError("a closed user has one call at a time")
-            due_ns = self._caller.perform(job)
-            self._book.done(job, due_ns)
+        calls = self._plan.user_calls(user)
+        self._caller.user(Life(calls, start_ns, end_ns, self.stop.is_set, self._wait_until)).live()

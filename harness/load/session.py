@@ -25,9 +25,10 @@ from harness.integrations.entry import CALLED_WITH
 from harness.load import hooks
 from harness.load.book import Book
 from harness.load.caller import Caller
-from harness.load.direct import Direct, DirectCaller
+from harness.load.direct import DirectCaller
 from harness.load.driver import Driver
 from harness.load.driver_async import AsyncDriver
+from harness.load.exchange import Direct
 from harness.load.hooks import names
 from harness.load.hooks.attempt import WATCH
 from harness.load.recorder import FLUSH_S, Recorder

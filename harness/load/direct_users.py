@@ -1,0 +1,96 @@
+"""Closed users whose calls the hub carries from one to the next, while all is well and they don't think.
+
+Beginning and ending a call in the hub spares two switches of greenlets a call and all that a job of its own costs. A
+user's greenlet does the rest: it thinks, and it performs or finishes a call that needs more than the usual.
+"""
+
+from __future__ import annotations
+
+import functools
+import queue
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
+
+from harness.load.book import Book, Job
+from harness.load.exchange import Direct, Exchange
+from harness.load.recorder import Recorder
+from harness.load.users import Life, Performer, User
+
+Rest = Callable[[], int]
+"""What is left to do of a call; gives its end (ns)."""
+
+
+class Beginner(Performer, Protocol):
+    """What of a caller such a user needs."""
+
+    def body(self, job: Job) -> bytes | None:
+        """Prepare a job: its request's body; None where it must be performed."""
+        ...
+
+    def finish(self, job: Job, begun: Exchange) -> int:
+        """Finish a job that was begun and record it; the end time (ns)."""
+        ...
+
+
+class DirectUser(User):
+    """One user; what it does in the hub is a generator, which is told of each answer."""
+
+    def __init__(self, life: Life, caller: Beginner, book: Book, recorder: Recorder, direct: Direct) -> None:
+        super().__init__(life, caller, book)
+        self._caller = caller
+        self._served = recorder.served
+        self._begin = direct.begin
+        self._rest: queue.SimpleQueue[Rest | None] = queue.SimpleQueue()
+
+    def _call(self, job: Job) -> None:
+        """Perform the job, and the calls after it that follow at once."""
+        stretch = self._told(job)
+        next(stretch)
+        stretch.send(stretch.send)
+        rest = self._rest.get()
+        if rest is not None:
+            self._end(job, rest())
+
+    def _told(self, job: Job) -> Generator[None, Any, None]:
+        """`_stretch`, which leaves the greenlet what is left to do, errors included: the hub would only print them."""
+        try:
+            rest = yield from self._stretch(job)
+        except Exception as error:  # noqa: BLE001 - raised again by the greenlet
+            rest = functools.partial(_raise, error)
+        self._rest.put(rest)
+        yield
+
+    def _stretch(self, job: Job) -> Generator[None, Any, Rest | None]:
+        """The job and the calls that follow at once, while each is answered as usual; told its own `send` first."""
+        body_of, begin, served, holds = self._caller.body, self._begin, self._served, self._book.holds
+        now_ns, stopped, calls, over_ns = time.monotonic_ns, self._life.stopped, self._life.calls, self._life.end_ns
+        turn = yield
+        while True:
+            body = body_of(job)
+            call, _, _, op = job.planned
+            start_ns = now_ns()
+            begun = None if body is None else begin(op, job.prepared[0], body, call, start_ns, turn)
+            if begun is None:
+                return functools.partial(self._perform, job)
+            job.start_ns = start_ns
+            if not (begun.asked and (yield)):
+                return functools.partial(self._caller.finish, job, begun)
+            end_ns = self._ended_ns = now_ns()
+            held = holds(job.key)
+            served(
+                begun.row, job.prepared[1], call, op, job.intended_ns, job.ready_ns, start_ns, begun.started_ns, end_ns,
+                job.content, held,
+            )  # fmt: skip
+            planned, think_ns = self._upcoming = next(calls)
+            if think_ns or end_ns >= over_ns or not held or stopped():
+                self._book.done(job, end_ns)
+                return None
+            # the next call takes the job over: its place in the book stays, and its chain is this user's own
+            self._book.issued += 1
+            job.planned, job.content = planned, 0
+            job.intended_ns = job.ready_ns = end_ns
+
+
+def _raise(error: BaseException) -> int:
+    raise error

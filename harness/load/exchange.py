@@ -1,0 +1,48 @@
+"""What the fast path asks of an integration that takes its calls prepared (standard library only)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+
+class Exchange(Protocol):
+    """An attempt that the hub carries.
+
+    `asked`: whether the hub will tell of it; else it has failed already, or not all of it could be sent. `row`: the
+    head of its record, and `started_ns`: when the answer's headers were there, if it was answered as usual.
+    """
+
+    asked: bool
+    row: bytes
+    started_ns: int
+
+
+@runtime_checkable
+class Direct(Protocol):
+    """An integration that records its attempts by itself."""
+
+    encode: Callable[[Any], bytes]
+    in_hub: bool
+    """Whether `begin` works."""
+
+    def head(self, op: str, session_id: str, headers: Mapping[str, str]) -> bytes:
+        """What the requests of an operation of a session begin with."""
+        ...
+
+    def direct(self, op: str, head: bytes, body: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
+        """A call's one attempt: the head of its record, empty where it is recorded, and the time of the headers."""
+        ...
+
+    def begin(
+        self, op: str, head: bytes, body: bytes, call: int, start_ns: int, turn: Callable[[bool], object]
+    ) -> Exchange | None:
+        """`direct` without a greenlet, where that goes: the hub tells `turn` whether it was answered as usual.
+
+        Nothing is recorded then yet; else `finish` has to be called.
+        """
+        ...
+
+    def finish(self, begun: Any, op: str, call: int, start_ns: int) -> tuple[bytes, int]:
+        """The rest of what was begun; gives what `direct` does."""
+        ...

@@ -32,6 +32,8 @@ class ProbeResult:
     dispatch_s: float = 0.0
     error_rate: float = 0.0
     settled: bool = True
+    longer: float = 1.0
+    noise: float = math.nan
     limit: str = ""
     words: str = ""
 
@@ -48,5 +50,5 @@ class ProbeResult:
         return min(self.excess, MOST_EXCESS) if self.excess > 0 else MOST_EXCESS
 
 
-Probe = Callable[[float], ProbeResult]
-"""Offers a rate (calls/s) and says how it went."""
+Probe = Callable[[float, float], ProbeResult]
+"""Offers a rate (calls/s) for so many times the usual while, and says how it went."""

@@ -13,7 +13,7 @@ from harness.capacity.search import Capacity
 from harness.capacity.usl import Scalability, fit_probes
 from harness.errors import UsageError
 
-HEAD = ("rate /s", "carried /s", "p50 ms", "p95 ms", "p99 ms", "errors", "in flight", "held", "")
+HEAD = ("rate /s", "long", "carried /s", "p50 ms", "p95 ms", "p99 ms", "errors", "in flight", "held", "nearest bound")
 
 
 def text(found: dict[str, Capacity]) -> str:
@@ -31,11 +31,12 @@ def _one(fault: str, capacity: Capacity) -> str:
 
 
 def _row(probe: ProbeResult) -> tuple[str, ...]:
-    numbers = (probe.rate, probe.carried, probe.p50_s * 1e3, probe.p95_s * 1e3, probe.p99_s * 1e3)
+    numbers = (probe.carried, probe.p50_s * 1e3, probe.p95_s * 1e3, probe.p99_s * 1e3)
     shown = tuple("-" if math.isnan(number) else f"{number:.4g}" for number in numbers)
+    length = f"{probe.longer:.3g}×"
     errors = "-" if math.isnan(probe.error_rate) else f"{probe.error_rate:.2%}"
     flying = "-" if math.isnan(probe.in_flight) else f"{probe.in_flight:.3g}"
-    return *shown, errors, flying, "yes" if probe.held else "no", "" if probe.held else probe.words
+    return f"{probe.rate:.4g}", length, *shown, errors, flying, "yes" if probe.held else "no", probe.words
 
 
 def answer(capacity: Capacity) -> str:

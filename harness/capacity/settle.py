@@ -49,11 +49,11 @@ def settling(starts_s: Floats, ends_s: Floats, until_s: float) -> Settling:
     An end of nan or inf is a call that never came back.
     """
     begin_s = float(starts_s[0]) if len(starts_s) else until_s
-    edges = np.linspace(begin_s, until_s, WINDOWS + 1)[1:]
-    flying = in_flight(starts_s, ends_s, edges)
+    edges = np.linspace(begin_s, until_s, WINDOWS + 1)
+    flying = mean_in_flight(starts_s, ends_s, edges)
     first = truncation(flying)
-    rest, at = flying[first:], edges[first:]
-    from_s = float(begin_s if first == 0 else edges[first - 1])
+    rest, at = flying[first:], edges[first + 1 :]
+    from_s = float(edges[first])
     slope, error = _slope(at, rest)
     offered = max(len(starts_s) / max(until_s - begin_s, 1e-9), 1e-9)
     growth = slope / offered
@@ -62,11 +62,17 @@ def settling(starts_s: Floats, ends_s: Floats, until_s: float) -> Settling:
     return Settling(from_s, growth, not growing, said)
 
 
-def in_flight(starts_s: Floats, ends_s: Floats, at_s: Floats) -> Floats:
-    """How many calls had begun (`starts_s` ascend) and not ended at each moment."""
-    begun = np.searchsorted(starts_s, at_s, side="right")
-    ended = np.searchsorted(np.sort(ends_s), at_s, side="right")
-    return (begun - ended).astype(np.float64)
+def mean_in_flight(starts_s: Floats, ends_s: Floats, edges_s: Floats) -> Floats:
+    """How many calls had begun (`starts_s` ascend) and not ended, on average between each two neighbouring edges."""
+    spent = _since(starts_s, edges_s) - _since(np.sort(ends_s), edges_s)
+    return np.diff(spent) / np.maximum(np.diff(edges_s), 1e-9)
+
+
+def _since(moments_s: Floats, at_s: Floats) -> Floats:
+    """For each of `at_s` the seconds since all ascending moments before it, summed."""
+    count = np.searchsorted(moments_s, at_s, side="right")
+    sums = np.concatenate([[0.0], np.cumsum(moments_s - at_s[0])])
+    return np.asarray(count * (at_s - at_s[0]) - sums[count])
 
 
 def _slope(x: Floats, y: Floats) -> tuple[float, float]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from harness.capacity.noise import mean_error, quantile_error, share_error
 from harness.capacity.probe import ProbeResult
 from harness.capacity.settle import settling
 from harness.stats import quantile
@@ -118,6 +119,10 @@ class Objective:
         """The quantile or mean of those response times (s)."""
         return quantile(response_s, self.quantile) if self.quantile else float(np.mean(response_s))
 
+    def noise(self, response_s: Floats) -> float:
+        """The standard error of the measure's logarithm."""
+        return quantile_error(response_s, self.quantile) if self.quantile else mean_error(response_s)
+
 
 class SimulatedProbe:
     """A probe of `calls` calls on a server; each probe starts with an empty server and draws of its own."""
@@ -129,12 +134,12 @@ class SimulatedProbe:
         self._calls = calls
         self._probes = 0
 
-    def __call__(self, rate: float) -> ProbeResult:
+    def __call__(self, rate: float, longer: float) -> ProbeResult:
         self._probes += 1
         draws = np.random.default_rng([self._seed, self._probes])
-        arrivals = np.cumsum(draws.exponential(1 / rate, self._calls))
+        arrivals = np.cumsum(draws.exponential(1 / rate, round(self._calls * longer)))
         ends = self._server.ends(arrivals, draws)
-        return self._assess(rate, arrivals, ends)
+        return replace(self._assess(rate, arrivals, ends), longer=longer)
 
     def _assess(self, rate: float, arrivals: Floats, ends: Floats) -> ProbeResult:
         until = float(arrivals[-1])
@@ -143,9 +148,11 @@ class SimulatedProbe:
         response = (ends - arrivals)[kept]
         answered = response[~np.isnan(response)]
         errors = 1 - len(answered) / len(response)
-        excess = math.log(self._objective.measure(answered) / self._objective.bound_s)
-        if errors > 0:
-            excess = max(excess, math.log(errors / self._objective.error_rate))
+        excess, noise = math.log(self._objective.measure(answered) / self._objective.bound_s), math.nan
+        if errors > 0 and math.log(errors / self._objective.error_rate) > excess:
+            excess, noise = math.log(errors / self._objective.error_rate), share_error(np.isnan(response))
+        else:
+            noise = self._objective.noise(answered)
         inside = ~np.isnan(ends) & (ends >= found.from_s) & (ends <= until)
         return ProbeResult(
             rate=rate,
@@ -158,5 +165,6 @@ class SimulatedProbe:
             mean_s=float(np.mean(answered)),
             error_rate=errors,
             settled=found.settled,
+            noise=noise,
             words=found.words,
         )

@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 @click.argument("scenario", required=False)
 @click.option("--integration", metavar="NAME|FILE:FACTORY", help="The client that makes the calls.")
 @click.option("--target", metavar="embedded|URL", help="The KATO under it.")
-@click.option("--profile", metavar="fast|true|FILE", help="As for `run`; with --plan-for a KATO's service times.")
+@click.option(
+    "--profile",
+    metavar="fast|true|NAME|FILE",
+    help="fast, true: as for `run`; else service times of the embedded KATO, or the planned one: kato-1w, a file.",
+)
 @click.option("--slo", "slos", multiple=True, help="What must hold; default: the scenario's gates, else p(95) < 50ms.")
 @click.option("--from", "start", metavar="RATE", help="Where to begin; default: the scenario's rate.")
 @click.option("--probe", "length", default="30s", show_default=True, help="Measured time of a probe.")
+@click.option("--longest", help="Of a probe at the boundary, if noise asks for it; default: 16 times --probe.")
 @click.option("--most", type=click.IntRange(5, 50), default=12, show_default=True, help="Probes of one search at most.")
 @click.option("--under-faults", is_flag=True, help="Search again under each fault of the scenario.")
 @click.option("--at-least", metavar="RATE", help="Exit 1 when the capacity (of every search) is below.")
@@ -46,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--allow-destructive", is_flag=True, help="Let destructive faults and scenarios run.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def capacity(scenario: str | None, integration: str | None, target: str | None, profile: str | None,
-             slos: tuple[str, ...], start: str | None, length: str, most: int, under_faults: bool,
+             slos: tuple[str, ...], start: str | None, length: str, longest: str | None, most: int, under_faults: bool,
              at_least: str | None, workers: int,
              virtual: bool, seed: int | None, environment: str | None, out: Path | None,
              allow_targets: tuple[str, ...], allow_writes: bool, allow_destructive: bool,
@@ -65,10 +70,9 @@ def capacity(scenario: str | None, integration: str | None, target: str | None, 
         return _plan(wanted, slos, lose, profile or "kato-1w", workers, sessions, as_json)
     if scenario is None:
         raise UsageError("no scenario was named", "kato-harness capacity SCENARIO, or --plan-for RATE")
-    if profile not in (None, "fast", "true"):
-        raise UsageError(f"--profile {profile} goes with --plan-for", "fast or true, or add --plan-for RATE")
+    times, kato = ("fast", profile) if profile not in (None, "fast", "true") else (profile or "fast", "")
     options = Options(
-        integration, target, profile or "fast", seed, workers, virtual, out, environment, allow_targets, allow_writes,
+        integration, target, times, seed, workers, virtual, out, environment, allow_targets, allow_writes,
         allow_destructive,
     )  # fmt: skip
     needed = _rate("--at-least", at_least)
@@ -78,13 +82,15 @@ def capacity(scenario: str | None, integration: str | None, target: str | None, 
             options,
             slos=slos,
             length_s=duration_s(length),
+            longest_s=duration_s(longest) if longest else None,
+            kato=kato or "",
             start=_rate("--from", start),
             faults=under_faults,
             most=most,
             say=lambda words: click.echo(words, err=True),
         )
     except TextError as error:
-        raise UsageError(f"--slo or --probe: {error.what}", error.cure) from None
+        raise UsageError(f"--slo, --probe or --longest: {error.what}", error.cure) from None
     sys.stdout.write(json.dumps(plain(found), indent=1) + "\n" if as_json else text(found))
     return _exit_code(found, needed)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.capacity.noise import mean_error, quantile_error, share_error
 from harness.capacity.probe import ProbeResult
 from harness.capacity.settle import settling
 from harness.errors import HarnessError, InvalidRun, UsageError
@@ -27,7 +28,7 @@ from harness.scenario.types import Length
 from harness.slo import Slo, parse
 from harness.slo.grammar import LATENCIES
 from harness.slo.measure import measure, show
-from harness.slo.rows import MIXED, rows_of
+from harness.slo.rows import MIXED, Rows, rows_of
 from harness.stats import quantile
 from harness.units import format_duration
 
@@ -61,7 +62,8 @@ def _searched(slo: Slo) -> bool:
 
 
 class RunProbe:
-    """A probe is a run of `length_s` after the scenario's warm-up, with a seed and sessions of its own.
+    """A probe is a run of `length_s`, or as many times that as is asked for and the scenario's guards allow, after the
+    scenario's warm-up, with a seed and sessions of its own.
 
     Without `fault` there is none; else that fault of the scenario lasts all the measured time.
     """
@@ -85,18 +87,24 @@ class RunProbe:
         self._say = say
         self._probes = 0
 
-    def __call__(self, rate: float) -> ProbeResult:
+    def __call__(self, rate: float, longer: float) -> ProbeResult:
         self._probes += 1
         rate = float(f"{rate:.4g}")
+        length_s = max(self._length_s, min(float(round(self._length_s * longer)), self._allowed_s(rate)))
         folder = self._folder / f"{self._probes:02}-{rate:g}"
-        scenario = probe_scenario(self._scenario, rate, self._length_s, self._fault, self._probes)
+        scenario = probe_scenario(self._scenario, rate, length_s, self._fault, self._probes)
         prepared = prepare(scenario, replace(self._options, out=folder, seed=scenario.seed))
         done = simulate(prepared) if self._options.virtual else execute(prepared, lambda _: None)
         aborted = self._aborted(done.error)
         phase = f"fault:{self._fault}" if self._fault else "baseline"
         result = assess(read_run(done.folder), rate, self._objectives, phase, aborted)
-        self._say(f"{rate:g}/s {'holds' if result.held else 'does not hold'}: {result.limit or result.words}")
-        return result
+        said = f"{rate:g}/s for {length_s:g} s {'holds' if result.held else 'does not hold'}"
+        self._say(f"{said}: {result.limit or result.words}")
+        return replace(result, longer=length_s / self._length_s)
+
+    def _allowed_s(self, rate: float) -> float:
+        """The longest that the scenario's guards let a probe be: half of their calls and of their time."""
+        return 0.5 * min(self._scenario.guards.max_duration, self._scenario.guards.max_calls / rate)
 
     def _aborted(self, error: HarnessError | None) -> str:
         """Words when the scenario's own guard ended the probe early; any other error is raised."""
@@ -147,7 +155,7 @@ def assess(run: Run, rate: float, objectives: dict[str, Slo], phase: str, aborte
     calls = asked.where((asked["intended_ns"] >= start_ns) & (asked["intended_ns"] < end_ns))
     found = settling(calls["intended_ns"] / 1e9, calls["end_ns"] / 1e9, end_ns / 1e9)
     from_ns = max(start_ns, round(found.from_s * 1e9))
-    excess, words = _excess(run.history, objectives, Span(phase, from_ns, end_ns))
+    excess, noise, words = _excess(run.history, objectives, Span(phase, from_ns, end_ns))
     measured = calls.where(calls["intended_ns"] >= from_ns)
     ok = measured["outcome"].among("ok")
     response_s = (measured["end_ns"] - measured["intended_ns"])[ok] / 1e9
@@ -166,6 +174,7 @@ def assess(run: Run, rate: float, objectives: dict[str, Slo], phase: str, aborte
         dispatch_s=_mean_s(measured, "start_ns", "ready_ns"),
         error_rate=float(np.mean(~ok)) if len(ok) else math.nan,
         settled=found.settled,
+        noise=noise,
         limit=limit,
         words="; ".join(filter(None, (aborted, found.words, words))),
     )
@@ -184,20 +193,29 @@ def _limit(run: Run) -> str:
     return f"the generator, not KATO: {saturated.reason} ({saturated.measured})" if saturated.status == "fail" else ""
 
 
-def _excess(history: History, objectives: dict[str, Slo], span: Span) -> tuple[float, str]:
-    """The worst objective: the logarithm of its measure over its bound, and in words what it measured."""
-    worst, words = -math.inf, ""
+def _excess(history: History, objectives: dict[str, Slo], span: Span) -> tuple[float, float, str]:
+    """The worst objective: the logarithm of its measure over its bound, the noise of that, and what it measured."""
     length_s = (span.end_ns - span.start_ns) / 1e9
+    found = []
     for text, slo in objectives.items():
         # without a phase, so that calls which outlast the probe are not left out
         whole = replace(slo, phase="")
         rows, _ = rows_of(whole, history, (span,))
-        found = measure(whole, rows, length_s, history)
-        excess = math.inf if found.nothing else ratio_log(found.value, slo)
-        if excess > worst:
-            value = "no data" if found.nothing else show(slo.metric, found.value)
-            worst, words = excess, f"{text}: {value}"
-    return worst, words
+        seen = measure(whole, rows, length_s, history)
+        value = "no data" if seen.nothing else show(slo.metric, seen.value)
+        excess = math.inf if seen.nothing else ratio_log(seen.value, slo)
+        found.append((excess, noise_of(slo, rows), f"{text}: {value}"))
+    return max(found, key=lambda each: each[0])
+
+
+def noise_of(slo: Slo, rows: Rows) -> float:
+    """The standard error of the logarithm of what the SLO measures; nan where none is known."""
+    times = rows.latency_ns[rows.chosen]
+    if slo.metric == "p":
+        return quantile_error(times, slo.quantile)
+    if slo.metric == "mean":
+        return mean_error(times)
+    return share_error(rows.failed[rows.chosen]) if slo.metric == "error_rate" else math.nan
 
 
 def ratio_log(value: float, slo: Slo) -> float:

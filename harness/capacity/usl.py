@@ -24,13 +24,12 @@ Floats = NDArray[np.float64]
 LEAST_LOADS = 6
 FARTHEST = 2.0
 """A fit says nothing of loads beyond this multiple of the highest measured one."""
-RESAMPLES = 400
 STARTS = ((0.01, 1e-4), (0.1, 1e-3), (0.3, 1e-6))
 
 
 @dataclass(frozen=True, slots=True)
 class Scalability:
-    """A fit with 95 % intervals from resampled residuals. `measured_to` is the highest load measured; `left_out` the
+    """A fit with its 95 % intervals. `measured_to` is the highest load measured; `left_out` the
     error (share) with which the fit to all other loads predicts the highest one."""
 
     gamma: float
@@ -71,7 +70,7 @@ def peak_load(alpha: float, beta: float) -> float:
     return math.sqrt(max(1 - alpha, 0.0) / beta) if beta > 1e-12 else math.inf
 
 
-def fit(loads: Sequence[float], rates: Sequence[float], seed: int = 1) -> Scalability:
+def fit(loads: Sequence[float], rates: Sequence[float]) -> Scalability:
     """Fit loads N (calls in flight, users, or workers; > 0) and throughputs X (calls/s).
 
     Raises UsageError with fewer than 6 different loads: three parameters need more than that to be known.
@@ -81,21 +80,23 @@ def fit(loads: Sequence[float], rates: Sequence[float], seed: int = 1) -> Scalab
     if different < LEAST_LOADS:
         what = f"{different} different loads were measured, a fit of three parameters needs {LEAST_LOADS}"
         raise UsageError(what, "measure more loads")
-    found = _solve(n, x, STARTS)
-    resampled = _resample(n, x, found, seed)
-    peaks = np.array([peak_load(alpha, beta) for _, alpha, beta in resampled])
-    others = n < n.max()
-    without = _solve(n[others], x[others], STARTS)
-    top, seen = throughput(n[~others], *without), x[~others]
+    found = _solve(n, x)
     gamma, alpha, beta = map(float, found)
+    gammas, alphas, betas = (
+        Interval(max(value - half, 0.0), value + half)
+        for value, half in zip((gamma, alpha, beta), _halves(n, x, found), strict=True)
+    )
+    others = n < n.max()
+    without = _solve(n[others], x[others])
+    top, seen = throughput(n[~others], *without), x[~others]
     return Scalability(
         gamma,
         alpha,
         beta,
-        gamma_interval=_interval(resampled[:, 0]),
-        alpha_interval=_interval(resampled[:, 1]),
-        beta_interval=_interval(resampled[:, 2]),
-        peak_interval=_interval(peaks),
+        gamma_interval=gammas,
+        alpha_interval=alphas,
+        beta_interval=betas,
+        peak_interval=Interval(peak_load(alpha, betas.high), peak_load(alpha, betas.low)),
         measured_to=float(n.max()),
         left_out=float(np.mean(top) / np.mean(seen) - 1),
     )
@@ -110,7 +111,7 @@ def fit_probes(probes: Sequence[ProbeResult]) -> Scalability:
     return fit([probe.in_flight for probe in used], [probe.carried for probe in used])
 
 
-def _solve(n: Floats, x: Floats, starts: Sequence[tuple[float, float]]) -> Any:
+def _solve(n: Floats, x: Floats) -> Any:
     """(γ, α, β) with the least squares of x, all ≥ 0; the best of several starts."""
     from scipy.optimize import least_squares
 
@@ -119,28 +120,31 @@ def _solve(n: Floats, x: Floats, starts: Sequence[tuple[float, float]]) -> Any:
         least_squares(
             lambda p: throughput(n, *p) - x,
             (gamma, alpha, beta),
+            jac=lambda p: _slopes(n, *p),
             bounds=(0, np.inf),
             x_scale=(gamma, max(alpha, 1e-3), max(beta, 1e-5)),
         )
-        for alpha, beta in starts
+        for alpha, beta in STARTS
     ]
     return min(tries, key=lambda result: result.cost).x
 
 
-def _resample(n: Floats, x: Floats, found: Any, seed: int) -> Any:
-    """The parameters of many fits to the fitted curve plus its own residuals, drawn anew (shape: resamples × 3).
-
-    Residuals are widened by √(n/(n−3)), for three parameters were spent on making them small (Efron and Tibshirani,
-    "An Introduction to the Bootstrap", 1993, section 9.4).
-    """
-    draws = np.random.default_rng(seed)
-    curve = throughput(n, *found)
-    left = (x - curve) * math.sqrt(len(n) / (len(n) - 3))
-    start = [(max(float(found[1]), 1e-6), max(float(found[2]), 1e-9))]
-    return np.array([_solve(n, curve + draws.choice(left, len(n)), start) for _ in range(RESAMPLES)])
+def _slopes(n: Floats, gamma: float, alpha: float, beta: float) -> Floats:
+    """How X(N) changes with each parameter (shape n × 3)."""
+    under = 1 + alpha * (n - 1) + beta * n * (n - 1)
+    curve = gamma * n / under
+    return np.column_stack([n / under, -curve * (n - 1) / under, -curve * n * (n - 1) / under])
 
 
-def _interval(values: Floats) -> Interval:
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(values, [tail, 100 - tail], method="nearest")
-    return Interval(float(low), float(high))
+def _halves(n: Floats, x: Floats, found: Any) -> Floats:
+    """Half of each parameter's 95 % interval: Student's, from the curve's slopes there (D. M. Bates and D. G. Watts,
+    "Nonlinear Regression Analysis", 1988, section 2.3)."""
+    from scipy.special import stdtrit
+
+    slopes, left = _slopes(n, *found), x - throughput(n, *found)
+    freedom = len(n) - 3
+    variance = float(left @ left) / freedom
+    sizes = np.linalg.norm(slopes, axis=0)
+    scaled = slopes / sizes
+    errors = np.sqrt(variance * np.diag(np.linalg.pinv(scaled.T @ scaled))) / sizes
+    return np.asarray(float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * errors)

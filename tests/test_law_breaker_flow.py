@@ -55,6 +55,8 @@ class TestB8:
         calls = "\n".join(["call op start_ms end_ms outcome error", *failing, *refused])
         attempts = "\n".join(["call attempt start_ms end_ms result status", *tries])
         assert said("B8", FIVE, calls=calls, attempts=attempts).status == "fail"
+        given_up = calls.replace("10001 rejected breaker_open", "10001 cancelled cancelled")
+        assert said("B8", FIVE, calls=given_up, attempts=attempts).status == "fail"
 
     def test_a_crowd_without_a_slow_server_proves_nothing(self) -> None:
         """Ten in flight while connections are refused were there by chance, and may not be in the next run."""

@@ -62,8 +62,9 @@ def queued_rows(case: Case) -> Ints:
 
 
 def _of_worker(case: Case, worker: int) -> Mask:
-    """The worker's calls that were tried, or refused by a breaker, which may have been after a wait for its lock."""
-    refused = explicit_rejections(case) | silent_rejections(case)
+    """The worker's calls that were tried, refused by a breaker, which may have been after a wait for its lock, or
+    given up at the end of the run while they waited."""
+    refused = explicit_rejections(case) | silent_rejections(case) | case.calls["outcome"].among("cancelled")
     return (case.calls["worker"] == worker) & ((case.attempts.count > 0) | refused)  # type: ignore[no-any-return]
 
 

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from harness.evidence import parquet
 from harness.evidence.history import History, table
-from harness.evidence.packed import BLOCK, nbytes, pack
 from harness.evidence.pairing import by_call
-from harness.evidence.shelf import Shelf
-from harness.evidence.table import CHUNK, Words, by_chunks
-from harness.laws.case import Case
+from harness.evidence.shelf import Shelf, nbytes
+from harness.evidence.table import CHUNK, FEW, Words, by_chunks
+from harness.laws.case import Case, Picked, Tries
 from harness.policy import merge
 
 
@@ -33,28 +32,27 @@ def test_a_shelf_lets_go_what_was_not_asked_for_longest_and_makes_it_again() -> 
     assert made == ["a", "b", "c", "b"]
 
 
-def test_what_leaves_the_hand_is_packed_and_comes_back_equal() -> None:
-    """Times, rows that lie far apart, small numbers, masks and categories, in a value with words: made only once."""
-    size, rng = 3 * BLOCK + 7, np.random.default_rng(7)
-    arrays = {
-        "times": np.cumsum(rng.integers(0, 2_000_000, size)), "far": rng.integers(-(2**63), 2**63 - 1, size),
-        "rows": rng.integers(-1, 9, size).astype(np.int32), "mask": rng.random(size) < 0.5, "shares": rng.random(size),
-        "one": np.full(size, 3), "few": np.arange(5),
-    }  # fmt: skip
-    shelf, made = Shelf(0, np.inf), []
-    shelf.get("value", lambda: made.append(1) or (arrays, "word", Words(np.zeros(size, np.uint8), ("a",))))
-    shelf.get("other", lambda: np.zeros(1))
-    back, word, words = shelf.get("value", lambda: pytest.fail("made again"))
-    assert (made, word, words.names) == ([1], "word", ("a",))
-    for name, array in arrays.items():
-        assert back[name].dtype == array.dtype
-        assert np.array_equal(back[name], array), name
+def test_a_value_takes_what_its_arrays_do() -> None:
+    """In tuples, mappings and records; a table's columns count where they are kept."""
+    row, words = np.zeros(10, np.int32), Words(np.zeros(10, np.uint8), ("a",))
+    tries = Tries(Picked(table("canary", {"start_ns": range(10)}), slice(0, 10), Shelf()), row, np.zeros(4))
+    assert nbytes((row, "word", {"words": words, "tries": [tries]})) == 40 + 10 + 40 + 32
 
 
-def test_packed_times_take_half_their_memory() -> None:
-    """A thousand a second: what a block exceeds its least by fits into 32 bits."""
-    times = np.cumsum(np.random.default_rng(7).integers(0, 2_000_000, 50 * BLOCK))
-    assert nbytes(pack(times)) < 0.51 * times.nbytes
+def test_a_column_has_its_length_before_it_is_read(tmp_path: Path) -> None:
+    """Whoever asks how many rows there are has no column read."""
+    parquet.write_table(tmp_path / "canary.parquet", table("canary", {"start_ns": range(7)}))
+    read = parquet.read_table(tmp_path / "canary.parquet", "canary", Shelf())
+    (tmp_path / "canary.parquet").unlink()
+    assert len(read) == 7
+
+
+def test_words_are_found_whether_few_or_many_are_asked_for() -> None:
+    """By comparison and by look-up."""
+    names = tuple("abcdefghijklmnop")
+    words = Words(np.arange(16), names)
+    for asked in (names[:FEW], names[: FEW + 1], ("zz",), ()):
+        assert words.among(*asked).tolist() == [name in asked for name in names]
 
 
 def test_compact_words_read_the_same() -> None:

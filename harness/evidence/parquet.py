@@ -68,7 +68,7 @@ def read_table(path: Path, name: str, shelf: Shelf) -> Table:
     def kept(key: str) -> Column:
         return shelf.get((path, key), lambda: column(key))  # type: ignore[no-any-return]
 
-    return Table(LazyColumns(SCHEMA[name], kept, newest_only=True))
+    return Table(LazyColumns(SCHEMA[name], kept, "none", described.num_rows))
 
 
 def _parts(path: Path, key: str) -> Iterator[Any]:

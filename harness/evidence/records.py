@@ -33,7 +33,7 @@ def joined(layout: Layout, spools: Sequence[Spool]) -> Table:
 
 def _table(records: Records, names: Names) -> Table:
     fields = [field for field in records.dtype.names or () if field != "tag"]
-    columns = LazyColumns(fields, lambda field: _column(records[field], names.get(field)), newest_only=True)
+    columns = LazyColumns(fields, lambda field: _column(records[field], names.get(field)), "newest")
     return Table(columns, lambda rows: _table(records[rows], names))
 
 

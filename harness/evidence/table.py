@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ Mask = NDArray[np.bool_]
 
 CHUNK = 1 << 18
 """Rows that a long calculation takes at a time: 2 MB of each column."""
+
+FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,23 @@ class Words:
 
     def among(self, *names: str) -> Mask:
         """True where the row's name is one of `names`."""
-        found: Mask = np.array([name in names for name in self.names], np.bool_)[self.codes]
-        return found
+        return self._coded(code for code, name in enumerate(self.names) if name in names)
 
     def starting(self, prefix: str) -> Mask:
         """True where the row's name starts with `prefix`."""
-        found: Mask = np.array([name.startswith(prefix) for name in self.names], np.bool_)[self.codes]
+        return self._coded(code for code, name in enumerate(self.names) if name.startswith(prefix))
+
+    def _coded(self, codes: Iterable[int]) -> Mask:
+        """True where the row has one of `codes`; a few comparisons of narrow numbers take less than a look-up."""
+        wanted = list(codes)
+        if len(wanted) > FEW:
+            chosen = np.zeros(len(self.names), np.bool_)
+            chosen[wanted] = True
+            found: Mask = chosen[self.codes]
+            return found
+        found = np.zeros(len(self.codes), np.bool_)
+        for code in wanted:
+            found |= self.codes == code
         return found
 
     def tolist(self) -> list[str]:
@@ -60,24 +73,32 @@ class Words:
 
 Column = NDArray[Any] | Words
 
+Keep = Literal["all", "newest", "none"]
+
 
 class LazyColumns(Mapping[str, Column]):
     """Columns that are made when they are asked for: of ten million rows a law needs four columns, not twenty.
 
-    They are kept then; with `newest_only` each until another one is made.
+    `keep`: all that were made, the newest, or none (where `make` has a shelf of its own). `rows`: how long each is,
+    where that is known before one is made.
     """
 
-    def __init__(self, names: Iterable[str], make: Callable[[str], Column], *, newest_only: bool = False) -> None:
+    def __init__(
+        self, names: Iterable[str], make: Callable[[str], Column], keep: Keep = "all", rows: int | None = None
+    ) -> None:
+        self.rows = rows
         self._names = tuple(names)
         self._make = make
-        self._newest_only = newest_only
+        self._keep = keep
         self._kept: dict[str, Column] = {}
 
     def __getitem__(self, name: str) -> Column:
         if name not in self._names:
             raise KeyError(name)
+        if self._keep == "none":
+            return self._make(name)
         if name not in self._kept:
-            if self._newest_only:
+            if self._keep == "newest":
                 self._kept.clear()
             self._kept[name] = self._make(name)
         return self._kept[name]
@@ -126,22 +147,23 @@ class Table:
     pick: Callable[[Any], Table] | None = None
 
     def __len__(self) -> int:
+        known = self.columns.rows if isinstance(self.columns, LazyColumns) else None
+        if known is not None:
+            return known
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
     def __getitem__(self, name: str) -> Any:
         return self.columns[name]
 
-    def where(self, rows: Any) -> Table:
-        """The rows that a boolean mask keeps or an index array names, in that order."""
+    def where(self, rows: Any, keep: Keep = "all") -> Table:
+        """The rows that a boolean mask keeps or an index array names, in that order; `keep` is that of LazyColumns."""
         pick = (lambda part: self._picked(rows[part])) if _is_order(rows) else None
-        return Table(LazyColumns(self.columns, lambda name: self.columns[name][rows]), pick)
+        return Table(LazyColumns(self.columns, lambda name: self.columns[name][rows], keep), pick)
 
     def having(self, **columns: Column) -> Table:
         """The same rows with these columns, in place of what they had by that name."""
         names = dict.fromkeys((*self.columns, *columns))
-        every = LazyColumns(
-            names, lambda name: columns[name] if name in columns else self.columns[name], newest_only=True
-        )
+        every = LazyColumns(names, lambda name: columns[name] if name in columns else self.columns[name], "newest")
         return Table(every, lambda rows: self._picked(rows).having(**{n: c[rows] for n, c in columns.items()}))
 
     def parts(self, size: int) -> Iterator[Table]:

@@ -126,11 +126,13 @@ def _sum_ns(case: Case, op: str) -> Ints:
     each_s = attempt_bound_s(policy)
     if each_s is None or (most is None and not case.hooked):
         return np.zeros(len(case.calls), np.int64)
-    times = np.maximum(tries.count if most is None else requests_of(case) * most, 1)
+    requests = requests_of(case)
+    times = np.maximum(tries.count if most is None else requests * most, 1)
     promised = int(1e9 * sum(backoff_s(policy, again) for again in range(1, most or 1)))
-    waits = np.maximum(requests_of(case) * promised, _gaps_ns(case))
+    waits = np.maximum(requests * promised, _gaps_ns(case))
     if source(case, op, "timeout.read") != "declared":
-        waits = waits + tries.pick("start_ns", tries.first, case.calls["start_ns"]) - case.calls["start_ns"]
+        begun = case.calls["start_ns"]
+        waits = waits + tries.pick("start_ns", tries.first, begun, tries.count > 0) - begun
     headers = tries.table["headers_ns"]
     body = np.where(headers > 0, tries.table["end_ns"] - headers, 0)
     reading = np.minimum(tries.sum(body), times * int(1e9 * ((policy.timeout and policy.timeout.read) or 0.0)))

@@ -7,11 +7,11 @@ process has a breaker of its own; which operations share one is told in `breaker
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, in_order, names_in, once, order_of
@@ -31,7 +31,7 @@ class Events:
 
     worker: int
     ops: tuple[str, ...]
-    row: Ints
+    row: NDArray[Any]
     start_ns: Ints
     end_ns: Ints
     from_ns: Ints
@@ -128,25 +128,24 @@ def governed(case: Case) -> tuple[str, ...]:
     return governed_ops(case, explicit_rejections(case) | silent_rejections(case))
 
 
-def events_under(case: Case, scopes: Iterable[tuple[str, ...]]) -> list[Events]:
-    """The events of each breaker, where each worker has one for each scope (operations that share a breaker)."""
+def events_under(case: Case, scope: tuple[str, ...]) -> list[Events]:
+    """The events of each worker's breaker around the operations `scope`."""
     calls, tries = case.calls, case.attempts
     tried = tries.count > 0
     denied = explicit_rejections(case)
     rejected = (denied & ~tried) | silent_rejections(case)
     served, failed = outcomes(case)
     known = (rejected | tried) if case.hooked else ~calls["outcome"].among("overflow", "cancelled")
-    first = tries.pick("start_ns", tries.first, calls["start_ns"])
-    last = tries.pick("end_ns", tries.last, calls["end_ns"])
-    columns = (calls["start_ns"], calls["end_ns"], first, last, rejected, served, failed, denied & tried)
+    mine, start, end = known & calls["op"].among(*scope), calls["start_ns"], calls["end_ns"]
     found = []
     for worker in case.workers:
-        for scope in scopes:
-            row = np.flatnonzero(known & calls["op"].among(*scope) & (calls["worker"] == worker))
-            if len(row):
-                row = row[order_of(calls["start_ns"][row])]
-                picked: list[Any] = [column[row] for column in columns]
-                found.append(Events(int(worker), scope, row, *picked))
+        row = np.flatnonzero(mine & (calls["worker"] == worker)).astype(np.int32)
+        if len(row):
+            row = row[order_of(start[row])]
+            from_ns = tries.pick("start_ns", tries.first[row], start[row], tried[row])
+            to_ns = tries.pick("end_ns", tries.last[row], end[row], tried[row])
+            masks = [mask[row] for mask in (rejected, served, failed, denied & tried)]
+            found.append(Events(int(worker), scope, row, start[row], end[row], from_ns, to_ns, *masks))
     return found
 
 

@@ -70,15 +70,15 @@ def _of_worker(case: Case, worker: int) -> Mask:
 
 def _left_ns(case: Case) -> Ints:
     """When each call had waited: its first attempt began, or it ended without any."""
-    left: Ints = case.attempts.pick("start_ns", case.attempts.first, case.calls["end_ns"])
-    return left
+    tries = case.attempts
+    return tries.pick("start_ns", tries.first, case.calls["end_ns"], tries.count > 0)
 
 
 def _queued(case: Case, rows: Ints) -> Ints:
     """The calls (rows) that waited among at least nine others for one attempt at a time, over three service times."""
     tries, calls = case.attempts, case.calls
     left = _left_ns(case)
-    slow: Ints = rows[(left - calls["start_ns"])[rows] > WAITED_NS]
+    slow: Ints = rows[left[rows] - calls["start_ns"][rows] > WAITED_NS]
     if len(slow) < CROWD:
         return slow[:0]
     mine = calls["op"].among(*names_in(calls["op"], slow)) & _members(case, rows)

@@ -33,7 +33,7 @@ OUTAGES = frozenset({"refuse", "reset_peer", "timeout", "kill", "pause", "status
 def retrying(case: Case) -> Mask:
     """The calls of operations that are tried again: by the policy, by what the client's methods make, or as seen."""
     names, found = case.calls["op"].names, np.zeros(len(case.calls), bool)
-    seen = case.attempts.any(chains_of(case).before >= 0)
+    seen = case.attempts.any(chains_of(case).again)
     made = case.promise.read.get("retrying")
     for op in names:
         mine = case.calls["op"].among(op)
@@ -155,8 +155,10 @@ def _untried(case: Case, e: Events, spell: Spell) -> Ints:
     The last attempt of anybody may have opened it anew; what the client tries in the background may be its trial.
     """
     tries = case.attempts
-    mine = case.calls["op"].among(*e.ops)[tries.row] & (tries.table["start_ns"] < spell.to_ns)
-    since_ns = max(spell.from_ns, int(tries.table["end_ns"][mine].max(initial=0)))
+    start, end = tries.table["start_ns"], tries.table["end_ns"]
+    near = np.flatnonzero((start < spell.to_ns) & (end > spell.from_ns))
+    mine = near[case.calls["op"].among(*e.ops)[tries.row[near]]]
+    since_ns = max(spell.from_ns, int(end[mine].max(initial=0)))
     if not case.hooked or moved_unseen(case, spell.from_ns, spell.to_ns):
         return rows_from([])
     stretch = Quiet(since_ns, spell.to_ns)

@@ -8,7 +8,8 @@ one breaker can't be told apart by chance: an opening without enough failures of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 
@@ -25,7 +26,8 @@ ORDER_NS = 50_000_000
 MOST_DIVIDED = 5
 """Operations above which no more divisions are looked at (52 of them)."""
 
-Scopes = tuple[tuple[str, ...], ...]
+Scope = tuple[str, ...]
+"""Operations that share a breaker."""
 
 
 def infer_breaker(history: History, policy: Policy) -> Table:
@@ -42,7 +44,6 @@ def breaker_of(case: Case, e: Events) -> Breaker:
     return next((breaker for breaker in promised if breaker is not None), Breaker())
 
 
-@once
 def events_of(case: Case) -> list[Events]:
     """The events of each breaker of each worker."""
     return [events for events, _ in all_spells(case)]
@@ -52,24 +53,35 @@ def events_of(case: Case) -> list[Events]:
 def all_spells(case: Case) -> list[tuple[Events, list[Spell]]]:
     """Each breaker's events with its states."""
     ops = governed(case)
-    best = _read(case, (ops,))
-    fewest = _unexplained(case, best)
-    if fewest and 1 < len(ops) <= MOST_DIVIDED:
-        for scopes in sorted(_divisions(ops), key=len)[1:]:
-            read = _read(case, scopes)
-            left = _unexplained(case, read)
-            if left < fewest:
-                best, fewest = read, left
+    whole = _read(case, ops)
+    if not 1 < len(ops) <= MOST_DIVIDED or not _unexplained(case, whole):
+        return whole
+    del whole  # of millions of calls only one reading at a time finds room
+    best = _division(ops, cache(lambda scope: _unexplained(case, _read(case, scope))))
+    read = [each for scope in best for each in _read(case, scope)]
+    return sorted(read, key=lambda each: each[0].worker)
+
+
+def _division(ops: Scope, unexplained: Callable[[Scope], int]) -> tuple[Scope, ...]:
+    """The coarsest division that leaves the fewest openings and trials unexplained."""
+    best: tuple[Scope, ...] = (ops,)
+    fewest = unexplained(ops)
+    for scopes in sorted(_divisions(ops), key=len)[1:]:
+        left = sum(map(unexplained, scopes))
+        if left < fewest:
+            best, fewest = scopes, left
+        if not fewest:
+            break
     return best
 
 
-def _read(case: Case, scopes: Scopes) -> list[tuple[Events, list[Spell]]]:
+def _read(case: Case, scope: Scope) -> list[tuple[Events, list[Spell]]]:
     begin = int(case.calls["start_ns"].min()) if len(case.calls) else 0
     begin = min([begin, *(span.start_ns for span in case.history.phases)])
-    return [(e, spells(e, breaker_of(case, e), begin, case.end_ns)) for e in events_under(case, scopes)]
+    return [(e, spells(e, breaker_of(case, e), begin, case.end_ns)) for e in events_under(case, scope)]
 
 
-def _divisions(ops: tuple[str, ...]) -> Iterator[Scopes]:
+def _divisions(ops: Scope) -> Iterator[tuple[Scope, ...]]:
     """All ways to divide the operations into groups, the undivided one first."""
     if not ops:
         yield ()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.evidence.history import History
 from harness.evidence.pairing import ids_of, rows_of
 from harness.evidence.shelf import Shelf
-from harness.evidence.table import Mask, Table, Words, ascend
+from harness.evidence.table import Mask, Table, Words, ascend, by_chunks
 from harness.laws.lag import LagProfile
 from harness.policy import Policy, Promise
 
@@ -26,8 +26,8 @@ Ints = NDArray[np.int64]
 EPSILON_NS = 250_000_000
 """laws.md, "Evidence": ε = 250 ms + measured injector error + the dispatch lag seen during the call."""
 
-AT_HAND_BYTES, PACKED_BYTES = 70e6, 100e6
-"""What laws derive from a run is kept at hand up to so much, and behind that packed."""
+AT_HAND_BYTES = 320e6
+"""What laws derive from a run is kept up to so much: a breaker's events of 3.6 million calls take half of it."""
 
 UNSEEN = 0.01
 """Share of calls that may have arrived without an attempt of theirs before attempts are not trusted."""
@@ -80,7 +80,9 @@ class Tries:
 
     def any(self, mask: Mask) -> Mask:
         """For each call, whether one of its rows is in `mask`."""
-        return self.number(mask) > 0
+        found = np.zeros(len(self.count), bool)
+        found[self.row[mask]] = True
+        return found
 
     def number(self, mask: Mask) -> Ints:
         """For each call, how many of its rows are in `mask`."""
@@ -91,17 +93,22 @@ class Tries:
         total: Ints = np.bincount(self.row, weights=values, minlength=len(self.count)).astype(np.int64)
         return total
 
-    def pick(self, name: str, at: Ints, otherwise: Ints) -> Ints:
-        """For each call column `name` of its row `at` (`first` or `last`); `otherwise` for a call without rows."""
-        found = otherwise.copy()
-        has = self.count > 0
-        found[has] = self.table[name][at[has]]
-        return found
+    def pick(self, name: str, at: Ints, otherwise: Ints, known: Mask) -> Ints:
+        """Column `name` of the rows `at` (of some calls their `first` or `last`), `otherwise` where not `known`: of
+        calls without rows."""
+        column = self.table[name]
+        last = len(column) - 1
+        if last < 0:
+            return otherwise.copy()
+        return by_chunks(
+            lambda at, other, known: np.where(known, column[np.minimum(at, last)], other), at, otherwise, known
+        )
 
     @property
     def first(self) -> Ints:
         """For each call the index of its first row; meaningless where `count` is 0."""
-        first: Ints = np.cumsum(self.count) - self.count
+        first: Ints = np.cumsum(self.count)
+        first -= self.count
         return first
 
     @property
@@ -113,8 +120,9 @@ class Tries:
     @property
     def last(self) -> Ints:
         """For each call the index of its last row; meaningless where `count` is 0."""
-        last: Ints = np.maximum(np.cumsum(self.count) - 1, 0)
-        return last
+        last: Ints = np.cumsum(self.count)
+        last -= 1
+        return np.maximum(last, 0, out=last)
 
 
 T = TypeVar("T")
@@ -164,7 +172,7 @@ class Case:
 
     history: History
     promise: Promise
-    memo: Shelf = field(default_factory=lambda: Shelf(AT_HAND_BYTES, PACKED_BYTES), compare=False, repr=False)
+    memo: Shelf = field(default_factory=lambda: Shelf(AT_HAND_BYTES), compare=False, repr=False)
 
     @property
     def policy(self) -> Policy:
@@ -277,7 +285,6 @@ class Case:
         return self.rows_of(self.history.arrivals["call"])
 
     @property
-    @once
     def _by_id(self) -> tuple[Ints, Ints]:
         return ids_of(self.calls)
 

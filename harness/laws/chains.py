@@ -26,67 +26,68 @@ NUMBER = (1 << 16) - 1
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Columns beside `case.attempts.table`. `chain` numbers the chains; `nth` is 1 for a chain's first attempt and
-    counts neither hedges nor aiohttp's own re-sends; `before` is the index of the attempt that a re-try repeats (−1:
-    none); `gap_ns` the time from that one's end to this one's start; `arrival` the index in case.arrivals (−1: never
-    seen)."""
+    """Columns beside `case.attempts.table`: `nth` is 1 for a chain's first attempt and counts neither hedges nor
+    aiohttp's own re-sends; `again` the attempts that repeat a failed one, which is always the one before; `arrival` the
+    index in case.arrivals (−1: never seen). `retries`: the indices of `again`; `gap_ns` beside it, from the latest end
+    of the earlier attempts of the chain to the re-try's start."""
 
-    chain: Ints
-    nth: Ints
-    before: Ints
-    hedge: Mask
-    gap_ns: Ints
+    nth: NDArray[Any]
+    again: Mask
     arrival: Ints
-
-    @property
-    def retries(self) -> Ints:
-        """The attempts (indices) that repeat a failed one."""
-        found: Ints = np.flatnonzero(self.before >= 0)
-        return found
+    retries: Ints
+    gap_ns: Ints
 
 
 @once
 def chains_of(case: Case) -> Chains:
     """The chains of all calls."""
     tries = case.attempts
-    size = len(tries.row)
     start, end = tries.table["start_ns"], tries.table["end_ns"]
     arrival = _arrivals_of(case)
-    breaks = np.ones(size, bool)
-    breaks[1:] = tries.opens[1:] | case.words["ok"][:-1] | _another_operation(case, arrival)
-    chain: NDArray[Any] = (np.cumsum(breaks) - 1).astype(np.int32)
-    first = np.flatnonzero(breaks)
-    latest = _latest_end(end, first, chain)
-    hedge = ~breaks & (start < latest)
-    extra = hedge | _stale(case, breaks)
-    steps: NDArray[Any] = np.cumsum(~extra).astype(np.int32)
-    nth = steps - steps[first][chain] + 1 if size else steps
-    before = np.where(breaks | extra, -1, np.arange(-1, size - 1, dtype=np.int32))
-    gap = np.where(before >= 0, start - latest, 0)
-    return Chains(chain, nth, before, hedge, gap, arrival)
+    # nine calls of ten make one attempt, and that is a chain of its own
+    some = np.flatnonzero(tries.count[tries.row] > 1)
+    breaks = tries.opens[some]
+    breaks[1:] |= case.words["ok"][some[:-1]] | _another_operation(case, arrival, some)
+    later = np.flatnonzero(~breaks)
+    first = np.maximum.accumulate(np.where(breaks, np.arange(len(some)), 0))[later]
+    latest = _latest_end(end[some], later, later - first)
+    extra = (start[some[later]] < latest) | _stale(case, some, breaks)[later]
+    nth, again = np.ones(len(tries.row), np.int32), np.zeros(len(tries.row), bool)
+    nth[some[later]] = 1 + _counted(~extra, first)
+    retries = some[later[~extra]]
+    again[retries] = True
+    return Chains(nth, again, arrival, retries, start[retries] - latest[~extra])
 
 
-def _stale(case: Case, breaks: Mask) -> Mask:
-    """What aiohttp sent again at once because its connection was closed before it answered: reads, and once."""
+def _counted(mask: Mask, group: Ints) -> Ints:
+    """For each row how many of its group are in `mask` up to itself; the rows of a group lie side by side."""
+    total = np.cumsum(mask)
+    heads = np.flatnonzero(np.append(True, group[1:] != group[:-1])[: len(group)])
+    sizes = np.diff(np.append(heads, len(group)))
+    return np.asarray(total - np.repeat((total - mask)[heads], sizes), np.int64)
+
+
+def _stale(case: Case, some: Ints, breaks: Mask) -> Mask:
+    """What of `some` aiohttp sent again at once because its connection was closed before it answered: reads, once."""
     tries, table = case.attempts, case.attempts.table
-    found = np.zeros(len(breaks), bool)
-    closed = table["via"].among("aiohttp") & table["result"].among("reset", "protocol_error")
-    closed &= case.calls["op"].among("predict")[tries.row]
-    at_once = table["start_ns"][1:] - table["end_ns"][:-1] <= AT_ONCE_NS
+    found = np.zeros(len(some), bool)
+    closed = (table["via"].among("aiohttp") & table["result"].among("reset", "protocol_error"))[some]
+    closed &= case.calls["op"].among("predict")[tries.row[some]]
+    at_once = table["start_ns"][some[1:]] - table["end_ns"][some[:-1]] <= AT_ONCE_NS
     found[1:] = closed[:-1] & at_once & ~breaks[1:]
     position = np.arange(len(found))
-    begun = np.maximum.accumulate(np.where(found, 0, position)) if len(found) else position
+    begun = np.maximum.accumulate(np.where(found, 0, position))
     every_other: Mask = found & ((position - begun) % 2 == 1)
     return every_other
 
 
-def _latest_end(end: Ints, first: Ints, chain: Ints) -> Ints:
-    """For each attempt the latest end of the earlier ones of its chain (chains are short: level by level)."""
-    latest = np.zeros(len(end), np.int64)
-    position = np.arange(len(end)) - (first[chain] if len(end) else 0)
+def _latest_end(end: Ints, later: Ints, position: Ints) -> Ints:
+    """For each of the rows `later` the latest end of those before it in its chain (chains are short: level by level);
+    `position` is its place there, the first one's 0."""
+    latest = np.zeros(len(later), np.int64)
     for back in range(1, min(int(position.max(initial=0)), 16) + 1):
-        later = np.flatnonzero(position >= back)
-        latest[later] = np.maximum(latest[later], end[later - back])
+        far = np.flatnonzero(position >= back)
+        latest[far] = np.maximum(latest[far], end[later[far] - back])
     return latest
 
 
@@ -115,16 +116,16 @@ def _keys(tries: Tries) -> Ints:
     return keys
 
 
-def _another_operation(case: Case, arrival: Ints) -> Mask:
-    """Between each attempt and the one before: whether the witness saw them as different operations.
+def _another_operation(case: Case, arrival: Ints, some: Ints) -> Mask:
+    """Between each of `some` attempts and the one before: whether the witness saw them as different operations.
 
     An attempt that never arrived is taken for the operation before it.
     """
-    codes = case.arrivals.table["op"].codes.astype(np.int32)
-    op = np.where(arrival >= 0, codes[np.maximum(arrival, 0)] if len(codes) else 0, -1)
-    known = np.maximum.accumulate(np.where(op >= 0, np.arange(len(op), dtype=np.int32), -1)) if len(op) else op
+    codes, row, seen = case.arrivals.table["op"].codes.astype(np.int32), case.attempts.row[some], arrival[some]
+    op = np.where(seen >= 0, codes[np.maximum(seen, 0)] if len(codes) else 0, -1)
+    known = np.maximum.accumulate(np.where(op >= 0, np.arange(len(op)), -1))
     filled = np.where(known >= 0, op[np.maximum(known, 0)], -1)
-    together = case.attempts.row[1:] == case.attempts.row[np.maximum(known[:-1], 0)]
+    together = row[1:] == row[np.maximum(known[:-1], 0)]
     changed: Mask = (filled[1:] != filled[:-1]) & (op[1:] >= 0) & (filled[:-1] >= 0) & together
     return changed
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.laws.case import Case, Ints
 from harness.laws.registry import LAWS, Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
-from harness.laws.writes import WRITES, commits, has_oracle, in_doubt, resent, strays
+from harness.laws.writes import WRITES, commits, has_oracle, in_doubt, most_commits, resent, strays
 from harness.stats import clean_bound
 
 LOSING = frozenset(
@@ -116,7 +116,7 @@ def _rows_in(case: Case, sessions: list[str]) -> Ints:
 def no_duplicate(case: Case) -> Ruling:
     if nothing := no_oracle(case):
         return nothing
-    most = np.max([commits(case, op) for op in WRITES], axis=0) if len(case.calls) else np.zeros(0, np.int64)
+    most = most_commits(case)
     tokens = int((most > 0).sum())
     if (most > 1).any():
         rows = np.flatnonzero(most > 1)
@@ -161,7 +161,7 @@ def info_resolved(case: Case) -> Ruling:
     if nothing := no_oracle(case):
         return nothing
     unknown = case.calls["op"].among(*WRITES) & ~case.calls["outcome"].among("ok") & in_doubt(case)
-    times = np.max([commits(case, op) for op in WRITES], axis=0)
+    times = most_commits(case)
     rows = np.flatnonzero(unknown & (times > 1))
     if len(rows):
         reason = f"{plural(len(rows), 'call')} in doubt were committed more than once"
@@ -219,7 +219,8 @@ def _alike_in_order(case: Case, rows: Ints, first: Ints) -> Ints:
     """The first commits with those of one session that say the same in the order of their calls: nobody can tell them
     apart, so they have no order to keep."""
     calls = case.calls
-    content = np.where(calls["content"] > 0, calls["content"], -1 - np.arange(len(calls)))[rows]
+    content = calls["content"][rows]
+    content = np.where(content > 0, content, -1 - rows)
     session = calls["session"].codes[rows]
     by_call = np.lexsort((calls["start_ns"][rows], content, session))
     by_commit = np.lexsort((first, content, session))

@@ -64,9 +64,9 @@ class LagProfile:
         last = len(self._maxima[0]) - 1
         low = np.clip(self._bucket(start_ns), 0, last)
         high = np.clip(self._bucket(end_ns), low, last)
-        level = np.floor(np.log2(high - low + 1)).astype(np.int64)
+        level = np.frexp((high - low + 1).astype(np.float64))[1] - 1
         found = np.zeros(len(low), np.int64)
-        for power, maxima in enumerate(self._maxima):
-            mine = level == power
+        for power in np.flatnonzero(np.bincount(level)).tolist():
+            mine, maxima = level == power, self._maxima[power]
             found[mine] = np.maximum(maxima[low[mine]], maxima[high[mine] - 2**power + 1])
         return found

@@ -248,12 +248,12 @@ def _own_starts(case: Case, quiet: list[Quiet]) -> Ints:
     near = _near(start, quiet)
     waited = tries.opens[near] & (start[near] - case.calls["intended_ns"][tries.row[near]] > 50_000_000)
     waited &= ~_released(case, near, waited, quiet)
-    before = np.maximum(chains.before[near], 0)
+    before = np.maximum(near - 1, 0)
     cut = np.zeros(len(near), bool)
     for each in quiet:
         ended = end[before]
         cut |= (ended > each.start_ns - GRACE_NS // 20) & (ended < each.start_ns + GRACE_NS)
-    after_cut = (chains.before[near] >= 0) & cut & case.words["lost"][before]
+    after_cut = chains.again[near] & cut & case.words["lost"][before]
     replays = case.history.attempts["start_ns"][case.attempt_rows < 0]
     return in_order(np.concatenate([start[near[~waited & ~after_cut]], replays]))
 

@@ -99,10 +99,10 @@ def retriable_only(case: Case) -> Ruling:
     final &= ~case.during("store", "external")[case.attempts.row]
     unnamed = _unnamed(case)
     retries = chains.retries
-    wrong = retries[(final | unnamed)[chains.before[retries]]]
+    wrong = retries[(final | unnamed)[retries - 1]]
     if len(wrong):
         rows = np.unique(case.attempts.row[wrong])
-        what = listed_failures(case, chains.before[wrong])
+        what = listed_failures(case, wrong - 1)
         return broken(
             case, rows, f"{plural(len(rows), 'call')} tried again after {what}", of=int((final | unnamed).sum())
         )
@@ -152,11 +152,11 @@ def non_idempotent_retry_safe(case: Case) -> Ruling:
     doubtful &= ~case.failures(NEVER_SENT)
     doubtful &= (chains.arrival >= 0) if len(case.history.arrivals) else True
     retries = chains.retries
-    again = retries[doubtful[chains.before[retries]]]
-    again = again[~_declared(case)[chains.before[again]]]
+    again = retries[doubtful[retries - 1]]
+    again = again[~_declared(case)[again - 1]]
     if len(again):
         rows = np.unique(case.attempts.row[again])
-        what = listed_failures(case, chains.before[again])
+        what = listed_failures(case, again - 1)
         reason = f"{plural(len(rows), 'write')} had reached KATO and were sent again after {what}"
         return broken(case, rows, reason, of=int(doubtful.sum()), measured=f"{len(rows):,} re-sent", bound="0")
     if not doubtful.any():

@@ -51,7 +51,7 @@ def storms(case: Case) -> list[Storm]:
         surely = inside & (start >= window.sure_ns)
         if len(rows) < LEAST_CALLS or (surely & ~case.words["ok"]).sum() < ALL_FAIL * max(int(surely.sum()), 1):
             continue
-        again = np.flatnonzero(inside & (chains.before >= 0))
+        again = np.flatnonzero(inside & chains.again)
         half = (window.start_ns + window.end_ns) // 2
         late_calls = int((case.calls["start_ns"][rows] >= half).sum())
         found.append(Storm(window, rows, again, late_calls, int((start[again] >= half).sum())))

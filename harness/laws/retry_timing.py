@@ -92,7 +92,8 @@ def backoff_shape(case: Case) -> Ruling:
     if nothing := no_retry(case) or unseen(case) or _no_backoff(case):
         return nothing
     chains = chains_of(case)
-    retries = chains.retries[retry_after_ns(case)[chains.before[chains.retries]] == 0]
+    unasked = retry_after_ns(case)[chains.retries - 1] == 0
+    retries = chains.retries[unasked]
     least, most = np.zeros(len(retries), np.int64), np.full(len(retries), -1, np.int64)
     rows = case.attempts.row[retries]
     for op in case.calls["op"].names:
@@ -106,7 +107,7 @@ def backoff_shape(case: Case) -> Ruling:
     judged = most >= 0
     if not judged.any():
         return unexercised(f"nothing was tried again; it takes {exercise('R3')}")
-    gap = chains.gap_ns[retries]
+    gap = chains.gap_ns[unasked]
     start = case.attempts.table["start_ns"][retries]
     late = gap > most + case.lag.over(start - np.maximum(gap, 0), start) + case.epsilon_ns[rows]
     outside = judged & ((gap < least - EARLY_NS) | late)
@@ -148,10 +149,12 @@ def jitter_present(case: Case) -> Ruling:
     if _declared_without(case):
         return inapplicable("the integration declares a back-off without jitter")
     chains = chains_of(case)
-    retries = chains.retries[retry_after_ns(case)[chains.before[chains.retries]] == 0]
-    gap = chains.gap_ns[retries].astype(float)
+    unasked = retry_after_ns(case)[chains.retries - 1] == 0
+    retries = chains.retries[unasked]
+    gap_ns = chains.gap_ns[unasked]
+    gap = gap_ns.astype(float)
     start = case.attempts.table["start_ns"][retries]
-    lag = case.lag.over(start - chains.gap_ns[retries], start)
+    lag = case.lag.over(start - gap_ns, start)
     clear = gap >= 20 * np.maximum(lag, 1_000_000)
     gap, nth, kept = gap[clear], chains.nth[retries][clear], retries[clear]
     if len(gap) < LEAST_JITTER_GAPS:
@@ -199,19 +202,19 @@ def retry_after_honoured(case: Case) -> Ruling:
         return inapplicable("the integration declares that it ignores Retry-After")
     chains, asked = chains_of(case), retry_after_ns(case)
     retries = chains.retries
-    least = asked[chains.before[retries]]
+    least = asked[retries - 1]
     told = least > 0
-    early = told & (chains.gap_ns[retries] < least)
+    early = told & (chains.gap_ns < least)
     if early.any():
         rows = np.unique(case.attempts.row[retries[early]])
-        soonest = chains.gap_ns[retries[early]].min() / 1e9
+        soonest = chains.gap_ns[early].min() / 1e9
         reason = f"{plural(int(early.sum()), 're-try')} came before the time that Retry-After named"
         bound = f"{least[early].max() / 1e9:.2f} s"
         return broken(case, rows, reason, of=int(told.sum()), measured=f"{soonest:.2f} s", bound=bound)
     if not told.any():
         why = "nothing was sent again after an answer with Retry-After" if asked.any() else "no answer had Retry-After"
         return unexercised(f"{why}; it takes {exercise('R5')}")
-    soonest = chains.gap_ns[retries[told]].min() / 1e9
+    soonest = chains.gap_ns[told].min() / 1e9
     return passed(f"{int(told.sum())} re-tries waited as Retry-After asked", measured=f"at least {soonest:.2f} s")
 
 

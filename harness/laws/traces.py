@@ -67,7 +67,7 @@ def requests_of(case: Case) -> Requests:
 def _codes(values: list[Any]) -> Ints:
     """A number for each text, equal for equal ones, 0 for none; numbered in order of first appearance."""
     known: dict[str, int] = {}
-    return np.array([known.setdefault(value, len(known) + 1) if value else 0 for value in values] or [0], np.int64)
+    return np.array([known.setdefault(value, len(known) + 1) if value else 0 for value in values] or [0], np.int32)
 
 
 @once
@@ -81,7 +81,10 @@ def exported(case: Case) -> Ints:
 
 def traced(case: Case) -> bool:
     """Whether the run is about a client that traces: it was told of a collector, or some request carried a trace."""
-    return "tracing" in case.facts or bool((~requests_of(case).bare).any()) or len(case.history.spans) > 0
+    if "tracing" in case.facts or len(case.history.spans):
+        return True
+    texts = case.history.attempts["trace"].names + case.history.arrivals["headers"].names
+    return any(map(_PARENT.search, texts)) and bool((~requests_of(case).bare).any())
 
 
 def outages(case: Case) -> list[Window]:

@@ -78,7 +78,7 @@ def _shared_spans(case: Case) -> Ints:
 def _of_spans(case: Case, count: int) -> Ruling:
     """What the exported spans say of the requests; nothing where none came to a collector."""
     requests, spans = requests_of(case), case.history.spans
-    resent = int((chains_of(case).before >= 0).sum())
+    resent = len(chains_of(case).retries)
     said = f"{plural(count, 'request')} carried a trace a call and a span an attempt, {resent:,} of them sent again"
     collector = (case.facts.get("tracing") or {}).get("collector")
     if not collector:
@@ -105,7 +105,7 @@ def _of_spans(case: Case, count: int) -> Ruling:
 
 def _wrong_count(case: Case) -> Mask:
     """The attempts that repeat an earlier one."""
-    return np.asarray(chains_of(case).before >= 0, np.bool_)
+    return chains_of(case).again
 
 
 def _failed(case: Case) -> Mask:

@@ -25,9 +25,18 @@ def committed(case: Case, *ops: str) -> Mask:
 def commits(case: Case, op: str) -> Ints:
     """For each call how often KATO committed an `op` for it (a call may open its own session, then observe), in the
     call or by a replay."""
-    replayed = case.replays
-    later = replayed.number((replayed.table["commit_seq"] > 0) & replayed.table["op"].among(op))
-    return case.arrivals.number(committed(case, op)) + later
+    found, replayed = case.arrivals.number(committed(case, op)), case.replays
+    if len(replayed.row):
+        found += replayed.number((replayed.table["commit_seq"] > 0) & replayed.table["op"].among(op))
+    return found
+
+
+def most_commits(case: Case) -> Ints:
+    """For each call how often KATO committed that write of it which it committed most often."""
+    most = commits(case, WRITES[0])
+    for op in WRITES[1:]:
+        np.maximum(most, commits(case, op), out=most)
+    return most
 
 
 def committed_ns(case: Case, op: str) -> Ints:

@@ -75,7 +75,7 @@ def rows_of(slo: Slo, history: History, spans: Sequence[Span]) -> tuple[Rows, in
         if span.name in STRICT and slo.phase:
             straddling |= mine & (calls["end_ns"] > span.end_ns)
     asked = _population(slo, calls)
-    picked = calls.where(asked & inside & ~straddling).sorted_by("intended_ns", "call")
+    picked = calls.where(asked & inside & ~straddling, keep="newest").sorted_by("intended_ns", "call")
     return _rows(slo, history, picked), int((asked & straddling).sum())
 
 
@@ -106,7 +106,7 @@ def _rows(slo: Slo, history: History, calls: Table) -> Rows:
         failed=~(ok | degraded),
         degraded=degraded,
         attempts=tries,
-        extra=np.maximum(commits - 1, 0),
+        extra=np.maximum(commits - 1, 0) if slo.metric in COMMITTED else none,
         lost=ok & calls["op"].among("observe") & (commits == 0),
     )
 
@@ -127,8 +127,11 @@ def _latency(series: str, calls: Table) -> Numbers:
 
 
 def _late(series: str, calls: Table) -> Numbers:
-    delay = np.where(calls["ready_ns"] > 0, calls["start_ns"] - calls["ready_ns"], 0)
-    return np.where((series == "response_time") & (delay > LATE_NS), delay, 0)
+    if series != "response_time":
+        return np.zeros(len(calls), np.int64)
+    ready = calls["ready_ns"]
+    delay = calls["start_ns"] - ready
+    return np.where((ready > 0) & (delay > LATE_NS), delay, 0)
 
 
 def _chosen(slo: Slo, history: History, calls: Table) -> Flags:

@@ -137,12 +137,26 @@ def read_feed(path: str) -> Sequence[Observation]:
     return rows
 
 
+PARTS = {"strings": 0xFFC00000, "vectors": 0x00200000, "emotives": 0x001F0000}
+"""The bits of a fingerprint that tell what is there of each part of an observation: one for each string and emotive
+(two may share one), so that an observation from which something was left out has some of them, and none besides."""
+
+
 def fingerprint(observation: Mapping[str, Any]) -> int:
-    """CRC-32 of what KATO would learn from an observation, however its client wrote it down; 0 for what is none."""
+    """What KATO would learn from an observation, however its client wrote it down, in 32 bits; 0 for what is none.
+
+    The first 16 are those of PARTS, the last 16 a CRC of all of it.
+    """
     try:
+        strings = list(observation.get("strings") or ())
         vectors = [[float(number) for number in vector] for vector in observation.get("vectors") or ()]
-        emotives = sorted((name, float(weight)) for name, weight in (observation.get("emotives") or {}).items())
-        return crc32(repr((list(observation.get("strings") or ()), vectors, emotives)).encode())
+        emotives = sorted([(name, float(weight)) for name, weight in (observation.get("emotives") or {}).items()])
+        held = 1 << 21 if vectors else 0
+        for name in strings:
+            held |= 1 << 22 + crc32(name.encode()) % 10
+        for name, _ in emotives:
+            held |= 1 << 16 + crc32(name.encode()) % 5
+        return held | crc32(repr((strings, vectors, emotives)).encode()) & 0xFFFF
     except (TypeError, ValueError, AttributeError):
         return 0
 

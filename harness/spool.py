@@ -74,13 +74,13 @@ CALLS = Layout(
         ("ready_ns", "q"),
         ("start_ns", "q"),
         ("end_ns", "q"),
-        ("content", "H"),
+        ("content", "I"),
     ),
     frozenset({"session", "node_id", "user", "detail", "shape"}),
     {"op": "OPERATIONS", "outcome": "OUTCOMES", "error": "ERRORS"},
 )
 """`detail`: the exception chain from the raised one to its root. `shape`: keys and types of the result. `content`: the
-last 16 bits of the observation's fingerprint (data.fingerprint), 0 where nothing was observed."""
+observation's fingerprint (data.fingerprint), 0 where nothing was observed."""
 
 ATTEMPTS = Layout(
     "attempts",
@@ -112,7 +112,7 @@ ARRIVALS = Layout(
     (
         ("op", "B"),
         ("instance", "B"),
-        ("duplicate", "B"),
+        ("futures", "B"),
         ("status", "H"),
         ("attempt", "H"),
         ("session", "I"),
@@ -131,8 +131,10 @@ ARRIVALS = Layout(
     {"op": "OPERATIONS"},
 )
 """`call` 0: unknown. `reply_ns` 0: cut. `commit_seq` 0: not committed, else 1, 2, … in commit order.
-`payload`, for pairing by what was said: an observe's fingerprint (data.fingerprint), else the body's CRC-32.
-`status` 0: no reply was begun."""
+`payload`, for pairing by what was said: an observe's fingerprint (data.fingerprint), else the body's CRC-32 (of an
+observe that nobody could read its last 16 bits).
+`status` 0: no reply was begun. `futures`: one more than KATO's answer names predictions that expect something, 0 where
+nobody counted; at most MOST_FUTURES."""
 
 BREAKER = Layout(
     "breaker",
@@ -186,6 +188,8 @@ MESSAGES = Layout(
 `flag`: redelivered (delivered), in confirm mode (output), by the broker (closed). `count`: earlier deliveries that the
 broker counted (delivered), the heartbeat agreed on in s (connected), persistent (output), deliveries in hand (closed).
 `number`: the delivery's or the publish's number on its channel."""
+
+MOST_FUTURES = 255
 
 LAYOUTS = (CALLS, ATTEMPTS, ARRIVALS, BREAKER, SAMPLES, MESSAGES)
 

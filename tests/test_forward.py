@@ -8,15 +8,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import forward_rig
 import pytest
 from forward_rig import Front, ask
 from raw_server import RawServer, ok, read_request, reset
 from standin_kato import StandInKato
-from witness_rig import request_bytes
+from witness_rig import read_spool, request_bytes
 
 from harness.errors import UsageError
+from harness.model import OPERATIONS
+from harness.spool import MOST_FUTURES
+from harness.twin.forward.foretold import futures_in
 from harness.twin.forward.target import parse_target
 from harness.twin.serve import serve_in_thread
 
@@ -229,3 +233,29 @@ def test_sessions_that_nobody_can_delete_are_counted(front: Front) -> None:
         ask(front.before(kato.url), "POST", "/sessions", b'{"node_id":"n"}')
     done = front.witness.control({"do": "clear_up"})
     assert (done["deleted"], done["left"], len(done["names"])) == (0, 1, 1)
+
+
+def test_what_kato_foretold_is_counted_alike_on_both_sides(front: Front, tmp_path: Path) -> None:
+    """By the witness that hosts the embedded KATO, and by one before it: no prediction, ended ones, and open ones."""
+    with serve_in_thread(spool=tmp_path / "behind.raw") as behind:
+        client = front.before(f"http://127.0.0.1:{behind.port}")
+        session = json.loads(ask(client, "POST", "/sessions", b'{"node_id":"n"}'))["session_id"]
+        for strings in (["a"], ["b"], ["c"]):
+            ask(client, "POST", f"/sessions/{session}/observe", json.dumps({"strings": strings}).encode())
+        ask(client, "GET", f"/sessions/{session}/predictions")
+        ask(client, "POST", f"/sessions/{session}/learn")
+        for strings in (["a"], ["b"], ["c"]):
+            ask(client, "POST", f"/sessions/{session}/observe", json.dumps({"strings": strings}).encode())
+            ask(client, "GET", f"/sessions/{session}/predictions")
+        told = [row["futures"] for row in front.arrivals() if OPERATIONS[row["op"]] == "predict"]
+    rows = [row["futures"] for row in read_spool(tmp_path / "behind.raw")["arrivals"] if row["futures"]]
+    assert told == rows == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"predictions": [{"future": ["a"]}', b'{"predictions": null}', b"\xff"])
+def test_what_no_answer_of_predictions_foretells_is_unknown(body: bytes) -> None:
+    """Which is not the same as nothing."""
+    assert futures_in(body) == 0
+    assert futures_in(b'{"predictions": [{}, {"future": null}, {"future": []}]}') == 1
+    many = json.dumps({"predictions": [{"future": [["a"]], "name": "p"}] * 300}).encode()
+    assert futures_in(many) == MOST_FUTURES

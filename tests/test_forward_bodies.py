@@ -92,7 +92,7 @@ def test_large_bodies_pass_both_ways_without_being_held(front: Front) -> None:
     received = sum(len(response.read(len(piece))) for _ in range(count))
     assert resident() - before < 10 << 20
     assert received == size
-    assert front.arrivals()[0]["payload"] == crc32(bytes(size))
+    assert front.arrivals()[0]["payload"] == crc32(bytes(size)) & 0xFFFF
 
 
 @pytest.mark.parametrize("framing", [b"content-length: 2000000\r\n", b""], ids=["length", "until close"])

@@ -33,6 +33,37 @@ def test_f5_proves_nothing_of_a_service_whose_answers_are_all_empty() -> None:
     assert _with_details(UNNAMED, "", "").status == "pass"
 
 
+def test_f5_fails_a_service_that_names_nothing_of_what_kato_foretold() -> None:
+    """Not for a prediction of nothing, an answer that a fault changed, or one that is unknown; nor for a few."""
+    assert _silent([3] * 5).status == "fail"
+    assert calls_of(_silent([1, 3, 3, 3, 3, 3])) == [2, 3, 4, 5, 6]
+    assert _silent([3] * 4).status == "not_exercised"
+    assert _silent([1] * 9).status == "not_exercised"
+    assert _silent([0] * 9).status == "not_exercised"
+    assert _silent([3] * 9, fault="malformed").status == "not_exercised"
+    assert _silent([3] * 9, status=500).status == "not_exercised"
+    assert _silent([3] * 9, reply_ms=0).status == "not_exercised"
+    assert _silent([3] * 9, outcome="degraded").status == "not_exercised"
+    assert _silent([3] * 9, named=1).status == "pass"
+
+
+def _silent(
+    futures: list[int], fault: str = "-", status: int = 200, reply_ms: int = 9, outcome: str = "ok", named: int = 0
+) -> Verdict:
+    """Of answers that name nothing but in the first `named`; `futures` as in the arrivals."""
+    numbers = range(1, len(futures) + 1)
+    calls = "call op start_ms end_ms outcome\n" + "\n".join(
+        f"{n} predict {9 * n} {9 * n + 8} {outcome}" for n in numbers
+    )
+    arrivals = "call op arrive_ms reply_ms status fault futures\n" + "\n".join(
+        f"{n} predict {9 * n} {reply_ms} {status} {fault} {told}" for n, told in zip(numbers, futures, strict=True)
+    )
+    history = History.literal((), FACTS, calls=calls, arrivals=arrivals)
+    details = Words.of([""] * named + [UNNAMED] * (len(futures) - named))
+    told = History(calls=Table({**history.calls.columns, "detail": details}), arrivals=history.arrivals, facts=FACTS)
+    return LAWS["F5"].verdict(LAWS["F5"].judge(Case(told, promise())), 1.0)
+
+
 def _with_details(*details: str) -> Verdict:
     history = History.literal((), FACTS, calls=CALLS)
     calls = Table({**history.calls.columns, "detail": Words.of(details)})

@@ -202,6 +202,16 @@ class TestD4:
         calls = self.CALLS.replace("10 20 degraded", "10 35 degraded")
         assert said("D4", NOTHING, ORACLE, calls=calls, arrivals=self.ARRIVALS.format(55, 3)).status == "pass"
 
+    def test_a_session_that_goes_on_after_a_failure_has_an_order_to_keep(self) -> None:
+        """Of its user, not of another; what came before the failure tells nothing."""
+        calls = "call op session start_ms end_ms outcome\n1 observe s 10 20 error\n2 observe {} {} {} ok"
+        arrivals = "call op arrive_ms reply_ms status commit_seq\n2 observe 32 38 200 1"
+        found = said("D4", NOTHING, ORACLE, calls=calls.format("s", 30, 40), arrivals=arrivals)
+        assert found.status == "pass" and "1 of them during or after trouble" in found.reason
+        for other in (("t", 30, 40), ("s", 1, 9)):
+            found = said("D4", NOTHING, ORACLE, calls=calls.format(*other), arrivals=arrivals)
+            assert found.status == "not_exercised"
+
     def test_is_not_exercised_by_clean_calls(self) -> None:
         """Nothing was re-sent or put aside."""
         calls = self.CALLS.replace("degraded", "ok")
@@ -253,6 +263,20 @@ class TestD6:
         assert (found.status, calls_of(found)) == ("fail", [2])
         per_call = promise({"sessions": "per_call"})
         assert said("D6", per_call, ORACLE, **tables).status == "pass"
+
+    def test_is_inconclusive_where_a_session_is_nobodys(self) -> None:
+        """It may be anybody's second one; what was observed late in a known one is no session more."""
+        arrivals = "call op session arrive_ms reply_ms status commit_seq\n1 observe s 13 14 200 1\n0 {} {} 50 51 200 {}"
+        tables = {"calls": self.CALLS.format("ok", 0)}
+        for op, session, commit, status in (
+            ("open_session", "t", 2, "inconclusive"),
+            ("observe", "t", 2, "inconclusive"),
+            ("observe", "s", 2, "pass"),
+            ("observe", "t", 0, "pass"),
+            ("predict", "t", 2, "pass"),
+        ):
+            found = said("D6", NOTHING, ORACLE, **tables, arrivals=arrivals.format(op, session, commit))
+            assert found.status == status, (op, session, commit)
 
     def test_fails_by_one_call_on_a_session_that_is_not_there(self) -> None:
         """404, and no fault of ours."""

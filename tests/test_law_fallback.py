@@ -97,6 +97,24 @@ class TestF1:
         tables = self.tables(HEALTHY, marked=0) | {"faults": "name kind applied_ms\nlater refuse 5000"}
         assert said("F1", FALLBACK, **tables).status == "not_exercised"
 
+    def test_a_cache_gives_the_same_answers_under_a_fault(self) -> None:
+        """As old as in peace; an older one is a substitute, and so is one of another session or operation."""
+        attempts = "call attempt start_ms end_ms status\n1 1 10 20 200\n3 1 80 90 200"
+
+        def judged(peace: int = 50, op: str = "predict", session: str = "s", at: int = 120) -> str:
+            calls = f"""
+            call op session start_ms end_ms outcome shape
+            1 predict s 10 20 ok {HEALTHY}
+            2 predict s {peace} {peace} degraded {HEALTHY}
+            3 predict s 80 90 ok {HEALTHY}
+            4 {op} {session} {at} 125 degraded {HEALTHY}
+            """
+            return said("F1", FALLBACK, calls=calls, attempts=attempts, faults=FAULTS).status
+
+        assert judged() == judged(at=110) == "not_exercised"
+        assert judged(at=121) == judged(peace=49) == judged(session="t") == judged(peace=9) == "fail"
+        assert judged(op="learn") == "inconclusive"
+
     def test_attempts_from_threads_of_the_client_are_not_missing(self) -> None:
         """KATO answered 200 to each call; the hooks saw attempts that belong to nobody."""
         tables = self.tables(HEALTHY, marked=0)

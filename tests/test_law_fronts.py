@@ -118,5 +118,16 @@ def test_v2_fails_when_the_work_went_on() -> None:
     assert verdict.status == "fail" and verdict.witnesses[0]["begun_afterwards"] == 2
 
 
+def test_v2_can_tell_nothing_of_callers_whose_requests_nobody_knows() -> None:
+    """On nodes of other names, unless one of their requests was told to be of a call; a shared one is nobody's."""
+    assert v2((500, "x"), (2000, "x")).status == "inconclusive"
+    calls = f"{CALLS}\n1 observe u 0 1000 timeout read_timeout 0 -\n2 observe w 4000 4100 ok - 200 -"
+    seen = (
+        "call op node_id session arrive_ms status\n{} observe x s 500 200\n{} observe x s 600 200\n0 observe - s 3000 0"
+    )
+    assert said("V2", NOTHING, FRONT, calls=calls, arrivals=seen.format(1, 1)).status == "fail"
+    assert said("V2", NOTHING, FRONT, calls=calls, arrivals=seen.format(1, 2)).status == "inconclusive"
+
+
 def test_v2_is_not_exercised_when_all_callers_stayed() -> None:
     assert v2((500, "u"), outcome="ok").status == "not_exercised"

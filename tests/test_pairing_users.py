@@ -44,6 +44,16 @@ def test_an_observe_after_a_failed_call_belongs_to_the_call_that_said_the_same()
     assert paired(calls, asked, (8, 7, 9)) == [2, 1, 0]
 
 
+def test_a_session_opened_for_a_call_after_a_failed_one_is_told_by_its_first_observe() -> None:
+    """One that was there before the call is not its own, nor is one in which nobody observed."""
+    calls = f"{CALLS} content\n1 observe u u 0 100 error 7\n2 observe u u 200 300 ok 8"
+    asked = f"{ARRIVALS}\n0 open_session u s {{}} 205\n0 observe u s 210 220\n0 open_session u t 230 235"
+    assert paired(calls, asked.format(201), (0, 8, 0)) == [2, 2, 0]
+    assert paired(calls, asked.format(190), (0, 8, 0)) == [0, 2, 0]
+    later = f"{ARRIVALS}\n0 open_session u s 201 205\n0 observe u s 210 220\n0 observe u s 240 250"
+    assert paired(calls, later, (0, 9, 8)) == [0, 0, 2]
+
+
 def test_what_comes_after_a_call_was_given_up_is_still_that_calls() -> None:
     """Such a call names no session; an older one that said the same has been committed already."""
     calls = f"{CALLS} content\n1 observe u u 0 100 ok 7\n2 observe u - 200 300 cancelled 7"
@@ -67,3 +77,23 @@ def test_where_requests_carry_our_header_nothing_is_guessed() -> None:
     """One without it is of another make."""
     calls = f"{CALLS}\n1 observe u u 0 300 ok"
     assert paired(calls, f"{ARRIVALS}\n1 observe u s 100 110\n0 predict u s 120 130") == [1, 0]
+
+
+NAMED = f"{CALLS} content\n" + "\n".join(
+    f"{number} observe {user} {user} {at} {at + 50} ok {number}"
+    for number, (user, at) in enumerate([("u", 0), ("v", 30), ("u", 100), ("v", 200), ("v", 300), ("u", 320)], 1)
+)
+
+
+def test_a_node_of_any_name_is_the_users_whose_calls_were_under_way() -> None:
+    """Whatever the service calls it, as long as that is one user; alone each of its requests might be another's."""
+    asked = f"{ARRIVALS}\n0 observe x s 40 45\n0 predict y t 35 36\n0 observe x s 110 120\n0 observe y t 210 215"
+    assert paired(NAMED, asked, (91, 0, 92, 93)) == [1, 2, 3, 4]
+    assert paired(NAMED, f"{ARRIVALS}\n0 observe x s 40 45\n0 observe y t 35 36", (91, 92)) == [0, 0]
+
+
+def test_on_a_node_that_users_share_an_observe_is_of_the_call_that_said_the_same() -> None:
+    """If one alone was under way that did; what says nothing of its own is nobody's."""
+    asked = f"{ARRIVALS}\n" + "\n".join(f"0 observe x s {at} {at + 1}" for at in (35, 45, 110, 210, 305))
+    assert paired(NAMED, asked, (2, 1, 3, 4, 6)) == [2, 1, 3, 4, 0]
+    assert paired(NAMED.replace("ok 2", "ok 1"), asked, (1, 1, 3, 4, 6)) == [0, 0, 3, 4, 0]

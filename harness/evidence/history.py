@@ -29,7 +29,8 @@ SCHEMA: Mapping[str, Mapping[str, str]] = {
     "arrivals": {
         "call": "int", "attempt": "int", "session": "word", "node_id": "word", "op": "word", "instance": "int",
         "connection": "int", "arrive_ns": "int", "reply_ns": "int", "disconnect_ns": "int", "status": "int",
-        "commit_seq": "int", "fault": "word", "headers": "word", "paired_by": "word",
+        "commit_seq": "int", "fault": "word", "headers": "word", "payload": "int", "futures": "int",
+        "paired_by": "word",
     },
     "hops": {
         "kind": "word", "call": "int", "attempt": "int", "route": "int", "try": "int", "tries": "int",

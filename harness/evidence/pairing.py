@@ -5,8 +5,9 @@ exactly one call of that session was under way. An arrival that fits two calls b
 carries another payload than the call's own attempts did (a client that replays older observations in the background).
 
 A service under test carries no header of ours and opens its users' sessions itself: there a request belongs to the one
-call of its user that was under way, or to the last one, whose caller had gone away; an observe that says what a call of
-its user said belongs to that, whenever it comes.
+call of its user (told by the node) that was under way, or to the last one, whose caller had gone away; an observe that
+says what a call of its user said belongs to that, whenever it comes, and so does the opening of its session, if that
+was for it. Where users share a node, an observe belongs to the one call under way that said the same.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.owners import with_owners
 from harness.evidence.replays import SLACK_NS, by_content, in_others_words, own_sessions
 from harness.evidence.table import Table, Words, by_chunks
 
@@ -32,6 +34,7 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Tab
     `uncertainty_ns`: how far the clocks of callers and witness may be apart.
     """
     call: NDArray[np.int64] = np.array(arrivals["call"], np.int64)
+    said, arrivals = arrivals, with_owners(arrivals, calls)
     by = np.where(call > 0, 1, 0).astype(np.int32)
     unknown = np.flatnonzero(call == 0)
     if len(unknown):
@@ -43,12 +46,13 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Tab
         call[unknown] = found[unknown]
         by[unknown[call[unknown] > 0]] = 2
         by[replayed] = 3
-    unknown = np.flatnonzero(call == 0)
-    if len(unknown) and not (by == 1).any():
-        found = _by_user(arrivals, unknown, calls)
-        call[unknown] = found
-        by[unknown[found > 0]] = 4
-    return arrivals.having(call=call, paired_by=Words(by, WAYS))
+    for way in (_by_words, _by_first_observe, _by_user):
+        unknown = np.flatnonzero(call == 0)
+        if len(unknown) and not (by == 1).any():
+            found = way(arrivals, unknown, calls, call)
+            call[unknown] = found
+            by[unknown[found > 0]] = 4
+    return said.having(call=call, paired_by=Words(by, WAYS))
 
 
 def without_misnamed(arrivals: Table, calls: Table) -> tuple[Table, NDArray[np.int64]]:
@@ -159,7 +163,43 @@ def _under_way(calls: Table, rows: NDArray[np.int64], time_ns: int, uncertainty_
     return ordered
 
 
-def _by_user(arrivals: Table, unknown: NDArray[np.intp], calls: Table) -> NDArray[np.int64]:
+def _by_words(arrivals: Table, unknown: NDArray[np.intp], calls: Table, call: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each of `unknown` that observes on a node of several users the one call under way that said the same."""
+    found, users = np.zeros(len(unknown), np.int64), set(calls["user"].tolist())
+    rows = np.flatnonzero(own_sessions(calls) & (calls["content"] > 0))
+    said = _grouped(calls["content"].tolist(), rows)
+    shared = arrivals["op"].among("observe") & ~arrivals["node_id"].among(*users)
+    spoken = np.flatnonzero(shared[unknown])
+    at = unknown[spoken]
+    told = zip(spoken.tolist(), arrivals["payload"][at].tolist(), arrivals["arrive_ns"][at].tolist(), strict=True)
+    for place, content, time_ns in told:
+        fits = _under_way(calls, said.get(content, rows[:0]), time_ns, 0)
+        if len(fits) == 1:
+            found[place] = calls["call"][fits[0]]
+    return found
+
+
+def _by_first_observe(
+    arrivals: Table, unknown: NDArray[np.intp], calls: Table, call: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """For each of `unknown` that opens a session the call of the first observe in it, if that had begun by then."""
+    found = np.zeros(len(unknown), np.int64)
+    opens = np.flatnonzero(arrivals["op"].among("open_session")[unknown])
+    first: dict[str, int] = {}
+    observes = np.flatnonzero(arrivals["op"].among("observe"))
+    for session, owner in zip(arrivals["session"][observes].tolist(), call[observes].tolist(), strict=True):
+        first.setdefault(session, owner)
+    since = dict(zip(calls["call"].tolist(), calls["start_ns"].tolist(), strict=True))
+    at = unknown[opens]
+    named = zip(opens.tolist(), arrivals["session"][at].tolist(), arrivals["arrive_ns"][at].tolist(), strict=True)
+    for place, session, time_ns in named:
+        owner = first.get(session, 0)
+        if owner and since.get(owner, time_ns + 1) <= time_ns:
+            found[place] = owner
+    return found
+
+
+def _by_user(arrivals: Table, unknown: NDArray[np.intp], calls: Table, call: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each of `unknown` the one call that a service worked on for this user, else 0."""
     rows = np.flatnonzero(own_sessions(calls))
     made = _grouped(calls["user"].tolist(), rows[np.argsort(calls["start_ns"][rows], kind="stable")])
@@ -172,8 +212,8 @@ def _by_user(arrivals: Table, unknown: NDArray[np.intp], calls: Table) -> NDArra
     return found
 
 
-def _grouped(keys: list[str], rows: NDArray[np.intp]) -> dict[str, NDArray[np.intp]]:
-    found: dict[str, list[int]] = {}
+def _grouped(keys: list[Any], rows: NDArray[np.intp]) -> dict[Any, NDArray[np.intp]]:
+    found: dict[Any, list[int]] = {}
     for row in rows.tolist():
         found.setdefault(keys[row], []).append(row)
     return {key: np.array(mine, np.intp) for key, mine in found.items()}

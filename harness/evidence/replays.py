@@ -14,9 +14,6 @@ from harness.evidence.table import Table
 SLACK_NS = 5_000_000
 """A request that a client gave up may still be on its way for this long on loopback."""
 
-CONTENT = 0xFFFF
-"""The bits of a fingerprint that a call's record keeps."""
-
 
 @dataclass(slots=True)
 class _Observe:
@@ -71,12 +68,12 @@ def in_others_words(arrivals: Table, calls: Table, at: NDArray[np.int64]) -> NDA
     row). A client that puts most observations in words of its own tells nothing by them."""
     content = calls["content"][at]
     spoken = arrivals["op"].among("observe") & (calls["call"][at] == arrivals["call"]) & (content > 0)
-    other: NDArray[np.bool_] = spoken & (arrivals["payload"] & CONTENT != content)
+    other: NDArray[np.bool_] = spoken & (arrivals["payload"] != content)
     if not other.any() or 2 * int(other.sum()) > int(spoken.sum()):
         return np.zeros(len(arrivals), bool)
     said, owner = _said(calls, 0), _owners(arrivals, calls)
     rows = np.flatnonzero(other)
-    named = zip(arrivals["session"][rows].tolist(), (arrivals["payload"][rows] & CONTENT).tolist(), strict=True)
+    named = zip(arrivals["session"][rows].tolist(), arrivals["payload"][rows].tolist(), strict=True)
     other[rows] = [(owner.get(session, session), words) in said for session, words in named]
     return other
 
@@ -99,7 +96,7 @@ def _observes(arrivals: Table, calls: Table) -> Iterator[tuple[int, tuple[str, i
     owner = _owners(arrivals, calls)
     columns = (arrivals[name][rows].tolist() for name in ("session", "payload", "call", "arrive_ns", "commit_seq"))
     for row, session, payload, call, time_ns, commit in zip(rows.tolist(), *columns, strict=True):
-        yield row, (owner.get(session, session), payload & CONTENT), call, time_ns, commit > 0
+        yield row, (owner.get(session, session), payload), call, time_ns, commit > 0
 
 
 def _owners(arrivals: Table, calls: Table) -> dict[str, str]:

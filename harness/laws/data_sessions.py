@@ -91,6 +91,8 @@ def session_continuity(case: Case) -> Ruling:
     users = _users_with_several_calls(case)
     if not users:
         return unexercised("no user made a second call")
+    if unknown := _nobodys_sessions(case):
+        return inconclusive(f"{plural(unknown, 'session')} can't be told to be of one user")
     return passed(f"{plural(users, 'user')} kept one session")
 
 
@@ -138,6 +140,14 @@ def _shared_sessions(case: Case) -> Ints:
     sessions, sharers = np.unique(users[0][times > 1], return_counts=True)
     rows: Ints = uses[1][np.isin(uses[0], sessions[sharers > 1])]
     return rows
+
+
+def _nobodys_sessions(case: Case) -> int:
+    """How many sessions KATO opened, or observed in, of which nobody knows whose they are."""
+    seen, known = case.history.arrivals, case.arrival_rows >= 0
+    used = (seen["commit_seq"] > 0) & seen["op"].among("open_session", "observe")
+    owned = set(names_in(seen["session"], known)) | set(case.calls["session"].names)
+    return len(set(names_in(seen["session"], used & ~known)) - owned)
 
 
 def _code_of(names: tuple[str, ...], name: str) -> int:

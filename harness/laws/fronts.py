@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.evidence.table import Mask
 from harness.laws.case import EPSILON_NS, Case, Window
@@ -149,11 +150,11 @@ def abandoned_stops(case: Case) -> Ruling:
     gone = np.flatnonzero(calls["outcome"].among("timeout"))
     if not len(gone):
         return unexercised(f"no caller went away; it takes {exercise('V2')}")
-    seen = case.history.arrivals
-    if not len(seen) or not any(seen["node_id"].names):
-        return inconclusive("the arrivals don't say whose they are")
-    at, who = seen["arrive_ns"], np.array(seen["node_id"].tolist())
+    who = _owners(case)
     users, starts = np.array(calls["user"].tolist()), calls["start_ns"]
+    if (unknown := len(set(users[gone]) - set(who))) and (who == "").any():
+        return inconclusive(f"of {plural(unknown, 'caller')} who went away nobody knows which requests were theirs")
+    at = case.history.arrivals["arrive_ns"]
     late = {}
     for row in gone.tolist():
         mine = (users == users[row]) & (starts > calls["end_ns"][row])
@@ -166,3 +167,16 @@ def abandoned_stops(case: Case) -> Ruling:
         reason = f"{plural(sum(late.values()), 'request')} were begun for {plural(len(rows), 'caller')} who had gone"
         return broken(case, rows, reason, of=len(gone), notes=lambda row: {"begun_afterwards": late[row]})
     return passed(f"nothing was begun for {plural(len(gone), 'caller')} who had gone away")
+
+
+def _owners(case: Case) -> NDArray[np.str_]:
+    """For each arrival the user on whose session, or node, it came; '' where nobody knows, or several share it."""
+    seen, rows = case.history.arrivals, case.arrival_rows
+    users = set(case.calls["user"].tolist())
+    told = ["" if row < 0 else case.calls["user"][row] for row in rows.tolist()]
+    keys = [session or node for session, node in zip(seen["session"].tolist(), seen["node_id"].tolist(), strict=True)]
+    owner: dict[str, str] = {}
+    for key, node, user in zip(keys, seen["node_id"].tolist(), told, strict=True):
+        if found := node if node in users else user:
+            owner[key] = found if owner.get(key, found) == found else ""
+    return np.array([owner.get(key, "") for key in keys], np.str_)

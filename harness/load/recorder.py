@@ -86,7 +86,7 @@ class Recorder:
                 ready_ns,
                 start_ns,
                 end_ns,
-                content & 0xFFFF,
+                content,
             )
         )
         self.tally[op, outcome, (end_ns - intended_ns) // 1_000_000] += 1
@@ -162,7 +162,7 @@ class Recorder:
         self.attempts_seen += 1
         rows = _both(
             attempt_head, call, start_ns, headers_ns, end_ns, 0,
-            call_head, call, intended_ns, ready_ns, start_ns, end_ns, content & 0xFFFF,
+            call_head, call, intended_ns, ready_ns, start_ns, end_ns, content,
         )  # fmt: skip
         if counts:
             self._append(rows)

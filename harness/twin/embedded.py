@@ -217,6 +217,7 @@ class Embedded:
         if answer.session_id:
             exchange.session = answer.session_id
         exchange.node_id = answer.node_id
+        exchange.futures = answer.futures
         if exchange.op == _OPEN and answer.session_id:
             self._note_owner(answer.node_id, answer.session_id)
         if self._timed:

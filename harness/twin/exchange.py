@@ -27,6 +27,7 @@ _SESSION_OPS = {
     ("GET", "predictions"): _OP["predict"],
     ("POST", "learn"): _OP["learn"],
 }
+_OBSERVE = _OP["observe"]
 _pack = ARRIVALS.struct().pack
 
 LONG_BODY = 4096
@@ -46,6 +47,7 @@ class Exchange:
         "connection",
         "disconnect_ns",
         "fault",
+        "futures",
         "node_id",
         "op",
         "over",
@@ -64,6 +66,7 @@ class Exchange:
         self.call, self.attempt = parse_attempt(request.headers.get(ATTEMPT_HEADER) or named_in(request.body))
         self.node_id = ""
         self.fault = ""
+        self.futures = 0
         self.verdict: Verdict | None = None
         self.status = 0
         self.over = False
@@ -124,7 +127,7 @@ class Arrivals:
                 ARRIVALS.tag,
                 exchange.op,
                 self._instance,
-                0,
+                exchange.futures,
                 exchange.status,
                 exchange.attempt,
                 text(exchange.session),
@@ -144,9 +147,11 @@ class Arrivals:
 
 def _payload(exchange: Exchange) -> int:
     """What tells whose request it was, where no header does, or the wrong one."""
+    if exchange.op != _OBSERVE:
+        return exchange.request.crc()
     body = exchange.request.body
     read = fingerprint_of if len(body) > LONG_BODY else _remembered_fingerprint
-    return (exchange.op == _OP["observe"] and read(body)) or exchange.request.crc()
+    return read(body) or exchange.request.crc() & 0xFFFF
 
 
 def _allowed(request: Request) -> str:

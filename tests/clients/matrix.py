@@ -18,7 +18,6 @@ BARE: Mapping[str, str] = {
     "T3": "the modelled network completes every handshake; a literal history fails it (test_law_timeouts)",
     "T6": "it counts waste and fails nobody: the doubled write is D2's",
     "B10": "it takes a step of the wall clock; a literal history fails it (test_law_breaker_open)",
-    "F5": "a literal history fails it (test_law_answers)",
     "P2": "descriptors are sampled in real time only; a literal history fails it (test_law_leaks)",
     "P4": "the shedding is KATO's; a literal history fails it (test_law_pools)",
     "P5": "processor time is sampled in real time only; a literal history fails it (test_law_pools)",

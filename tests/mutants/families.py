@@ -24,7 +24,7 @@ _NAMED: Mapping[str, tuple[str, ...]] = {
     "fallback": ("fallback", "answers"),
     "pools": ("pools", "pool_waits", "leaks", "blame"),
     "recovery": ("recovery", "recovery_map"),
-    "data": ("data", "data_sessions", "writes"),
+    "data": ("data", "data_sessions", "observed", "writes"),
     "policy": ("declared", "findings"),
     "gates": ("gates", "generator", "lag", "little", "clocks"),
     "messaging": ("messaging", "messaging_links", "queue_view"),

@@ -12,6 +12,7 @@ from harness.model import OPERATIONS
 from harness.twin.connection import Connection
 from harness.twin.effects import PlainReply, cut
 from harness.twin.exchange import Arrivals, Exchange
+from harness.twin.forward.foretold import futures_in
 from harness.twin.forward.link import Link
 from harness.twin.forward.oracle import CommitOracle
 from harness.twin.forward.read_back import read_stm_length
@@ -30,7 +31,7 @@ SWEEP_NS = 500_000_000
 FINISH_S = 3.0
 ADDED_KEPT = 8192
 
-_OPEN, _OBSERVE, _LEARN = (OPERATIONS.index(word) for word in ("open_session", "observe", "learn"))
+_OPEN, _OBSERVE, _PREDICT, _LEARN = (OPERATIONS.index(word) for word in ("open_session", "observe", "predict", "learn"))
 _COMMITTING = (_OPEN, _OBSERVE, _LEARN)
 
 
@@ -182,6 +183,8 @@ class Forwarder:
             exchange.node_id = str(said.get("node_id") or "")
             oracle.opened(exchange.session)
             self._sessions.opened(exchange.session, cast(ForwardRequest, exchange.request).raw_headers)
+        elif exchange.op == _PREDICT and reply.status < 300:
+            exchange.futures = futures_in(reply.body)
         elif exchange.op == _LEARN and reply.status < 300:
             oracle.learnt(session)
         elif reply.status < 300 and exchange.request.path.endswith(("/clear-stm", "/clear-all")):

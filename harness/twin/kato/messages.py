@@ -40,8 +40,8 @@ class Request(Protocol):
 class Answer:
     """KATO's reply. `headers` lack content-length, date, server and x-trace-id, which the server adds.
 
-    `committed`: the request changed stored state. `delay`: seconds for which the stores kept the worker busy;
-    math.inf: it never answers, and answers nobody else either.
+    `committed`: the request changed stored state. `futures`: as in spool.ARRIVALS. `delay`: seconds for which the
+    stores kept the worker busy; math.inf: it never answers, and answers nobody else either.
     """
 
     status: int
@@ -51,6 +51,7 @@ class Answer:
     node_id: str = ""
     committed: bool = False
     delay: float = 0.0
+    futures: int = 0
 
 
 class RefusedError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
+from harness.spool import MOST_FUTURES
 from harness.twin.kato.bodies import CONFIG, CREATE, OBSERVE, read_body, read_query
 from harness.twin.kato.calls import Call
 from harness.twin.kato.config import updated_with
@@ -177,7 +178,7 @@ def predictions(call: Call) -> Answer:
     session = call.live_session()
     node = call.state.node_of(session)
     found = node.foresee(session.stm, session.config)
-    return call.answer(
+    answer = call.answer(
         {
             "predictions": found,
             "future_potentials": node.future_potentials,
@@ -188,6 +189,8 @@ def predictions(call: Call) -> Answer:
             "unique_id": None,
         }
     )
+    answer.futures = min(1 + sum(bool(each["future"]) for each in found), MOST_FUTURES)
+    return answer
 
 
 def percept_data(call: Call) -> Answer:

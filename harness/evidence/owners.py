@@ -28,10 +28,12 @@ CLEAR = 2.0
 
 def with_owners(arrivals: Table, calls: Table) -> Table:
     """The arrivals with the user's id as `node_id` where it can be told whose node that is, else as they are."""
+    if (arrivals["call"] > 0).any():
+        return arrivals
     users = set(calls["user"][own_sessions(calls)].tolist())
     nodes = arrivals["node_id"]
-    strange = np.array([bool(name) and name not in users for name in nodes.names])[nodes.codes]
-    if not users or not strange.any() or (arrivals["call"] > 0).any():
+    strange = np.array([bool(name) and name not in users for name in nodes.names], np.bool_)[nodes.codes]
+    if not users or not strange.any():
         return arrivals
     owner = _owners(arrivals, np.flatnonzero(strange), calls)
     return arrivals.having(node_id=Words.of([owner.get(node, node) for node in nodes.tolist()]))

@@ -115,5 +115,5 @@ def _owners(arrivals: Table, calls: Table) -> dict[str, str]:
 def own_sessions(calls: Table) -> NDArray[np.bool_]:
     """The calls of users whose sessions the service keeps: the harness knows no session but the user's id."""
     return np.array(
-        [bool(s) and s == u for s, u in zip(calls["session"].tolist(), calls["user"].tolist(), strict=True)]
+        [bool(s) and s == u for s, u in zip(calls["session"].tolist(), calls["user"].tolist(), strict=True)], np.bool_
     )

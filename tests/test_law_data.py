@@ -264,20 +264,6 @@ class TestD6:
         per_call = promise({"sessions": "per_call"})
         assert said("D6", per_call, ORACLE, **tables).status == "pass"
 
-    def test_is_inconclusive_where_a_session_is_nobodys(self) -> None:
-        """It may be anybody's second one; what was observed late in a known one is no session more."""
-        arrivals = "call op session arrive_ms reply_ms status commit_seq\n1 observe s 13 14 200 1\n0 {} {} 50 51 200 {}"
-        tables = {"calls": self.CALLS.format("ok", 0)}
-        for op, session, commit, status in (
-            ("open_session", "t", 2, "inconclusive"),
-            ("observe", "t", 2, "inconclusive"),
-            ("observe", "s", 2, "pass"),
-            ("observe", "t", 0, "pass"),
-            ("predict", "t", 2, "pass"),
-        ):
-            found = said("D6", NOTHING, ORACLE, **tables, arrivals=arrivals.format(op, session, commit))
-            assert found.status == status, (op, session, commit)
-
     def test_fails_by_one_call_on_a_session_that_is_not_there(self) -> None:
         """404, and no fault of ours."""
         found = said("D6", NOTHING, ORACLE, calls=self.CALLS.format("error", 404), arrivals=self.ARRIVALS.format(""))

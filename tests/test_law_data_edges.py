@@ -182,3 +182,18 @@ class TestSessions:
         seen = f"{head}\n1 1 open_session 11 - 0 1\n1 2 open_session 13 14 200 2"
         found = said("D6", NOTHING, ORACLE, calls=calls, arrivals=seen)
         assert (found.status, found.measured, found.bound) == ("fail", "1 doubled", "0")
+
+
+def test_d6_is_inconclusive_where_a_session_is_nobodys() -> None:
+    """It may be anybody's second one; what was observed late in a known one is no session more."""
+    arrivals = "call op session arrive_ms reply_ms status commit_seq\n1 observe s 13 14 200 1\n0 {} {} 50 51 200 {}"
+    calls = "call op user session start_ms end_ms outcome\n1 observe u s 10 20 ok\n2 observe u s 30 40 ok"
+    for op, session, commit, status in (
+        ("open_session", "t", 2, "inconclusive"),
+        ("observe", "t", 2, "inconclusive"),
+        ("observe", "s", 2, "pass"),
+        ("observe", "t", 0, "pass"),
+        ("predict", "t", 2, "pass"),
+    ):
+        found = said("D6", NOTHING, ORACLE, calls=calls, arrivals=arrivals.format(op, session, commit))
+        assert found.status == status, (op, session, commit)

@@ -94,6 +94,14 @@ def test_v1_applies_to_fronts_alone() -> None:
     assert v1("refuse", 503, facts={}).status == "not_applicable"
 
 
+def test_v1_excuses_what_the_end_of_a_fault_cuts() -> None:
+    """Requests that hang in a black hole are reset when it goes, a moment before anybody has noted that."""
+    for end, status in ((2900, "not_exercised"), (2700, "fail")):
+        calls = f"{CALLS}\n1 observe u 0 10 ok - 200 -\n2 observe u 1500 {end} error 5xx 502 HTTPStatusError"
+        found = said("V1", NOTHING, FRONT, calls=calls, faults=f"{FAULTS}\nf timeout 1000 3000 {{}}")
+        assert found.status == status, found
+
+
 def test_v1_is_not_exercised_by_a_request_that_meets_two_faults() -> None:
     """Its status may tell of either."""
     calls = f"{CALLS}\n1 observe u 2000 2100 error 5xx 502 HTTPStatusError"

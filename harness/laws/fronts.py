@@ -123,9 +123,9 @@ def _well_before(case: Case, window: Window) -> bool:
 
 
 def _only_under(case: Case, window: Window) -> Mask:
-    """The calls that lie within the fault and meet no other."""
+    """The calls that lie within the fault and meet no other; its own end, which cuts what hangs, is not within it."""
     start, end = case.calls["start_ns"], case.calls["end_ns"]
-    found = (start >= window.start_ns + GRACE_NS) & (end <= window.end_ns)
+    found = (start >= window.start_ns + GRACE_NS) & (end <= window.end_ns - GRACE_NS)
     for other in case.windows:
         if other is not window:
             found &= (end < other.start_ns) | (start > other.end_ns + GRACE_NS)

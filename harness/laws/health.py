@@ -8,12 +8,20 @@ from typing import Any
 import numpy as np
 
 from harness.evidence.table import Table
-from harness.laws.case import Case, Window
+from harness.laws.case import EPSILON_NS, Case, Window
 from harness.laws.registry import Ruling, exercise, inapplicable, law, passed, plural, unexercised
 
 HARD = ("redis", "clickhouse")
 """Stores without which KATO answers nothing, or nothing true (contract, section 7)."""
 BROKEN = ("refused", "hung", "error")
+GONE = ("refuse", "kill", "timeout", "pause", "reset_peer")
+"""What takes KATO away from a service."""
+STALLS = ("store", "latency", "delay", *GONE)
+UNWELL = (
+    "unhealthy", "down", "dead", "fail", "failed", "failing", "failure", "error", "critical", "unavailable",
+    "out of service", "not ready", "unready",
+)  # fmt: skip
+"""Words by which an answer says that it should get no requests; who is degraded still serves."""
 SAMPLES = 3
 """laws.md, H1: flapping; three in a row decide."""
 UNPROBED = inapplicable("nobody probes: topology: {probes: {readiness: …, liveness: …}}")
@@ -29,13 +37,27 @@ def _facts(case: Case) -> Mapping[str, Any]:
     return found
 
 
+def _of(case: Case) -> str:
+    """Who was probed: KATO, or the service."""
+    return str(_facts(case).get("of") or "KATO")
+
+
 def _losses(case: Case) -> list[Window]:
-    """The faults of a hard dependency."""
+    """The faults of a hard dependency: of a store, and, where a service is probed, of KATO, if nobody was served."""
+    own = _of(case) != "KATO"
     return [
         window
         for window in case.windows
-        if window.kind == "store" and window.params.get("store") in HARD and window.params.get("mode") in BROKEN
+        if (window.kind == "store" and window.params.get("store") in HARD and window.params.get("mode") in BROKEN)
+        or (own and window.kind in GONE and not _served(case, window))
     ]
+
+
+def _served(case: Case, window: Window) -> bool:
+    """Whether somebody who asked within the fault was served, degraded or not."""
+    calls = case.calls
+    asked = (calls["start_ns"] >= window.sure_ns) & (calls["end_ns"] < window.end_ns - EPSILON_NS)
+    return bool((asked & calls["outcome"].among("ok", "degraded")).any())
 
 
 def _during(table: Table, window: Window, after_ns: int = 0) -> Table:
@@ -67,9 +89,11 @@ def _longest(hits: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> int:
     "H1",
     "ReadinessExists",
     family="health",
-    rule="readiness is 2xx when KATO is up, and is not within two periods of the loss of a hard dependency",
-    trap="one late answer is no verdict: three in a row decide",
-    cure="probe what asks the stores (deploy/kubernetes/fixed); KATO has no /ready, and its /health looks at no store",
+    rule="readiness is 2xx when the probed is well, and is not within two periods of the loss of a hard dependency",
+    trap="one late answer is no verdict: three in a row decide; to a service KATO is one only where nobody is served "
+    "without it",
+    cure="probe what asks the stores (deploy/kubernetes/fixed), for KATO has no /ready, and its /health looks at none; "
+    "a service that can serve nobody answers 503",
     example="the guide's readinessProbe on /ready: 404, so that no pod is ever Ready",
     wants="topology: {probes: {readiness: PATH}}; for its second half fault kind store",
 )
@@ -79,10 +103,13 @@ def readiness(case: Case) -> Ruling:
         return UNPROBED
     table = _probes(case, "readiness")
     calm = _calm(case, table)
-    if _longest(~_well(calm)) >= SAMPLES:
-        row = int(np.flatnonzero(~_well(calm))[0])
+    warm = np.cumsum(_well(calm)) > 0
+    cold = ~_well(calm) & (warm | ~warm.any())  # what starts slowly is not ready until it is
+    if _longest(cold) >= SAMPLES:
+        row = int(np.flatnonzero(cold)[0])
         seen = calm["status"][row] or calm["error"][row]
-        return Ruling("fail", f"{told['readiness']} answers {seen} while KATO is well", measured=f"{seen}", bound="2xx")
+        reason = f"{told['readiness']} answers {seen} while {_of(case)} is well"
+        return Ruling("fail", reason, measured=f"{seen}", bound="2xx")
     wait_ns = round(2 * told["period_s"] * 1e9)
     blind = [w for w in _losses(case) if _longest(_well(_during(table, w, wait_ns))) >= SAMPLES]
     if blind:
@@ -91,8 +118,9 @@ def readiness(case: Case) -> Ruling:
     if not len(calm):
         return unexercised("no probe was made without a fault")
     if not any(len(_during(table, w, wait_ns)) >= SAMPLES for w in _losses(case)):
-        return unexercised("KATO was ready; no dependency was lost for long: fault kind store, mode refused")
-    return passed(f"ready in peace, not ready without a store: {plural(len(table), 'probe')}")
+        lost = "fault kind store, mode refused" if _of(case) == "KATO" else "fault kind refuse or timeout"
+        return unexercised(f"{_of(case)} was ready; no dependency was lost for long: {lost}")
+    return passed(f"ready in peace, not ready without what it needs: {plural(len(table), 'probe')}")
 
 
 @law(
@@ -103,15 +131,16 @@ def readiness(case: Case) -> Ruling:
     trap="Docker's HEALTHCHECK has the same trap",
     cure="tcpSocket, or a failureThreshold beyond any outage: a restart mends no store",
     example="livenessProbe on /health: it does not answer while Redis hangs, so all pods are restarted",
-    needs=frozenset({"store"}),
-    wants="fault kind store, mode hung, and topology: {probes: {liveness: PATH}}",
+    needs=frozenset(STALLS),
+    wants="fault kind store, mode hung (timeout for a service), and topology: {probes: {liveness: PATH}}",
 )
 def liveness(case: Case) -> Ruling:
     told = _facts(case)
     if not told.get("liveness"):
         return UNPROBED
     table = _probes(case, "liveness")
-    stalled = [(w, _during(table, w)) for w in case.windows if w.kind == "store"]
+    kinds = ("store",) if _of(case) == "KATO" else STALLS
+    stalled = [(w, _during(table, w)) for w in case.windows if w.kind in kinds]
     stalled = [(window, rows) for window, rows in stalled if len(rows) >= told["failures"]]
     if not stalled:
         return unexercised(f"no dependency stalled for long enough; it takes {exercise('H2')}")
@@ -123,7 +152,7 @@ def liveness(case: Case) -> Ruling:
         )
         return Ruling("fail", reason, measured=f"{restarts[worst]} restarts", bound="0")
     count = sum(len(rows) for _, rows in stalled)
-    return passed(f"{plural(count, 'probe')} while stores were broken: nobody was restarted", measured="0 restarts")
+    return passed(f"{plural(count, 'probe')} during such faults: nobody was restarted", measured="0 restarts")
 
 
 @law(
@@ -140,10 +169,15 @@ def truth(case: Case) -> Ruling:
     if not _facts(case).get("readiness"):
         return UNPROBED
     table = _probes(case, "readiness")
-    unwell = table["said"].among("unhealthy")
+    unwell = table["said"].among(*(word for word in table["said"].names if _unwell(word)))
     count, lied = int(unwell.sum()), int((unwell & (table["status"] < 500)).sum())
     if lied:
-        return Ruling("fail", f"{plural(lied, 'answer')} said unhealthy with a status below 500", measured=f"{lied}")
+        words = ", ".join(sorted(set(table["said"][np.flatnonzero(unwell & (table["status"] < 500))].tolist())))
+        return Ruling("fail", f"{plural(lied, 'answer')} said {words} with a status below 500", measured=f"{lied}")
     if not count:
         return unexercised("no answer said unhealthy; KATO 3.10.1 says it for its host's CPU and memory alone")
     return passed(f"{plural(count, 'answer')} that said unhealthy had a status of 5xx")
+
+
+def _unwell(word: str) -> bool:
+    return word.lower().replace("_", " ").replace("-", " ") in UNWELL or word.endswith(":false")

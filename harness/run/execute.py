@@ -149,7 +149,7 @@ def _conduct(
     start_ns = start_load(stage, timeline.load, prepared.scenario.seed, drain_ns)
     conducted = Conducted(start_ns)
     probes = prepared.scenario.topology.probes
-    prober = Prober(stage.listeners[0], probes, folder / "spool")
+    prober = Prober(stage.probed, probes, folder / "spool")
     carrying = FaultThread(stage, timeline.faults, start_ns, folder / "spool")
     watcher = Watcher(prepared.scenario, timeline, folder / "spool", start_ns)
 

@@ -15,6 +15,11 @@ from harness.evidence.beside import PROBES
 from harness.run.front import Address
 from harness.scenario.topology import Probes
 
+STATUS = ("status", "state", "health", "result")
+FLAGS = ("healthy", "ready", "ok", "up", "alive", "live")
+SHORT = 30
+"""Characters of a plain text that may be a status."""
+
 TCP = "tcp"
 """Instead of a path: a connection is enough, as Kubernetes' tcpSocket has it."""
 
@@ -50,7 +55,7 @@ class Prober:
                 file.write(json.dumps(row | {"status": status, "error": error, "said": said}) + "\n")
 
     def _once(self, path: str) -> tuple[int, str, str]:
-        """Status (0: none came), what went wrong, and the status in the body."""
+        """Status (0: none came), what went wrong, and what the body says of health."""
         try:
             if path == TCP:
                 socket.create_connection(self._address, self._probes.timeout).close()
@@ -59,7 +64,7 @@ class Prober:
             try:
                 connection.request("GET", path)
                 reply = connection.getresponse()
-                return reply.status, "", _said(reply.read())
+                return reply.status, "", said(reply.read())
             finally:
                 connection.close()
         except TimeoutError:
@@ -68,8 +73,13 @@ class Prober:
             return 0, type(error).__name__, ""
 
 
-def _said(body: bytes) -> str:
-    told: Any = None
+def said(body: bytes) -> str:
+    """What an answer says of health: its status, `ready:false` for a flag, or a short text itself; '' for nothing."""
+    told: Any = body.decode("utf-8", "replace").strip()
     with suppress(ValueError):
         told = json.loads(body)
-    return str(told.get("status", "")) if isinstance(told, dict) else ""
+    if isinstance(told, dict):
+        words = [told[key] for key in STATUS if isinstance(told.get(key), str)]
+        flags = [f"{key}:{str(told[key]).lower()}" for key in FLAGS if isinstance(told.get(key), bool)]
+        return str([*words, *flags, ""][0]).lower()
+    return told.lower() if isinstance(told, str) and len(told) <= SHORT else ""

@@ -52,6 +52,14 @@ class Stage:
     messaging: Messaging | None = None
     collector: Collector | None = None
 
+    @property
+    def probed(self) -> Address:
+        """What an orchestrator looks at: the service under test where it speaks HTTP, else KATO."""
+        if self.service is None or not self.service.base_url:
+            return self.listeners[0]
+        url = urlsplit(self.service.base_url)
+        return url.hostname or "127.0.0.1", url.port or 80
+
     def aim(self, fault: Fault) -> Address:
         """The listener through which a fault shows its effect: that of what it names, else the first."""
         if fault.only.get("part") == "broker" and self.messaging is not None:

@@ -54,7 +54,7 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """What an orchestrator asks KATO beside the load; times as they are, never scaled."""
+    """What an orchestrator asks the subject, else KATO, beside the load; times as they are, never scaled."""
 
     readiness: str = key(TEXT, "a path, or tcp: a connection is enough", default="")
     liveness: str = key(TEXT, "a path, or tcp", default="")

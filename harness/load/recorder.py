@@ -79,7 +79,7 @@ class Recorder:
                 text(session),
                 text(node_id),
                 text(user),
-                text(detail),
+                text(detail) if detail else 0,
                 text(shape),
                 call,
                 intended_ns,
@@ -122,12 +122,12 @@ class Recorder:
                 attempt,
                 self._connection(connection, reused),
                 self._worker,
-                self._text(detail),
+                self._text(detail) if detail else 0,
                 call,
                 start_ns,
                 headers_ns,
                 end_ns,
-                self._text(trace),
+                self._text(trace) if trace else 0,
             )
         )
 

@@ -86,9 +86,16 @@ class Attempt:
     @property
     def headers(self) -> Mapping[str, str]:
         """The attempt header `<call>.<attempt>` and the user's own; nothing for a request that works for no call."""
-        if self.frame is None:
+        frame = self.frame
+        if frame is None:
             return NOTHING
-        return {**self.frame.headers, ATTEMPT_HEADER: f"{self.frame.call}.{self.number}"}
+        own = {ATTEMPT_HEADER: f"{frame.call}.{self.number}"}
+        return {**frame.headers, **own} if frame.headers else own
+
+    @property
+    def op(self) -> str:
+        """The operation of its call; '' outside any."""
+        return "" if self.frame is None else self.frame.op
 
     def bounded(self, **steps: Any) -> None:
         """The time-outs that the request carries (s), by step."""
@@ -103,7 +110,8 @@ class Attempt:
 
     def end(self) -> None:
         """The body has been read, or nobody wants the rest of it."""
-        self._finish("", "")
+        if not self.done:
+            self._finish("", "")
 
     def fail(self, error: BaseException, instead: str = "") -> None:
         """The attempt ended in an exception; `instead` overrules the word that the taxonomy has for it."""
@@ -119,13 +127,13 @@ class Attempt:
 
     def cancel(self) -> None:
         """The run gave the attempt up."""
-        self._finish("cancelled", "given up at the end of the drain")
+        if not self.done:
+            self._finish("cancelled", "given up at the end of the drain")
 
     def _finish(self, result: str, detail: str) -> None:
-        if not self.done:
-            self.done = True
-            WATCH.open.pop(self, None)
-            self._record(self.number, result, detail)
+        self.done = True
+        WATCH.open.pop(self, None)
+        self._record(self.number, result, detail)
 
     def again(self, error: BaseException, failed_ns: int) -> None:
         """The transport failed to connect at `failed_ns` and tries once more by itself, now, when it has waited: the

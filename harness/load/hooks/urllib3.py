@@ -6,7 +6,7 @@ urllib3 reads the body itself (`preload_content`; requests doesn't), the headers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -31,15 +31,15 @@ def install(urllib3: ModuleType) -> tuple[str, ...]:
 
 def _make_request(original: Any) -> Any:
     def hooked(self: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        if (self.host, self.port) in WATCH.elsewhere:
+        if WATCH.elsewhere and (self.host, self.port) in WATCH.elsewhere:
             return original(self, conn, method, url, *args, **kwargs)
         attempt = Attempt("urllib3")
-        if added := attempt.headers:
-            kwargs["headers"] = _with_headers(kwargs.get("headers"), added)
-        timeout = self._get_timeout(kwargs.get("timeout", self.timeout))
-        attempt.bounded(connect=_bound(timeout, "_connect"), read=_bound(timeout, "_read"))
+        kwargs["headers"], attempt.trace = _with_headers(kwargs.get("headers"), attempt.headers)
+        timeout = kwargs.get("timeout", self.timeout)
+        if not hasattr(timeout, "total"):
+            timeout = self._get_timeout(timeout)
+        _bounds(attempt, timeout)
         attempt.reused = conn.sock is not None
-        attempt.trace = _trace(kwargs.get("headers") or {})
         try:
             response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
@@ -57,25 +57,52 @@ def _make_request(original: Any) -> Any:
     return hooked
 
 
-def _trace(headers: Any) -> str:
-    """The traceparent among headers that may or may not tell names apart by their case."""
-    return next((headers[name] for name in headers if name.lower() == TRACE_HEADER), "")
+def _with_headers(headers: Any, added: Mapping[str, str]) -> tuple[Any, str]:
+    """The headers with those added, which are lower case and stand in for equal ones; and their traceparent."""
+    fields = _fields(headers) if headers else ()
+    trace = ""
+    copied: Any = {}
+    for lower, (name, value) in fields:
+        if lower == TRACE_HEADER:
+            trace = value
+        if lower not in added:
+            copied[name] = value
+    if not added:
+        return headers, trace
+    if hasattr(headers, "getlist"):  # urllib3's own mapping, whose fields may be repeated
+        copied = headers.copy()
+    for name, value in added.items():
+        copied[name] = value
+    return copied, trace
 
 
-def _bound(timeout: Any, step: str) -> Any:
+def _fields(headers: Any) -> Iterable[tuple[str, tuple[str, str]]]:
+    """Name in lower case, name and value of each header: as requests keeps them, for its views and copies of them cost
+    as much as the rest of a recording."""
+    if type(headers).__module__ == "requests.structures":
+        kept: dict[str, tuple[str, str]] = headers._store
+        return kept.items()
+    return [(name.lower(), (name, value)) for name, value in headers.items()]
+
+
+_LATEST: list[Any] = [None]
+"""Where and for which operation the latest time-out was noted: the next one's is nearly always the same."""
+
+
+def _bounds(attempt: Attempt, timeout: Any) -> None:
+    """Note the time-outs that a request carries, which is urllib3's Timeout."""
+    told = WATCH.carried, attempt.op, timeout._connect, timeout._read, timeout.total
+    if told != _LATEST[0]:
+        attempt.bounded(connect=_bound(timeout, timeout._connect), read=_bound(timeout, timeout._read))
+        _LATEST[0] = told
+
+
+def _bound(timeout: Any, limit: Any) -> Any:
     """A step of urllib3's Timeout; its total bounds connect + one read, so it is a bound of each."""
-    limit, total = getattr(timeout, step), timeout.total
+    total = timeout.total
     if not isinstance(limit, (int, float)):
         return total
     return min(limit, total) if isinstance(total, (int, float)) else limit
-
-
-def _with_headers(headers: Any, added: Mapping[str, str]) -> Any:
-    """A copy of the same make: requests and urllib3 have mappings of their own that keep case or repeated fields."""
-    copied = {} if headers is None else headers.copy()
-    for name, value in added.items():
-        copied[name] = value
-    return copied
 
 
 def _port(sock: Any) -> int:
@@ -92,6 +119,8 @@ def _is_read(response: Any) -> bool:
 
 class _Reading:
     """urllib3's own guard around each read, and what it tells of the attempt."""
+
+    __slots__ = ("_attempt", "_guard", "_response")
 
     def __init__(self, guard: Any, response: Any, attempt: Attempt) -> None:
         self._guard = guard
@@ -117,7 +146,7 @@ def _error_catcher(original: Any) -> Any:
     def hooked(self: Any) -> Any:
         attempt = getattr(self, _ATTEMPT, None)
         guard = original(self)
-        return guard if attempt is None else _Reading(guard, self, attempt)
+        return guard if attempt is None or attempt.done else _Reading(guard, self, attempt)
 
     return hooked
 
@@ -126,7 +155,7 @@ def _then_end(original: Any) -> Any:
     def hooked(self: Any) -> None:
         original(self)
         attempt = getattr(self, _ATTEMPT, None)
-        if attempt is not None:
+        if attempt is not None and not attempt.done:
             attempt.end()
 
     return hooked

@@ -101,15 +101,20 @@ def _plan(rate: float, slos: tuple[str, ...], lose: int, profile: str, workers: 
     """The table of `--plan-for`; 1 where no number of replicas serves in any way of balancing."""
     from dataclasses import asdict
 
-    from harness.run.holdout import held_out, table
+    from harness.run.holdout import held_out, line
     from harness.run.planning import MIX, objective, planned
 
     if rate <= 0:
         raise UsageError(f"--plan-for {rate:g}/s is no load", "give a rate like 2000/s")
     text, answers = planned(rate, slos, lose, profile, workers, sessions, MIX)
-    held = list(held_out(profile, MIX, objective(slos).quantile)) if check else []
-    values = {"format": 1, "answers": [asdict(each) for each in answers], "held_out": [asdict(each) for each in held]}
-    sys.stdout.write(json.dumps(values, indent=1) + "\n" if as_json else text + table(held))
+    held = held_out(profile, MIX, objective(slos).quantile) if check else iter(())
+    if as_json:
+        values = {"format": 1, "answers": [*map(asdict, answers)], "held_out": [*map(asdict, held)]}
+        sys.stdout.write(json.dumps(values, indent=1) + "\n")
+    else:
+        click.echo(text, nl=False)
+        for each in held:
+            click.echo(line(each))
     return EXIT_OK if any(answer.fleet for answer in answers) else EXIT_FAILED
 
 

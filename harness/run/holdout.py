@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,11 +92,11 @@ def _scenario(folder: Path, profile: str, workers: int, rate: float, mix: Mappin
     return file
 
 
-def table(found: Sequence[HeldOut]) -> str:
-    """A line for each number of workers, for reading; empty where nothing was held to runs."""
-    return "".join(
-        f"held to {SEEDS} runs of {each.workers} workers at {each.rate:g}/s: quantile {each.quantile_s * 1e3:.3g} ms "
-        f"({each.interval.low * 1e3:.3g} to {each.interval.high * 1e3:.3g}), planned {each.errors[0]:+.0%}; "
-        f"goodput {each.goodput:.4g}/s, planned {each.errors[1]:+.1%}\n"
-        for each in found
+def line(found: HeldOut) -> str:
+    """What was planned and found, for reading."""
+    low, high = found.interval.low * 1e3, found.interval.high * 1e3
+    off, goodput_off = found.errors
+    return (
+        f"held to {SEEDS} runs of {found.workers} workers at {found.rate:g}/s: {found.quantile_s * 1e3:.3g} ms "
+        f"({low:.3g} to {high:.3g}), planned {off:+.0%}; goodput {found.goodput:.4g}/s, planned {goodput_off:+.1%}"
     )

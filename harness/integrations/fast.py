@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harness.integrations.fast_hub import HubConnection
+from harness.integrations.fast_hub import HubConnection, Outbox
 from harness.integrations.fast_wait import in_hub
 from harness.integrations.fast_wire import PROBE_NS, Connection
 from harness.integrations.kato import (
@@ -78,7 +78,7 @@ class Fast:
         self._address = (parts.hostname or "", parts.port or 80)
         self._fixed = {"host": parts.netloc, "content-type": "application/json", **headers}
         self._recorder = recorder
-        self._first = min(self._read, self._total)
+        self._outbox: Any = None
         self._idle: list[Any] = []
         self.in_hub = in_hub()
         """Whether `begin` works."""
@@ -112,26 +112,29 @@ class Fast:
         return self._judged(op, self._attempt(request, call, 1, start_ns), call, start_ns)
 
     def begin(
-        self, op: str, head: bytes, body: bytes, call: int, start_ns: int, turn: Callable[[bool], object]
+        self, op: str, head: bytes, body: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
     ) -> Exchange | None:
-        """`direct` without a greenlet: the hub tells `turn` whether all is well.
+        """`direct` without a greenlet, very soon: the hub tells `turn` whether all is well.
 
         None, and nothing was done, where no connection is free that was used for such a call before.
         """
         idle = self._idle
-        connection: Any = idle.pop() if idle and start_ns - idle[-1].started_ns < PROBE_NS else self._free(start_ns)
+        connection: Any = idle.pop() if idle and now_ns - idle[-1].started_ns < PROBE_NS else self._free(now_ns)
         if connection is None:
             return None
         if not connection.row:
             idle.append(connection)
             return None
         request = b"%b%d.1\r\ncontent-length: %d\r\n\r\n%b" % (head, call, len(body), body)
-        connection.ask(request, start_ns * 1e-9 + self._first, _DECODE[op], turn)
+        if self._outbox is None:
+            self._outbox = Outbox(min(self._read, self._total))
+        self._outbox.put(connection, request, _DECODE[op], turn)
         begun: Exchange = connection
         return begun
 
-    def finish(self, begun: Any, op: str, call: int, start_ns: int) -> tuple[bytes, int]:
+    def finish(self, begun: Any, op: str, call: int) -> tuple[bytes, int]:
         """What `begin` has begun and wasn't answered as usual, down to what `direct` gives."""
+        start_ns = begun.start_ns
         return self._judged(op, self._attempt(begun.request, call, 1, start_ns, begun), call, start_ns)
 
     def _judged(self, op: str, connection: Connection, call: int, start_ns: int) -> tuple[bytes, int]:

@@ -49,7 +49,8 @@ class DirectCaller(Caller):
     def finish(self, job: Job, begun: Exchange) -> int:
         """Finish a job that was begun and record it; the end time (ns)."""
         call, _, _, op = job.planned
-        return self._finished(job, functools.partial(self._direct.finish, begun, op, call, job.start_ns))
+        job.start_ns = begun.start_ns
+        return self._finished(job, functools.partial(self._direct.finish, begun, op, call))
 
     def _finished(self, job: Job, finish: Callable[[], tuple[bytes, int]]) -> int:
         """Run a job's attempt to its end and record the call; the end time (ns)."""

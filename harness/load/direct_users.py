@@ -45,51 +45,53 @@ class DirectUser(User):
 
     def _call(self, job: Job) -> None:
         """Perform the job, and the calls after it that follow at once."""
-        stretch = self._told(job)
+        stretch = self._stretch(job)
         next(stretch)
         stretch.send(stretch.send)
         rest = self._rest.get()
         if rest is not None:
             self._end(job, rest())
 
-    def _told(self, job: Job) -> Generator[None, Any, None]:
-        """`_stretch`, which leaves the greenlet what is left to do, errors included: the hub would only print them."""
+    def _stretch(self, job: Job) -> Generator[None, Any, None]:
+        """The job and the calls that follow at once, while each is answered as usual; told its own `send` first.
+
+        What is left to do goes to the greenlet, errors included, which the hub would only print.
+        """
+        turn = yield
         try:
-            rest = yield from self._stretch(job)
+            body_of, begin, served, holds = self._caller.body, self._begin, self._served, self._book.holds
+            now_ns, stopped, calls, over_ns = time.monotonic_ns, self._life.stopped, self._life.calls, self._life.end_ns
+            end_ns = now_ns()
+            while True:
+                body = body_of(job)
+                call, _, _, op = job.planned
+                job.start_ns = end_ns
+                begun = None if body is None else begin(op, job.prepared[0], body, call, end_ns, turn)
+                if begun is None:
+                    rest: Rest | None = functools.partial(self._perform, job)
+                    break
+                if not (yield):
+                    rest = functools.partial(self._caller.finish, job, begun)
+                    break
+                end_ns = self._ended_ns = now_ns()
+                held = holds(job.key)
+                served(
+                    begun.row, job.prepared[1], call, op, job.intended_ns, job.ready_ns, begun.start_ns,
+                    begun.started_ns, end_ns, job.content, held,
+                )  # fmt: skip
+                planned, think_ns = self._upcoming = next(calls)
+                if think_ns or end_ns >= over_ns or not held or stopped():
+                    self._book.done(job, end_ns)
+                    rest = None
+                    break
+                # the next call takes the job over: its place in the book stays, and its chain is this user's own
+                self._book.issued += 1
+                job.planned, job.content = planned, 0
+                job.intended_ns = job.ready_ns = end_ns
         except Exception as error:  # noqa: BLE001 - raised again by the greenlet
             rest = functools.partial(_raise, error)
         self._rest.put(rest)
         yield
-
-    def _stretch(self, job: Job) -> Generator[None, Any, Rest | None]:
-        """The job and the calls that follow at once, while each is answered as usual; told its own `send` first."""
-        body_of, begin, served, holds = self._caller.body, self._begin, self._served, self._book.holds
-        now_ns, stopped, calls, over_ns = time.monotonic_ns, self._life.stopped, self._life.calls, self._life.end_ns
-        turn = yield
-        while True:
-            body = body_of(job)
-            call, _, _, op = job.planned
-            start_ns = now_ns()
-            begun = None if body is None else begin(op, job.prepared[0], body, call, start_ns, turn)
-            if begun is None:
-                return functools.partial(self._perform, job)
-            job.start_ns = start_ns
-            if not (begun.asked and (yield)):
-                return functools.partial(self._caller.finish, job, begun)
-            end_ns = self._ended_ns = now_ns()
-            held = holds(job.key)
-            served(
-                begun.row, job.prepared[1], call, op, job.intended_ns, job.ready_ns, start_ns, begun.started_ns, end_ns,
-                job.content, held,
-            )  # fmt: skip
-            planned, think_ns = self._upcoming = next(calls)
-            if think_ns or end_ns >= over_ns or not held or stopped():
-                self._book.done(job, end_ns)
-                return None
-            # the next call takes the job over: its place in the book stays, and its chain is this user's own
-            self._book.issued += 1
-            job.planned, job.content = planned, 0
-            job.intended_ns = job.ready_ns = end_ns
 
 
 def _raise(error: BaseException) -> int:

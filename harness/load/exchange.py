@@ -7,13 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 
 class Exchange(Protocol):
-    """An attempt that the hub carries.
+    """An attempt that the hub carries: when it was sent, and if it was answered as usual, the head of its record and
+    when the answer's headers were there."""
 
-    `asked`: whether the hub will tell of it; else it has failed already, or not all of it could be sent. `row`: the
-    head of its record, and `started_ns`: when the answer's headers were there, if it was answered as usual.
-    """
-
-    asked: bool
+    start_ns: int
     row: bytes
     started_ns: int
 
@@ -35,7 +32,7 @@ class Direct(Protocol):
         ...
 
     def begin(
-        self, op: str, head: bytes, body: bytes, call: int, start_ns: int, turn: Callable[[bool], object]
+        self, op: str, head: bytes, body: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
     ) -> Exchange | None:
         """`direct` without a greenlet, where that goes: the hub tells `turn` whether it was answered as usual.
 
@@ -43,6 +40,6 @@ class Direct(Protocol):
         """
         ...
 
-    def finish(self, begun: Any, op: str, call: int, start_ns: int) -> tuple[bytes, int]:
+    def finish(self, begun: Any, op: str, call: int) -> tuple[bytes, int]:
         """The rest of what was begun; gives what `direct` does."""
         ...

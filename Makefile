@@ -64,6 +64,12 @@ sound: setup  ## every sound client of the corpus over many seeds in virtual tim
 services: setup  ## recommendation, chatbot and traced clients ten times each in virtual time (3 to 5 min)
 	@$(BIN)/pytest -q -m slow tests/test_service_patterns.py
 
+configmap: setup  ## what each variable of KATO's ConfigMap does, on the twin in virtual time (KATO_COMMAND: add --real)
+	@$(BIN)/python bench/configmap.py --table reports/configmap.md > bench/results/configmap.json; cat reports/configmap.md
+
+exporter: setup  ## what a collector that is gone costs a traced client (5 min)
+	@$(BIN)/python bench/exporter.py > bench/results/exporter.json; cat bench/results/exporter.json
+
 queue: setup  ## a broker killed under 10,000 messages, every fault ten times, and what publisher and collector carry (20 min)
 	@$(BIN)/python bench/messages.py
 	@$(BIN)/kato-harness run scenarios/queue/ten_thousand.yaml --out reports/runs/ten_thousand

@@ -46,8 +46,26 @@ def test_a_law_that_only_breaks_a_practice_proves_nothing_of_it() -> None:
     """A client without breaker or retries serialises nothing and doubles nothing."""
     without = [verdict("B8", "pass"), verdict("D2", "pass"), verdict("F2", "pass"), verdict("K1", "pass")]
     assert {_held(PRACTICES[at], without, [], "").status for at in (1, 2, 3, 6)} == {"not_proven"}
-    assert "OpensOnThreshold" in words((_held(PRACTICES[1], without, [], ""),))
+    told = words((_held(PRACTICES[1], [*without, verdict("B1", "not_applicable")], [], ""),))
+    assert "B1 OpensOnThreshold: said so" in told
     assert _held(PRACTICES[1], [*without, verdict("B1", "pass")], [], "").status == "pass"
+
+
+def test_what_was_not_proven_says_why() -> None:
+    """What each law said of the client, or that none was given; what the manifests lack, or that none were read."""
+    silent = [verdict("H1", "not_applicable"), verdict("H2", "not_applicable"), verdict("H3", "not_exercised")]
+    told = words((_held(PRACTICES[0], silent, [], ""),))
+    assert "H1 ReadinessExists, H2 LivenessIndependent, H3 HealthTruth: said so" in told
+    assert "no manifests were read" in told
+    told = words((_held(PRACTICES[0], [], [], "kind: ConfigMap"),))
+    assert "no client was judged by H1, H2, H3" in told and "hold none of kind: Deployment" in told
+
+
+def test_each_break_and_each_warning_comes_with_its_cure() -> None:
+    """A warning says that it is one."""
+    hint = Finding("H3/readiness-blind", "a.yaml:1", "blind", "ask the stores", "warn")
+    told = words((_held(PRACTICES[0], [], [hint], "kind: Deployment"),))
+    assert "    warning: H3/readiness-blind (a.yaml:1): blind\n      cure: ask the stores\n" in told
 
 
 def test_the_exit_code_follows_the_worst() -> None:

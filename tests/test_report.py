@@ -100,6 +100,12 @@ def test_a_run_without_failures_counts_the_promises_that_were_proven_and_no_gate
     assert summary.headline(judgement_of(*held, exit_code=0)) == "Kept: 1 required law proven, none broken"
 
 
+def test_the_headline_of_a_kept_run_says_which_watched_laws_were_broken() -> None:
+    told = [failed(status="pass"), failed(law="D6", required=False), failed(law="B7", required=False, status="pass")]
+    headline = summary.headline(judgement_of(*told, exit_code=0))
+    assert headline == "Kept: 1 required law proven, none broken; broken, and not counted: D6"
+
+
 def test_notices_reach_the_reader_of_every_format() -> None:
     judgement = judgement_of(failed(), notices=("known: B7 isn't needed any more",))
     for render in (terminal.render, github.render):

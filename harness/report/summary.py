@@ -108,7 +108,9 @@ def headline(judgement: Judgement) -> str:
         return _invalid(judgement)
     if judgement.exit_code == errors.EXIT_OK:
         held = sum(1 for v in judgement.verdicts if v.status == "pass" and moves_exit(v) and not is_gate(v))
-        return f"Kept: {count(held, 'required law')} proven, none broken"
+        watched = [v.law for v in worst_first(judgement.verdicts) if v.status == "fail" and not moves_exit(v)]
+        aside = f"; broken, and not counted: {', '.join(watched)}" if watched else ""
+        return f"Kept: {count(held, 'required law')} proven, none broken{aside}"
     meaning = EXIT_MEANINGS[judgement.exit_code]
     return meaning[0].upper() + meaning[1:]
 

@@ -67,16 +67,19 @@ class Evidence:
     where: str
     reason: str
     witnesses: tuple[Mapping[str, Any], ...] = ()
+    cure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A practice with its status (pass, fail, not_proven) and what that rests on, failures first."""
+    """A practice with its status (pass, fail, not_proven) and what that rests on, failures first. `wanted`: why nothing
+    was proven, one reason each of what might have."""
 
     number: int
     name: str
     status: str
     evidence: tuple[Evidence, ...]
+    wanted: tuple[str, ...] = ()
 
 
 def practices(integration: str, manifests: Sequence[Path], options: Options) -> tuple[Held, ...]:
@@ -109,19 +112,20 @@ def _judged(integration: str, options: Options) -> Iterable[tuple[str, Verdict]]
 
 def _held(practice: Practice, verdicts: Sequence[tuple[str, Verdict]], findings: Sequence[Finding], text: str) -> Held:
     told = [
-        Evidence(f"{v.law} {v.name}", v.status, f"scenario {scenario}", v.reason, v.witnesses)
+        Evidence(f"{v.law} {v.name}", v.status, f"scenario {scenario}", v.reason, v.witnesses, v.cure)
         for scenario, v in verdicts
         if v.law in practice.laws and v.status in ("fail", "warn", "pass")
     ]
     mine = [found for found in findings if found.rule.startswith(practice.rules)] if practice.rules else []
-    told += [Evidence(f.rule, "fail" if f.severity == "gate" else "warn", f.where, f.reason) for f in mine]
+    told += [Evidence(f.rule, "fail" if f.severity == "gate" else "warn", f.where, f.reason, cure=f.cure) for f in mine]
     if not mine and any(word in text for word in practice.shown_by):
         told.append(Evidence(AUDIT, "pass", "manifests", "no rule of this practice is broken"))
     order = ("fail", "warn", "pass")
     told.sort(key=lambda each: order.index(each.status))
     shown = any(each.status == "pass" and _proves(practice, each.of) for each in told)
     status = "fail" if any(each.status == "fail" for each in told) else "pass" if shown else "not_proven"
-    return Held(practice.number, practice.name, status, tuple(told))
+    wanted = tuple(_wanted(practice, verdicts, text)) if status == "not_proven" else ()
+    return Held(practice.number, practice.name, status, tuple(told), wanted)
 
 
 def _proves(practice: Practice, of: str) -> bool:
@@ -140,31 +144,40 @@ def plain(held: Sequence[Held]) -> list[dict[str, Any]]:
 
 
 def words(held: Sequence[Held]) -> str:
-    """Lines for people: each practice, then what broke it, or what proved it."""
+    """Lines for people: each practice, then what broke it, or what proved it, or why nothing did."""
     lines = []
     for each in held:
         lines.append(f"{each.status.replace('_', ' ').upper():10}  {each.number} {each.name}")
-        failures = [told for told in each.evidence if told.status == "fail"]
         seen: set[str] = set()
-        for told in failures:
-            if told.of not in seen:
+        for told in each.evidence:
+            if told.status in ("fail", "warn") and told.of not in seen:
                 seen.add(told.of)
-                calls = ", ".join(str(witness["call"]) for witness in told.witnesses[:3] if "call" in witness)
-                lines.append(f"    {told.of} ({told.where}): {told.reason}" + (f" [calls {calls}]" if calls else ""))
-        if not failures:
-            proven = sorted({told.of.split(" ")[0] for told in each.evidence if told.status == "pass"})
-            lines.append(
-                f"    proven by {', '.join(proven)}" if each.status == "pass" else f"    {_wanted(each.number)}"
-            )
+                lines += _broken(told)
+        proven = sorted({told.of.split(" ")[0] for told in each.evidence if told.status == "pass"})
+        if each.status == "pass":
+            lines.append(f"    proven by {', '.join(proven)}")
+        lines += [f"    not proven: {reason}" for reason in each.wanted]
     return "\n".join(lines) + "\n"
 
 
-def _wanted(number: int) -> str:
-    practice = next(each for each in PRACTICES if each.number == number)
-    ways = (
-        [f"a client that {', '.join(LAWS[id].name for id in practice.proof or practice.laws)} can judge"]
-        if practice.laws
-        else []
-    )
-    ways += ["--manifests"] if practice.rules else []
-    return f"nothing was proven; it takes {' or '.join(ways)}"
+def _broken(told: Evidence) -> list[str]:
+    calls = ", ".join(str(witness["call"]) for witness in told.witnesses[:3] if "call" in witness)
+    hint = "warning: " if told.status == "warn" else ""
+    lines = [f"    {hint}{told.of} ({told.where}): {told.reason}" + (f" [calls {calls}]" if calls else "")]
+    return [*lines, f"      cure: {told.cure}"] if told.cure else lines
+
+
+def _wanted(practice: Practice, verdicts: Sequence[tuple[str, Verdict]], text: str) -> Iterable[str]:
+    """Why neither a law nor the manifests prove the practice."""
+    proof = practice.proof or practice.laws
+    found = {v.law: v.reason for _, v in verdicts if v.law in proof}
+    for reason in dict.fromkeys(found.values()):
+        yield f"{', '.join(f'{law} {LAWS[law].name}' for law in proof if found.get(law) == reason)}: {reason}"
+    if proof and not found:
+        yield f"no client was judged by {', '.join(proof)}: --integration"
+    if not practice.rules:
+        return
+    if not text:
+        yield "no manifests were read: --manifests"
+    elif practice.shown_by and not any(word in text for word in practice.shown_by):
+        yield f"the manifests hold none of {', '.join(practice.shown_by)}"

@@ -80,9 +80,10 @@ twin: setup  ## what evidence costs, and memory and predictions of the embedded 
 	@$(BIN)/python bench/witness.py --out bench/results/witness.json
 	@$(BIN)/python bench/kato.py --sessions 100000 --out bench/results/kato.json
 
-knees: setup  ## the capacity search against servers whose knee is known, and against the embedded KATO's service times (20 min)
+knees: setup  ## the capacity search against servers whose knee is known, and against the embedded KATO's service times; plans against runs (50 min)
 	@PYTHONPATH=tests $(BIN)/python bench/knees.py > bench/results/knees.json
 	@$(BIN)/python bench/kato_capacity.py > bench/results/kato_capacity.json
+	@$(BIN)/python bench/planning.py > bench/results/planning.json
 
 starved: setup  ## thirty starved generators, each of which must make its run invalid (8 min)
 	@$(BIN)/python bench/starved.py

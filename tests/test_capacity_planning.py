@@ -89,4 +89,4 @@ def test_the_command_line_answers_in_one_table_and_as_json(tmp_path: Path, monke
     assert done.return_value == 0
     assert "p95 ms with 1 lost" in done.output
     rows = json.loads(CliRunner().invoke(capacity, [*asked, "--json"], standalone_mode=False).output)
-    assert {row["balance"] for row in rows} == {"session_hash", "round_robin", "least_pending"}
+    assert {row["balance"] for row in rows["answers"]} == {"session_hash", "round_robin", "least_pending"}

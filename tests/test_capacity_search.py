@@ -112,6 +112,13 @@ def test_nothing_that_holds_is_said_so() -> None:
     assert len(found.probes) <= 12
 
 
+def test_a_server_that_answers_nothing_is_not_asked_twelve_times() -> None:
+    """Three probes, each at an eighth of the rate before, show that it isn't the rate."""
+    found = search(lambda rate, longer: ProbeResult(rate, False, 0.0, excess=math.inf), 64)
+    assert found.ending == "below"
+    assert [probe.rate for probe in found.probes] == [64, 8, 1]
+
+
 def test_a_generator_that_gives_up_first_is_named_and_says_nothing_of_the_server() -> None:
     """Its probe is left out, what held before is a lower bound."""
 

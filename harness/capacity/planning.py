@@ -37,11 +37,12 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A fleet under the load: the quantile (s) with its interval, goodput (calls/s), shares and counts."""
+    """A fleet under the load: the quantile (s) and goodput (calls/s) with their intervals, shares and counts."""
 
     quantile_s: float
     interval: Interval
     goodput: float
+    goodput_interval: Interval
     refused: float
     lost: float
     connections: int
@@ -102,11 +103,13 @@ def _tried(one: Fleet, demand: Demand, times: Times, aim: Aim, replicas: int, ca
 def state(fleet: Fleet, demand: Demand, times: Times, q: float, calls: int = CALLS) -> State:
     """The fleet under the load, over SEEDS simulated stretches."""
     outcomes = [simulate(fleet, demand, times, calls, seed) for seed in range(1, SEEDS + 1)]
-    middle, interval = _over_seeds([quantile(each.response_s, q) for each in outcomes])
+    middle, interval = over_seeds([quantile(each.response_s, q) for each in outcomes])
+    goodput, goodputs = over_seeds([each.goodput for each in outcomes])
     return State(
         quantile_s=middle,
         interval=interval,
-        goodput=_mean(outcomes, "goodput"),
+        goodput=goodput,
+        goodput_interval=goodputs,
         refused=_mean(outcomes, "refused"),
         lost=_mean(outcomes, "lost"),
         connections=max(each.connections for each in outcomes),
@@ -118,7 +121,7 @@ def _mean(outcomes: Sequence[Outcome], name: str) -> float:
     return float(np.mean([getattr(each, name) for each in outcomes]))
 
 
-def _over_seeds(values: Sequence[float]) -> tuple[float, Interval]:
+def over_seeds(values: Sequence[float]) -> tuple[float, Interval]:
     """Mean and Student's 95 % interval of it."""
     from scipy.special import stdtrit
 

@@ -43,8 +43,8 @@ def answer(capacity: Capacity) -> str:
     """The capacity in one line."""
     rate = f"{capacity.rate:.4g}/s"
     if capacity.ending == "below":
-        lowest = min(probe.rate for probe in capacity.probes)
-        return f"capacity: none found; the objectives don't hold at {lowest:.4g}/s either"
+        lowest = min(capacity.probes, key=lambda probe: probe.rate)
+        return f"capacity: none found; the objectives don't hold at {lowest.rate:.4g}/s either ({lowest.words})"
     if capacity.ending in ("above", "limited"):
         why = f": {capacity.words}" if capacity.words else ""
         return f"capacity: at least {rate}{why}"

@@ -32,6 +32,9 @@ SURE_ENOUGH = 0.02
 LASTING = 0.10
 """A rate that fails though one higher by this share held before: the server had not recovered from overload."""
 
+EMPTY = 3
+"""So many probes in a row that carried nothing end a search."""
+
 Ending = Literal["found", "above", "below", "limited"]
 
 
@@ -116,13 +119,17 @@ class _Seeker:
         return 0 if self.limit else self._most - len(self.probes)
 
     def climb(self, start: float) -> None:
-        """Double, then quadruple, while the objectives hold; fall back below what an overloaded server carried."""
-        rate, held = start, 0
+        """Double, then quadruple, while the objectives hold; fall back below what an overloaded server carried, and
+        give up where it isn't the rate that breaks them: at an eighth and a 64th nothing was carried either."""
+        rate, held, empty = start, 0, 0
         while self.left() > RETESTS:
             result = self.at(rate)
             if self.limit or (self.low and (self.high or self.low.rate >= self._ceiling)):
                 return
             held += result.held
+            empty = 0 if result.carried else empty + 1
+            if empty == EMPTY:
+                return
             rate = result.rate * (2.0 if held < 3 else 4.0) if result.held else _below(result)
 
     def narrow(self) -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--plan-for", metavar="RATE", help="Simulate the fleet that this load needs, instead of running.")
 @click.option("--lose", type=click.IntRange(0), default=0, help="With --plan-for: also with so many replicas lost.")
+@click.option("--check", is_flag=True, help="With --plan-for: hold it to runs of 2 and 4 workers in virtual time.")
 @click.option("--sessions", type=click.IntRange(1), default=200, show_default=True, help="With --plan-for.")
 @click.option("--virtual", is_flag=True, help="In virtual time.")
 @click.option("--seed", type=int, help="Seed of the first probe.")
@@ -55,7 +56,7 @@ def capacity(scenario: str | None, integration: str | None, target: str | None, 
              at_least: str | None, workers: int,
              virtual: bool, seed: int | None, environment: str | None, out: Path | None,
              allow_targets: tuple[str, ...], allow_writes: bool, allow_destructive: bool,
-             as_json: bool, plan_for: str | None, lose: int, sessions: int) -> int:  # fmt: skip
+             as_json: bool, plan_for: str | None, lose: int, sessions: int, check: bool) -> int:  # fmt: skip
     """Search the highest rate at which the objectives of SCENARIO hold: at most 12 probes, each a run of its own.
 
     With --plan-for nothing is run: replicas, balancing and a lost replica are simulated on measured service times.
@@ -67,7 +68,7 @@ def capacity(scenario: str | None, integration: str | None, target: str | None, 
 
     wanted = _rate("--plan-for", plan_for)
     if wanted is not None:
-        return _plan(wanted, slos, lose, profile or "kato-1w", workers, sessions, as_json)
+        return _plan(wanted, slos, lose, profile or "kato-1w", workers, sessions, check, as_json)
     if scenario is None:
         raise UsageError("no scenario was named", "kato-harness capacity SCENARIO, or --plan-for RATE")
     times, kato = ("fast", profile) if profile not in (None, "fast", "true") else (profile or "fast", "")
@@ -95,17 +96,25 @@ def capacity(scenario: str | None, integration: str | None, target: str | None, 
     return _exit_code(found, needed)
 
 
-def _plan(rate: float, slos: tuple[str, ...], lose: int, profile: str, workers: int, sessions: int, as_json: bool
-          ) -> int:  # fmt: skip
+def _plan(rate: float, slos: tuple[str, ...], lose: int, profile: str, workers: int, sessions: int,
+          check: bool, as_json: bool) -> int:  # fmt: skip
     """The table of `--plan-for`; 1 where no number of replicas serves in any way of balancing."""
     from dataclasses import asdict
 
-    from harness.run.planning import MIX, planned
+    from harness.run.holdout import held_out, line
+    from harness.run.planning import MIX, objective, planned
 
     if rate <= 0:
         raise UsageError(f"--plan-for {rate:g}/s is no load", "give a rate like 2000/s")
     text, answers = planned(rate, slos, lose, profile, workers, sessions, MIX)
-    sys.stdout.write(json.dumps([asdict(answer) for answer in answers], indent=1) + "\n" if as_json else text)
+    held = held_out(profile, MIX, objective(slos).quantile) if check else iter(())
+    if as_json:
+        values = {"format": 1, "answers": [*map(asdict, answers)], "held_out": [*map(asdict, held)]}
+        sys.stdout.write(json.dumps(values, indent=1) + "\n")
+    else:
+        click.echo(text, nl=False)
+        for each in held:
+            click.echo(line(each))
     return EXIT_OK if any(answer.fleet for answer in answers) else EXIT_FAILED
 
 

@@ -17,9 +17,9 @@ HEAD = (
     "replicas",
     "busy",
     "{q}",
-    "goodput",
+    "goodput /s",
     "{q} with {lose} lost",
-    "goodput",
+    "goodput /s",
     "lost updates",
     "connections",
 )
@@ -34,7 +34,7 @@ MIX: Mapping[str, float] = {"observe": 2.0, "predict": 1.0}
 def planned(rate: float, slos: Sequence[str], lose: int, profile: str, workers: int, sessions: int,
             mix: Mapping[str, float], patterns: int = PATTERNS) -> tuple[str, tuple[Answer, ...]]:  # fmt: skip
     """The table in text, and its answers. Raises UsageError for a profile or an objective that can't be planned by."""
-    slo = _objective(slos)
+    slo = objective(slos)
     kato = load_profile(profile)
     times = times_of(kato, patterns)
     missing = sorted(set(mix) - set(times.kinds))
@@ -76,7 +76,8 @@ def times_of(profile: Profile, patterns: int = PATTERNS) -> Times:
     )
 
 
-def _objective(slos: Sequence[str]) -> Slo:
+def objective(slos: Sequence[str]) -> Slo:
+    """The one objective that is planned by; raises UsageError for several, or one that is no quantile."""
     texts = list(slos) or ["p(95) < 50ms"]
     try:
         found = [parse(text) for text in texts]
@@ -107,9 +108,13 @@ def _row(answer: Answer) -> tuple[str, ...]:
     whole, less = answer.whole, answer.reduced
     lost, connections = max(whole.lost, less.lost), max(whole.connections, less.connections)
     return (
-        NAMES[answer.balance], str(answer.fleet.replicas), f"{whole.busy:.0%}", _ms(whole), f"{whole.goodput:.4g}/s",
-        _ms(less), f"{less.goodput:.4g}/s", f"{lost:.3g}", str(connections),
+        NAMES[answer.balance], str(answer.fleet.replicas), f"{whole.busy:.0%}", _ms(whole), _rate(whole),
+        _ms(less), _rate(less), f"{lost:.3g}", str(connections),
     )  # fmt: skip
+
+
+def _rate(state: State) -> str:
+    return f"{state.goodput:.4g} ({state.goodput_interval.low:.4g} to {state.goodput_interval.high:.4g})"
 
 
 def _ms(state: State) -> str:

@@ -202,7 +202,7 @@ def _excess(history: History, objectives: dict[str, Slo], span: Span) -> tuple[f
         whole = replace(slo, phase="")
         rows, _ = rows_of(whole, history, (span,))
         seen = measure(whole, rows, length_s, history)
-        value = "no data" if seen.nothing else show(slo.metric, seen.value)
+        value = seen.why if seen.nothing else show(slo.metric, seen.value)
         excess = math.inf if seen.nothing else ratio_log(seen.value, slo)
         found.append((excess, noise_of(slo, rows), f"{text}: {value}"))
     return max(found, key=lambda each: each[0])

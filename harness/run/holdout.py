@@ -1,0 +1,102 @@
+"""How far a plan is off where it can be held to something: two and four workers, planned from one's times, and run.
+
+The plan is the queueing simulation's; the runs are of the embedded KATO with so many workers of the profile in virtual
+time, under a client. Which worker a connection gets is luck for both, so each is a mean over several.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.capacity.planning import SEEDS, State, mean_s, over_seeds, state
+from harness.capacity.queueing import Demand, Fleet
+from harness.evidence import read_run
+from harness.run.options import Options
+from harness.run.planning import times_of
+from harness.run.prepare import prepare
+from harness.run.simulated import simulate
+from harness.scenario import cells, load_scenario
+from harness.slo.rows import MIXED
+from harness.stats import Interval, quantile
+from harness.twin.profiles import NAMED, load_profile
+
+WORKERS = (2, 4)
+BUSY = 0.5
+"""The share of what the workers can do together that is offered."""
+SESSIONS = 50
+LENGTH = "30s"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """So many workers at so many calls/s: the plan of them, and the mean quantile (s) and goodput (calls/s) of runs."""
+
+    workers: int
+    rate: float
+    planned: State
+    quantile_s: float
+    interval: Interval
+    goodput: float
+    goodput_interval: Interval
+
+    @property
+    def errors(self) -> tuple[float, float]:
+        """Planned over measured, less one: of the quantile and of goodput."""
+        return self.planned.quantile_s / self.quantile_s - 1, self.planned.goodput / self.goodput - 1
+
+
+def held_out(profile: str, mix: Mapping[str, float], q: float, workers: Iterable[int] = WORKERS, busy: float = BUSY
+             ) -> Iterator[HeldOut]:  # fmt: skip
+    """Plan and run so many workers of the profile, on nodes without patterns."""
+    times = times_of(load_profile(profile), patterns=0)
+    for count in workers:
+        rate = round(busy * count / mean_s(Demand(1, SESSIONS, mix), times), 1)
+        planned = state(Fleet(1, count, "first"), Demand(rate, SESSIONS, mix), times, q)
+        runs = [_run(profile, count, rate, mix, q, seed) for seed in range(1, SEEDS + 1)]
+        quantiles, goodputs = zip(*runs, strict=True)
+        yield HeldOut(count, rate, planned, *over_seeds(quantiles), *over_seeds(goodputs))
+
+
+def _run(profile: str, workers: int, rate: float, mix: Mapping[str, float], q: float, seed: int) -> tuple[float, float]:
+    """The quantile of the response time (s) and the goodput (calls/s) of one run."""
+    with tempfile.TemporaryDirectory() as name:
+        file = _scenario(Path(name), profile, workers, rate, mix)
+        (scenario,) = cells(load_scenario(file))
+        done = simulate(prepare(scenario, Options(virtual=True, seed=seed, out=Path(name) / "run")))
+        history = read_run(done.folder).history
+    (span,) = history.phase("baseline")
+    calls = history.calls.where(history.calls["op"].among(*MIXED) & history.calls["outcome"].among("ok"))
+    calls = calls.where((calls["intended_ns"] >= span.start_ns) & (calls["intended_ns"] < span.end_ns))
+    response_s = np.asarray(calls["end_ns"] - calls["intended_ns"]) / 1e9
+    return quantile(response_s, q), len(calls) / ((span.end_ns - span.start_ns) / 1e9)
+
+
+def _scenario(folder: Path, profile: str, workers: int, rate: float, mix: Mapping[str, float]) -> Path:
+    """The files of a run of so many workers."""
+    given = {"profile": profile} if profile in NAMED else json.loads(Path(profile).read_text())
+    (folder / "workers.json").write_text(json.dumps(given | {"workers": workers}))
+    file = folder / "workers.yaml"
+    file.write_text(json.dumps({
+        "format": "kato-harness/1", "question": "How quick are so many workers?", "integration": "fast",
+        "target": {"url": "embedded", "profile": str(folder / "workers.json")},
+        "load": {"rate": f"{rate:g}/s", "duration": LENGTH, "arrivals": "poisson", "mix": dict(mix),
+                 "sessions": {"concurrent": SESSIONS}},
+        "phases": {"warmup": "5s", "cooldown": "0s"},
+    }))  # fmt: skip
+    return file
+
+
+def line(found: HeldOut) -> str:
+    """What was planned and found, for reading."""
+    low, high = found.interval.low * 1e3, found.interval.high * 1e3
+    off, goodput_off = found.errors
+    return (
+        f"held to {SEEDS} runs of {found.workers} workers at {found.rate:g}/s: {found.quantile_s * 1e3:.3g} ms "
+        f"({low:.3g} to {high:.3g}), planned {off:+.0%}; goodput {found.goodput:.4g}/s, planned {goodput_off:+.1%}"
+    )

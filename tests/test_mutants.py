@@ -89,6 +89,6 @@ def test_a_function_in_place_is_what_the_laws_run() -> None:
 
 def test_a_constant_in_place_is_everybodys() -> None:
     """Who imported it has the new one."""
-    with in_place("breaker_state.py", "", "50_000_000 → 50000001"):
-        assert breaker_runs.ORDER_NS == breaker_state.ORDER_NS == 50_000_001
+    with in_place("breaker_state.py", "", "50_000_000 → 100000000"):
+        assert breaker_runs.ORDER_NS == breaker_state.ORDER_NS == 100_000_000
     assert breaker_runs.ORDER_NS == breaker_state.ORDER_NS == 50_000_000

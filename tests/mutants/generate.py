@@ -6,15 +6,19 @@ mutmut's own runner leaves out what is decorated, and every law is: its operator
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
 import libcst.matchers as m
 from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_string
+
+DOUBLED_FROM = 1_000_000
+"""Numbers from here on are nanoseconds, or a second of them: one more is below what evidence can tell."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,7 @@ class _Maker:
         """The mutants of one node."""
         for kind, operator in mutation_operators:
             if isinstance(node, kind):
-                changes = operator(node)
-                for changed in islice(changes, 1) if operator is operator_string else changes:
+                for changed in _changes(operator, node):
                     if not self._only_words(node, changed):
                         yield self._mutant(statement, node, changed)
 
@@ -132,6 +135,15 @@ class _Maker:
         kept = {id(arg) for arg in changed.args}
         lost = [arg for arg in node.args if id(arg) not in kept]
         return bool(lost) and all(_is_prose(arg.value) or m.matches(arg, _STRICT) for arg in lost)
+
+
+def _changes(operator: Callable[[Any], Iterable[cst.CSTNode]], node: cst.CSTNode) -> Iterable[cst.CSTNode]:
+    """What the operator makes of it, of a text only the first, and twice the number where one more is nothing."""
+    if operator is operator_string:
+        return islice(operator(node), 1)
+    if isinstance(node, (cst.Integer, cst.Float)) and node.evaluated_value >= DOUBLED_FROM:
+        return [node.with_changes(value=repr(2 * node.evaluated_value))]
+    return operator(node)
 
 
 _STRICT = m.Arg(keyword=m.Name("strict"))

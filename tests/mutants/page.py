@@ -118,6 +118,9 @@ Left out, because changing them is no defect of a verdict:
 - `strict=` of `zip`, a guard against a mistake in the line above it
 - the second and third of mutmut's changes to a string (lower and upper case): the first makes it another word already
 
+A number of a million or more is doubled, where mutmut adds one: a nanosecond more is nothing that a test can tell, and
+a second of two seconds is.
+
 Percentages are cut, not rounded up. A survivor is *equivalent* where no history tells it from the law.
 
 | family | mutants | tried | killed | survived | killed of tried |

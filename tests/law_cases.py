@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from law_symmetry import later, per_operation
+
 from harness.evidence.history import History
 from harness.laws import LAWS
 from harness.laws.case import Case
@@ -13,6 +15,9 @@ from harness.policy import Promise, merge
 
 MS = 1_000_000
 S = 1_000 * MS
+
+BY_KEY = ("K2",)
+"""Laws that count and name the keys themselves."""
 
 
 def promise(
@@ -23,11 +28,27 @@ def promise(
 
 
 def verdict(law: str, history: History, promised: Promise) -> Verdict:
-    """What one law says, which is never without a reason, nor without a cure where it fails; its errors are raised."""
-    found = LAWS[law].verdict(LAWS[law].judge(Case(history, promised)), promised.scale)
+    """What one law says, which is never without a reason, nor without a cure where it fails; its errors are raised.
+
+    It is the same on a clock that began earlier, and where each operation is promised what is promised for all.
+    """
+    found = _verdict(law, history, promised)
     assert isinstance(found.reason, str) and found.reason
     assert found.status != "fail" or (isinstance(found.cure, str) and found.cure)
+    assert isinstance(found.measured, str) and isinstance(found.bound, str)
+    assert _numbers(_verdict(law, later(history), promised)) == _numbers(found)
+    ops = tuple(op for op in history.calls["op"].names if op)
+    if ops and law not in BY_KEY:
+        assert _numbers(_verdict(law, history, per_operation(promised, ops))) == _numbers(found)
     return found
+
+
+def _verdict(law: str, history: History, promised: Promise) -> Verdict:
+    return LAWS[law].verdict(LAWS[law].judge(Case(history, promised)), promised.scale)
+
+
+def _numbers(found: Verdict) -> tuple[object, ...]:
+    return found.status, found.reason, found.measured, found.bound, calls_of(found)
 
 
 def said(

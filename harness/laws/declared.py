@@ -25,21 +25,22 @@ def policy_declared(case: Case) -> Ruling:
     silent = sorted(op for op in ops if attempt_bound_s(case.policy.of(op)) is None)
     if silent:
         return Ruling("warn", f"no time-out is declared or readable for {', '.join(silent)}", severity="warn")
-    open_points = [text for text in _open_points(case) if text]
+    open_points = [text for text in _open_points(case, ops) if text]
     said = (
         f"every call has a time-out; not said: {', '.join(open_points)}" if open_points else "every call has a time-out"
     )
     return passed(said)
 
 
-def _open_points(case: Case) -> list[str]:
-    """What nobody says, neither the integration nor its code."""
-    policy = case.policy
-    retry, breaker = policy.retry, policy.breaker
+def _open_points(case: Case, ops: list[str]) -> list[str]:
+    """What nobody says of one of these operations, neither the integration nor its code."""
+    policies = [case.policy.of(op) for op in ops]
+    timeouts, breakers = [policy.timeout for policy in policies], [p.breaker for p in policies if p.breaker is not None]
+    tried = [attempts_of(case, op) for op, policy in zip(ops, policies, strict=True) if policy.retry is not None]
     return [
-        "" if policy.timeout and policy.timeout.total is not None else "a total time-out",
-        "" if retry is None or attempts_of(case, "") is not None else "the number of attempts",
-        "" if breaker is None or breaker.fail_max or breaker.min_calls else "the breaker's limit",
+        "a total time-out" if any(timeout is None or timeout.total is None for timeout in timeouts) else "",
+        "the number of attempts" if None in tried else "",
+        "the breaker's limit" if any(not (breaker.fail_max or breaker.min_calls) for breaker in breakers) else "",
     ]
 
 

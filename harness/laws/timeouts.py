@@ -164,18 +164,20 @@ def connect_timeout(case: Case) -> Ruling:
     unanswered = tries.table["result"].among("connect_timeout")
     if not unanswered.any():
         return unexercised(f"no handshake ran into a time-out; it takes {exercise('T3')}")
-    limit = np.zeros(len(case.calls), np.int64)
+    limit, declared = np.zeros(len(case.calls), np.int64), np.zeros(len(case.calls), bool)
     for op in case.calls["op"].names:
-        timeout = case.policy.of(op).timeout
+        timeout, mine = case.policy.of(op).timeout, case.calls["op"].among(op)
         if timeout is not None and timeout.connect is not None:
-            limit[case.calls["op"].among(op)] = int(1e9 * (timeout.connect + (timeout.pool or 0.0) + CONNECT_SLACK_S))
+            limit[mine] = int(1e9 * (timeout.connect + (timeout.pool or 0.0) + CONNECT_SLACK_S))
+            declared[mine] = source(case, op, "timeout.connect") == "declared"
     bound = limit[tries.row] + case.lag.over(tries.table["start_ns"], tries.table["end_ns"])
     late = unanswered & (limit[tries.row] > 0) & (took > bound)
+    broke = late & declared[tries.row]
     measured = f"{took[unanswered].max() / 1e9:.2f} s"
     if late.any():
-        rows = np.unique(tries.row[late])
+        rows = np.unique(tries.row[broke if broke.any() else late])
         reason = f"{plural(len(rows), 'call')} waited longer for a handshake than the connect time-out + 0.5 s"
-        if source(case, "", "timeout.connect") != "declared":
+        if not broke.any():
             return inconclusive(f"{reason}; but that time-out was only read, and another may be in force")
         return broken(case, rows, reason, measured=measured, bound=f"{limit[rows].max() / 1e9:.2f} s")
     return passed(f"{plural(int(unanswered.sum()), 'handshake')} ended in time", measured=measured)

@@ -15,7 +15,7 @@ from typing import Any
 import libcst as cst
 import libcst.matchers as m
 from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
-from mutmut.mutation.mutators import mutation_operators, operator_string
+from mutmut.mutation.mutators import mutation_operators, operator_number, operator_string
 
 DOUBLED_FROM = 1_000_000
 """Numbers from here on are nanoseconds, or a second of them: one more is below what evidence can tell."""
@@ -141,7 +141,7 @@ def _changes(operator: Callable[[Any], Iterable[cst.CSTNode]], node: cst.CSTNode
     """What the operator makes of it, of a text only the first, and twice the number where one more is nothing."""
     if operator is operator_string:
         return islice(operator(node), 1)
-    if isinstance(node, (cst.Integer, cst.Float)) and node.evaluated_value >= DOUBLED_FROM:
+    if operator is operator_number and node.evaluated_value >= DOUBLED_FROM:  # type: ignore[attr-defined]
         return [node.with_changes(value=repr(2 * node.evaluated_value))]
     return operator(node)
 

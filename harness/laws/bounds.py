@@ -43,9 +43,15 @@ def declared_total_s(case: Case, op: str) -> float | None:
 
 
 def source(case: Case, op: str, key: str) -> str:
-    """Where a number of the policy comes from: declared, read, default; declared where nothing is said."""
+    """Where a number of the policy comes from: declared, read, default; empty where nothing is said."""
     sources = case.promise.sources
-    return str(sources.get(f"calls.{op}.{key}", sources.get(key, "declared")))
+    return sources.get(f"calls.{op}.{key}", sources.get(key, ""))
+
+
+def attempt_source(case: Case, op: str) -> str:
+    """Where the bound of one attempt comes from."""
+    timeout = case.policy.of(op).timeout
+    return source(case, op, "timeout.total" if timeout is not None and timeout.total is not None else "timeout.read")
 
 
 def is_known(case: Case, op: str, key: str) -> bool:
@@ -130,7 +136,7 @@ def _sum_ns(case: Case, op: str) -> Ints:
     times = np.maximum(tries.count if most is None else requests * most, 1)
     promised = int(1e9 * sum(backoff_s(policy, again) for again in range(1, most or 1)))
     waits = np.maximum(requests * promised, _gaps_ns(case))
-    if source(case, op, "timeout.read") != "declared":
+    if attempt_source(case, op) != "declared":
         begun = case.calls["start_ns"]
         waits = waits + tries.pick("start_ns", tries.first, begun, tries.count > 0) - begun
     headers = tries.table["headers_ns"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import DRIPPING, declared_total_s, limits_ns, overshot, source, started_late
+from harness.laws.bounds import DRIPPING, attempt_source, declared_total_s, limits_ns, overshot, source, started_late
 from harness.laws.breaker_flow import queued_rows
 from harness.laws.case import Case, Ints
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -83,7 +83,7 @@ def _excused(case: Case) -> Mask:
     excused[queued_rows(case)] = True
     excused |= case.attempts.any(started_late(case) | overshot(case))
     for op in case.calls["op"].names:
-        if declared_total_s(case, op) is None and source(case, op, "timeout.read") != "declared":
+        if attempt_source(case, op) != "declared":
             excused |= case.calls["op"].among(op) & timed_out
     return excused
 

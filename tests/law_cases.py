@@ -58,10 +58,12 @@ def said(
     return verdict(law, History.literal(phases, facts, **texts), promised)
 
 
-def whole(law: str, promised: Promise, **texts: str) -> tuple[str, list[int], str, str, float | None]:
+def whole(
+    law: str, promised: Promise, facts: Mapping[str, Any] | None = None, phases: tuple[Span, ...] = (), **texts: str
+) -> tuple[str, list[int], str, str, float | None]:
     """All that one law says of the tables in numbers: status, the calls it names, measured, bound, share."""
-    found = said(law, promised, **texts)
-    return found.status, calls_of(found), found.measured, found.bound, share(law, promised, **texts)
+    found = said(law, promised, facts, phases, **texts)
+    return found.status, calls_of(found), found.measured, found.bound, share(law, promised, facts, phases, **texts)
 
 
 def share(

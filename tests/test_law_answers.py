@@ -10,6 +10,8 @@ from harness.evidence.history import History
 from harness.evidence.table import Table, Words
 from harness.laws import LAWS
 from harness.laws.case import Case
+from harness.laws.data import at_most
+from harness.laws.registry import Ruling
 from harness.model import UNLEARNED, UNNAMED, Verdict
 
 CALLS = "call op start_ms end_ms outcome\n1 predict 0 8 ok\n2 predict 10 18 degraded\n3 observe 20 28 ok"
@@ -64,10 +66,34 @@ def _silent(
     return LAWS["F5"].verdict(LAWS["F5"].judge(Case(told, promise())), 1.0)
 
 
+def test_f5_says_how_many_of_how_many_were_invented() -> None:
+    """One of two answers; a prediction that failed is none, whatever it says."""
+    failed = f"{CALLS}\n4 predict 30 38 error"
+    ruling = _ruling(failed, "", f"{UNLEARNED}x", "", f"{UNLEARNED}y")
+    assert (ruling.measured, ruling.bound, ruling.share) == ("1 invented", "0", 0.5)
+
+
+def test_f5_says_what_clean_answers_leave_possible() -> None:
+    """Of two answers one named anything; what an observe says counts for nothing."""
+    ruling = _ruling(CALLS, "", UNNAMED, UNNAMED)
+    assert (ruling.status, ruling.measured, ruling.bound) == ("pass", "0 invented", at_most(1))
+    assert ruling.reason == "2 answers named only what was shown, 1 of them nothing"
+
+
+def test_f5_needs_an_answer() -> None:
+    """Nobody predicted."""
+    found = said("F5", promise(), FACTS, calls="call op start_ms end_ms outcome\n1 observe 0 8 ok")
+    assert (found.status, found.reason) == ("not_exercised", "no prediction was answered")
+
+
 def _with_details(*details: str) -> Verdict:
-    history = History.literal((), FACTS, calls=CALLS)
-    calls = Table({**history.calls.columns, "detail": Words.of(details)})
-    return LAWS["F5"].verdict(LAWS["F5"].judge(Case(History(calls=calls, facts=FACTS), promise())), 1.0)
+    return LAWS["F5"].verdict(_ruling(CALLS, *details), 1.0)
+
+
+def _ruling(calls: str, *details: str) -> Ruling:
+    history = History.literal((), FACTS, calls=calls)
+    table = Table({**history.calls.columns, "detail": Words.of(details)})
+    return LAWS["F5"].judge(Case(History(calls=table, facts=FACTS), promise()))
 
 
 def test_f5_does_not_apply_to_a_client_that_names_nothing() -> None:

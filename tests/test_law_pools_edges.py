@@ -1,0 +1,226 @@
+"""Pool laws at their edges: what is compared with what, how many are enough, and what the verdict says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from law_cases import promise, said, whole
+from test_law_pools import HEAD, NOTHING, PHASES, TestFullPool, TestP4
+
+from harness.evidence.history import History
+from harness.laws.blame import held_share
+from harness.laws.case import Case
+from harness.laws.pool_waits import pool_waits
+
+
+class TestP1:
+    """A stalled operation leaves the others alone."""
+
+    FAULTS = "name kind applied_ms effective_ms cleared_ms\nearly latency 9000 9001 9002\nstall {} 10000 10001 20000"
+
+    def tables(
+        self, took_ms: int = 20, *, each: int = 20, failed: int = 0, stuck: int = 10, kind: str = "delay",
+        others: str = "observe", hit: str = "predict", lag: int = 0, slow_ms: int = 0,
+    ) -> dict[str, str]:  # fmt: skip
+        """`each` calls before the stall (20 ms) and in it, the nth of them 10 ms longer, and `stuck` ones that hang."""
+        rows, seen = [HEAD], ["call attempt op arrive_ms reply_ms status fault"]
+        for n in range(2 * each):
+            at = 5000 + 200 * n if n < each else 10_000 + 200 * (n - each)
+            took = 20 if n < each else took_ms + 10 * (n - each == 3) + slow_ms
+            outcome = "error" if each <= n < each + failed else "ok"
+            rows.append(
+                f"{n + 1} {others} {'baseline' if n < each else 'fault:stall'} {at} {at} {at} {at + took} {outcome}"
+            )
+        for n in range(stuck):
+            at = 11_000 + 10 * n
+            rows.append(f"{1000 + n} predict fault:stall {at} {at} {at} {at + 5000} ok")
+            seen.append(f"{1000 + n} 1 {hit if n else 'predict'} {at + 1} {at + 4999} 200 stall")
+        samples = "\n".join(["process time_ms lag_ms", *(f"generator {s * 1000} {lag}" for s in range(10, 20))])
+        return {
+            "calls": "\n".join(rows), "arrivals": "\n".join(seen), "faults": self.FAULTS.format(kind),
+        } | ({"samples": samples} if lag else {})  # fmt: skip
+
+    def found(self, *arguments: Any, **more: Any) -> tuple[Any, ...]:
+        return whole("P1", NOTHING, None, PHASES, **self.tables(*arguments, **more))
+
+    def test_names_the_slowest_and_what_would_be_fair(self) -> None:
+        """One and a half times the baseline's p99 and 25 ms: 55; the calls in the stall count."""
+        assert self.found(100) == ("fail", [24, 21, 22, 23, 25], "p99 110 ms", "55 ms", 1.0)
+        assert self.found(20) == ("pass", [], "p99 30 ms", "55 ms", None)
+        reason = said("P1", NOTHING, None, PHASES, **self.tables(20, failed=10)).reason
+        assert reason == "while predict was stalled, other calls suffered: 50% served"
+
+    @pytest.mark.parametrize(("more", "status"), [
+        ({"each": 19}, "not_exercised"), ({"stuck": 9}, "not_exercised"), ({"kind": "drip"}, "fail"),
+        ({"kind": "latency"}, "not_exercised"), ({"hit": "learn"}, "not_exercised"),
+        ({"others": "open_session"}, "not_exercised"), ({"others": "predict"}, "not_exercised"),
+    ])  # fmt: skip
+    def test_takes_enough_calls_on_both_sides_of_one_operations_stall(self, more: dict[str, Any], status: str) -> None:
+        """Twenty and ten; a stall of two operations is no one's; what opens sessions is nobody's neighbour."""
+        assert self.found(100, **more)[0] == status
+
+    def test_lag_of_the_harness_is_allowed_for(self) -> None:
+        """60 ms longer, while the generator slept for 60."""
+        assert self.found(80)[0] == "fail"
+        assert self.found(80, lag=60)[0] == "pass"
+
+    def test_a_few_failures_are_chance(self) -> None:
+        """Five of twenty are surely less than nine tenths, three are not."""
+        assert [self.found(failed=failed)[0] for failed in (3, 5)] == ["pass", "fail"]
+
+    def test_a_call_that_ended_before_the_tenth_came_was_not_stuck_with_it(self) -> None:
+        """Of ten that hung the first was answered when the last began."""
+        tables = self.tables(100)
+        ended = tables["calls"].replace(
+            "1000 predict fault:stall 11000 11000 11000 16000", "1000 predict fault:stall 11000 11000 11000 11090"
+        )
+        assert said("P1", NOTHING, None, PHASES, **{**tables, "calls": ended}).status == "not_exercised"
+
+
+class TestP4Numbers:
+    """Shed load, in numbers."""
+
+    def test_says_what_was_kept_of_the_peak(self) -> None:
+        """Of those that were refused late the calls are named."""
+        tables = TestP4().tables(36, reply_ms=150)
+        found = whole("P4", NOTHING, **tables)
+        assert (found[0], found[2:]) == (
+            "fail",
+            ("36/s of 40/s, refused within 150 ms", "80 % of the peak, 100 ms", None),
+        )
+        assert found[1] == [437, 438, 439, 440, 441]
+        fine = whole("P4", NOTHING, **TestP4().tables(36, reply_ms=100))
+        assert fine == ("pass", [], "36/s of 40/s, refused within 100 ms", "80 % of the peak, 100 ms", None)
+
+    @pytest.mark.parametrize(("served", "status"), [(19, "fail"), (20, "pass")])
+    def test_a_peak_is_known_to_its_root(self, served: int, status: str) -> None:
+        """0.8 × 40 less 1.96 × √40: 19.6 a second."""
+        assert said("P4", NOTHING, **TestP4().tables(served)).status == status
+
+    def test_only_kato_sheds(self) -> None:
+        """429 as well as 503; not what a fault answered, nor what was never answered; twenty are enough."""
+        tables = TestP4().tables(36, shed=2)
+        for old, new, status in (
+            ("503", "503", "pass"), ("503", "429", "pass"), ("503", "500", "not_exercised"),
+        ):  # fmt: skip
+            assert said("P4", NOTHING, **{**tables, "arrivals": tables["arrivals"].replace(old, new)}).status == status
+        head, *rows = tables["arrivals"].splitlines()
+        faulty = "\n".join([f"{head} fault", *(f"{row} {'out' if not n else '-'}" for n, row in enumerate(rows))])
+        assert said("P4", NOTHING, **{**tables, "arrivals": faulty}).status == "not_exercised"
+        first = rows[0].split()
+        unanswered = "\n".join([head, " ".join([*first[:3], "-", first[4]]), *rows[1:]])
+        assert said("P4", NOTHING, **{**tables, "arrivals": unanswered}).status == "not_exercised"
+
+    def test_a_short_overload_is_looked_at_for_three_seconds(self) -> None:
+        """All was refused in half a second, and goodput was gone for two."""
+        tables = TestP4().tables(0, shed=40)
+        head, *rows = tables["arrivals"].splitlines()
+        short = "\n".join([head, *rows[:25]])
+        assert said("P4", NOTHING, **{**tables, "arrivals": short}).measured.startswith("0/s of 40/s")
+
+
+class TestP5:
+    """The client carries the load."""
+
+    def tables(
+        self, delay_ms: int = 60, calls: int = 200, inside: float = 0.9, busy: float = 0.9, over: int = 0
+    ) -> Any:
+        """`calls` of the baseline a hundred a second, each so late; the last `over` were never started."""
+        rows = []
+        for n in range(calls):
+            due, outcome = 10 * n + 10, "overflow" if n >= calls - over else "ok"
+            start = due + delay_ms + n // 100
+            rows.append(f"{n + 1} observe baseline {due} {due} {start} {start + 5} {outcome}")
+        samples = [f"generator-0 {1000 * s} 0 {busy} {inside}" for s in range(1, 6)]
+        attempts = [f"{n + 1} 1 {10 * n + delay_ms} {10 * n + delay_ms + 5} 200 {n % 7}" for n in range(calls)]
+        return {
+            "calls": "\n".join([HEAD, *rows]),
+            "samples": "\n".join(["process time_ms lag_ms busy in_integration", *samples]),
+            "attempts": "\n".join(["call attempt start_ms end_ms status connection", *attempts]),
+        }
+
+    def test_names_the_latest_and_says_how_many_connections_there_were(self) -> None:
+        """All of 200, by up to 61 ms."""
+        found = whole("P5", NOTHING, None, PHASES, **self.tables())
+        assert found == (
+            "fail", [101, 102, 103, 104, 105], "dispatch delay p99 61.0 ms, overflow 0.00%",
+            "p99 25 ms, overflow 0.1 %", 1.0,
+        )  # fmt: skip
+        verdict = said("P5", NOTHING, None, PHASES, **self.tables())
+        assert "200 calls started late" in verdict.reason and "(90% of busy samples)" in verdict.reason
+        assert "with up to 7 connections in use" in verdict.reason
+        assert verdict.witnesses[0]["dispatch_delay_ns"] == 61_000_000
+        unseen = {name: text for name, text in self.tables().items() if name != "attempts"}
+        assert "with up to 0 connections" in said("P5", NOTHING, None, PHASES, **unseen).reason
+
+    @pytest.mark.parametrize(("more", "status"), [
+        ({"calls": 99}, "inconclusive"), ({"calls": 100}, "fail"), ({"inside": 0.79}, "inconclusive"),
+        ({"inside": 0.8}, "fail"), ({"busy": 0.49}, "inconclusive"), ({"busy": 0.5}, "fail"),
+        ({"delay_ms": 24}, "pass"), ({"delay_ms": 26}, "fail"),
+    ])  # fmt: skip
+    def test_needs_so_many_calls_so_late_and_so_much_of_a_busy_processor(
+        self, more: dict[str, Any], status: str
+    ) -> None:
+        """100 calls, 25 ms, four fifths of busy samples, half of the time."""
+        assert whole("P5", NOTHING, None, PHASES, **self.tables(**more))[0] == status
+
+    def test_too_many_in_flight_is_the_clients(self) -> None:
+        """Where the generator kept its schedule; one in a thousand is nothing."""
+        found = whole("P5", NOTHING, None, PHASES, **self.tables(0, over=2))
+        assert found == (
+            "fail", [199, 200], "dispatch delay p99 1.0 ms, overflow 1.00%", "p99 25 ms, overflow 0.1 %", 0.01,
+        )  # fmt: skip
+        assert "2 calls found too many in flight" in said("P5", NOTHING, None, PHASES, **self.tables(0, over=2)).reason
+        assert whole("P5", NOTHING, None, PHASES, **self.tables(0, calls=1000, over=1))[:4] == (
+            "pass", [], "dispatch delay p99 9.0 ms, overflow 0.10%", "p99 25 ms, overflow 0.1 %",
+        )  # fmt: skip
+
+    def test_says_how_late_calls_were_where_it_is_not_the_integrations(self) -> None:
+        """The samples say so."""
+        assert whole("P5", NOTHING, None, PHASES, **self.tables(inside=0.1))[2].startswith("dispatch delay p99 61.0 ms")
+
+
+class TestBlame:
+    """Whose lag it is."""
+
+    def share(self, *samples: str, calls: str = "1 observe - 0 1000 1100 1105 ok") -> tuple[float, float]:
+        texts = {"calls": f"{HEAD}\n{calls}"}
+        if samples:
+            texts["samples"] = "\n".join(["process time_ms lag_ms busy in_integration", *samples])
+        return held_share(Case(History.literal(**texts), NOTHING))
+
+    def test_only_late_seconds_count(self) -> None:
+        """Those that a late call spans, from when it was due to when it began, and those with lag; idle ones don't."""
+        assert self.share("g 900 0 0.5 1.0", "g 1500 0 0.5 0.2", "g 3000 0 0.5 1.0") == (0.2, 0.5)
+        assert self.share("g 1050 0 0.5 0.3", "g 4000 26 0.5 0.1") == pytest.approx((0.2, 0.5))
+        assert self.share("g 4000 25 0.5 0.1") == (0.0, 0.0)
+        assert self.share("g 1500 0 0.0 0.9") == (0.0, 0.0)
+        assert self.share() == (0.0, 0.0)
+
+    def test_a_share_is_of_what_was_busy(self) -> None:
+        """A full second weighs more than a tenth of one."""
+        assert self.share("g 1500 0 0.1 1.0", "g 1600 0 0.9 0.0") == pytest.approx((0.1, 0.5))
+
+    def test_what_never_began_was_late_and_what_began_in_time_was_not(self) -> None:
+        """Overflow; 25 ms."""
+        assert self.share("g 1500 0 0.5 0.2", calls="1 observe - 0 1000 1000 1000 overflow") == (0.2, 0.5)
+        assert self.share("g 1500 0 0.5 0.2", calls="1 observe - 0 1000 1025 1030 ok") == (0.0, 0.0)
+
+
+class TestPoolWaits:
+    """Who waited for a full pool."""
+
+    def waits(self, busy: int, size: Any = 20) -> Any:
+        return pool_waits(
+            Case(History.literal(**TestFullPool().tables(busy)), promise(read={"limits": {"max_connections": size}}))
+        )
+
+    @pytest.mark.parametrize(("busy", "size", "found"), [
+        (19, 20, (20, 12)), (18, 20, None), (20, "20", None), (38, 40, (40, 12)),
+    ])  # fmt: skip
+    def test_a_pool_is_full_at_nineteen_twentieths(self, busy: int, size: Any, found: tuple[int, int] | None) -> None:
+        """Of a size that is known."""
+        waits = self.waits(busy, size)
+        assert (waits and (waits.size, waits.waited)) == found
+        assert not waits or waits.longest_ns == 991_000_000

@@ -90,6 +90,22 @@ class TestNumbers:
         stray = said("D3", NOTHING, ORACLE, calls=calls, arrivals=f"{rows}\n0 1 learn 20 21 200 7")
         assert (stray.status, "3 calls in doubt" in stray.reason) == ("inconclusive", True)
 
+    @pytest.mark.parametrize(("kind", "status"), [
+        ("commit_then_drop", "pass"), ("commit_then_status", "pass"), ("timeout", "pass"), ("limit_data", "pass"),
+        ("truncate", "pass"), ("reset_peer", "not_exercised"), ("kill", "not_exercised"), ("latency", "not_exercised"),
+    ])  # fmt: skip
+    def test_one_write_in_doubt_counts_where_replies_are_lost_on_purpose(self, kind: str, status: str) -> None:
+        """By another fault it was chance that one was under way; D2, D3 and D4 say how few there were."""
+        tables = self.rows("1 1 observe 11 12 500 1", "2 1 observe 21 22 200 2")
+        tables["calls"] = tables["calls"].replace("10 15 ok", "10 15 degraded")
+        for law in ("D2", "D3", "D4"):
+            found = said(law, NOTHING, ORACLE, **tables, faults=STORE.format(kind))
+            assert found.status == status
+            assert status == "pass" or found.reason.startswith("only 1 write came to be in doubt")
+        clean = self.rows("1 1 observe 11 12 200 1")
+        for law in ("D2", "D3", "D4"):
+            assert said(law, NOTHING, ORACLE, **clean, faults=STORE.format(kind)).reason.startswith("no write was in")
+
     def test_d4_names_what_was_overtaken(self) -> None:
         """The first and the second of three came last; in one session, whichever way the table is sorted."""
         rows = ("1 1 observe 11 12 200 7", "2 1 observe 21 22 200 6", "3 1 observe 31 32 200 5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from law_cases import promise, said
@@ -60,6 +61,46 @@ class TestP2:
         grown = [f"{r.rsplit(' ', 1)[0]} 140" if int(r.split()[1]) > 12_000 else r for r in rows]
         assert said("P2", NOTHING, phases=PHASES, **tables | {"samples": "\n".join([head, *grown])}).status == "pass"
 
+    @pytest.mark.parametrize("process", ["generator-3", "host", "simulation"])
+    def test_judges_what_runs_the_integration_and_nothing_beside_it(self, process: str) -> None:
+        """Another process leaks for nobody, unless there is no other."""
+
+        def both(mine: float, beside: float) -> dict[str, str]:
+            tables, other = self.tables(mine, process=process), self.tables(beside, process="agent")["samples"]
+            return tables | {"samples": "\n".join([tables["samples"], *other.splitlines()[1:]])}
+
+        assert said("P2", NOTHING, phases=PHASES, **both(0.1, 0)).status == "fail"
+        assert said("P2", NOTHING, phases=PHASES, **both(0, 0.1)).status == "pass"
+        assert said("P2", NOTHING, phases=PHASES, **self.tables(0.1, process="agent")).status == "fail"
+
+    def changed(self, *changes: int, rate: int, seconds: tuple[int, ...] = tuple(range(1, 40))) -> Any:
+        """What P2 says of `rate` calls a second, sampled at those seconds; the nth sample brings the nth change."""
+        held, samples = 40, ["process time_ms descriptors"]
+        for at, more in zip(seconds, [0, *changes, *[0] * 40], strict=False):
+            held += more
+            samples.append(f"generator-0 {1000 * at} {held}")
+        return said("P2", NOTHING, phases=PHASES, **self.tables(0, rate) | {"samples": "\n".join(samples)})
+
+    def test_a_leak_is_more_than_ten_and_most_samples_have_it(self) -> None:
+        """Fifteen of 27 gained one, and so many lost one again that ten are left, or nine."""
+        for lost, status in ((5, "fail"), (6, "inconclusive")):
+            changes = [1] * 8 + [0] * 11 + [1] * 7 + [-1] * lost
+            found = self.changed(*changes, rate=4)
+            assert (found.status, found.measured) == (status, "0.250 a call")
+            assert status == "inconclusive" or found.reason == "10 more descriptors open after 108 calls in peace"
+
+    @pytest.mark.parametrize(("seconds", "rate", "reason"), [
+        ((1, 2, 3, 4, 20, 21, 22, 23), 20, "120 calls can't rule out a leak of 0.01 descriptors a call"),
+        ((1, 2, 3, 20, 21, 22, 23), 24, "120 calls, 5 samples without faults and new users: at least 100 and 6 are"),
+        ((1, 2, 3, 4, 5, 6, 20, 21, 22, 23, 24, 25), 10, "100 calls can't rule out a leak of 0.01 descriptors a call"),
+        ((1, 2, 3, 4, 5, 6, 7, 20, 21, 22, 23, 24), 9, "90 calls, 10 samples without faults and new users: at least"),
+        (tuple(range(1, 40)), 18, "486 calls can't rule out a leak of 0.01 descriptors a call"),
+        (tuple(range(1, 40)), 19, "descriptors don't grow with the number of calls"),
+    ])  # fmt: skip
+    def test_takes_so_many_calls_and_samples(self, seconds: tuple[int, ...], rate: int, reason: str) -> None:
+        """A hundred and six, and five hundred for a pass; from phases without faults."""
+        assert self.changed(rate=rate, seconds=seconds).reason.startswith(reason)
+
     def test_judges_the_service_where_there_is_one(self) -> None:
         """It leaks, and what drives it doesn't."""
         service, driver = self.tables(0.1, process="subject"), self.tables(0)["samples"]
@@ -70,9 +111,12 @@ class TestP2:
 class TestP6:
     """Threads and memory of a service don't grow with calls."""
 
-    def tables(self, rss: Callable[[int], int], threads: Callable[[int], int] = lambda s: 4) -> dict[str, str]:
-        """50 calls a second, and a service that holds so much after each second."""
-        calls = [HEAD] + [f"{n + 1} observe - {n * 20} {n * 20} {n * 20} {n * 20 + 5} ok" for n in range(2000)]
+    def tables(
+        self, rss: Callable[[int], int], threads: Callable[[int], int] = lambda s: 4, rate: int = 50
+    ) -> dict[str, str]:
+        """`rate` calls a second, and a service that holds so much after each second."""
+        due = [n * 1000 // rate for n in range(40 * rate)]
+        calls = [HEAD] + [f"{n} observe - {at} {at} {at} {at + 5} ok" for n, at in enumerate(due, 1)]
         rows = [f"subject {1000 * s} 40 {threads(s)} {rss(s)}" for s in range(1, 40)]
         return {"calls": "\n".join(calls), "samples": "\n".join(["process time_ms descriptors threads rss", *rows])}
 
@@ -84,6 +128,38 @@ class TestP6:
         """40 kB a call are 2 MB a second, and 36 MiB in the recovery."""
         found = said("P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000 + 2_000_000 * s))
         assert (found.status, "MiB in" in found.reason) == ("fail", True)
+
+    @pytest.mark.parametrize(("rate", "a_second", "status", "measured"), [
+        (100, 1_500_000, "pass", "15.6 KiB a call"), (100, 1_550_000, "fail", "16.1 KiB a call"),
+        (50, 1_240_000, "pass", "0.0 KiB a call"), (50, 1_250_000, "fail", "26.0 KiB a call"),
+        (20, 1_250_000, "fail", "65.1 KiB a call"),
+    ])  # fmt: skip
+    def test_memory_leaks_by_16_kib_a_call_and_16_mib_in_all(
+        self, rate: int, a_second: int, status: str, measured: str
+    ) -> None:
+        """From the first third of the recovery to its last; 19 s of calls, of which two thirds lie between."""
+        found = said("P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000 + a_second * s, rate=rate))
+        assert (found.status, found.measured if status == "fail" else measured) == (status, measured)
+        assert status == "pass" or found.bound == "16 KiB a call"
+        if rate == 20:
+            assert found.reason == "memory grew by 32 MiB in 540 calls in peace, and went on"
+
+    def test_growth_that_slows_down_is_a_cache(self) -> None:
+        """In the last third it must be half of what it was in the second."""
+        for last, status in ((1_080_000, "fail"), (1_070_000, "pass")):
+
+            def rss(second: int, last: int = last) -> int:
+                return 80_000_000 + 2_000_000 * min(second, 30) + last * max(second - 30, 0)
+
+            assert said("P6", NOTHING, phases=PHASES, **self.tables(rss)).status == status
+
+    def test_few_calls_rule_out_no_leak_of_memory(self) -> None:
+        """486."""
+        found = said("P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000, rate=18))
+        assert (found.status, found.reason) == (
+            "inconclusive",
+            "486 calls can't rule out a leak of 0.01 threads a call",
+        )
 
     def test_memory_that_fills_and_then_stays_is_no_leak(self) -> None:
         """A cache with a bound, full after 5 s of each stretch."""

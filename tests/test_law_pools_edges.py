@@ -60,6 +60,23 @@ class TestP1:
         """Twenty and ten; a stall of two operations is no one's; what opens sessions is nobody's neighbour."""
         assert self.found(100, **more)[0] == status
 
+    def test_failures_are_compared_with_those_of_the_baseline(self) -> None:
+        """Half of the calls failed before the stall, and half of them in it."""
+        tables = self.tables(failed=10)
+        rows = tables["calls"].splitlines()
+        before = [row.replace(" ok", " error") if n % 2 else row for n, row in enumerate(rows[:21])]
+        assert (
+            said("P1", NOTHING, None, PHASES, **{**tables, "calls": "\n".join([*before, *rows[21:]])}).status == "pass"
+        )
+
+    def test_takes_twenty_calls_in_the_stall_too(self) -> None:
+        """Nineteen of twenty began in it."""
+        tables = self.tables(100)
+        tables["calls"] = tables["calls"].replace(
+            "40 observe fault:stall 13800 13800 13800", "40 observe fault:stall 20000 20000 20000"
+        )
+        assert said("P1", NOTHING, None, PHASES, **tables).status == "not_exercised"
+
     def test_lag_of_the_harness_is_allowed_for(self) -> None:
         """60 ms longer, while the generator slept for 60."""
         assert self.found(80)[0] == "fail"
@@ -133,7 +150,8 @@ class TestP5:
             start = due + delay_ms + n // 100
             rows.append(f"{n + 1} observe baseline {due} {due} {start} {start + 5} {outcome}")
         samples = [f"generator-0 {1000 * s} 0 {busy} {inside}" for s in range(1, 6)]
-        attempts = [f"{n + 1} 1 {10 * n + delay_ms} {10 * n + delay_ms + 5} 200 {n % 7}" for n in range(calls)]
+        spans = [(10 * n + delay_ms, 10 * n + delay_ms + 5) for n in range(calls)]
+        attempts = [f"{n} 1 {at} {end} 200 {n % 7 + 20 * (at // 1000)}" for n, (at, end) in enumerate(spans, 1)]
         return {
             "calls": "\n".join([HEAD, *rows]),
             "samples": "\n".join(["process time_ms lag_ms busy in_integration", *samples]),
@@ -164,6 +182,18 @@ class TestP5:
     ) -> None:
         """100 calls, 25 ms, four fifths of busy samples, half of the time."""
         assert whole("P5", NOTHING, None, PHASES, **self.tables(**more))[0] == status
+
+    def test_a_full_pool_is_named_where_it_was_one(self) -> None:
+        """Its size is read; the attempts arrived half a second after they began."""
+        seen = [f"{n + 1} 1 observe {10 * n + 60 + 500} {10 * n + 60 + 505} 200" for n in range(200)]
+        tables = self.tables()
+        rows = [row.split() for row in tables["attempts"].splitlines()[1:]]
+        longer = [" ".join([*row[:3], str(int(row[3]) + 500), *row[4:]]) for row in rows]
+        tables["attempts"] = "\n".join([tables["attempts"].splitlines()[0], *longer])
+        tables["arrivals"] = "\n".join(["call attempt op arrive_ms reply_ms status", *seen])
+        for size, named in ((1, True), (400, False)):
+            known = promise(read={"limits": {"max_connections": size}})
+            assert ("the client's pool of" in said("P5", known, None, PHASES, **tables).reason) is named
 
     def test_too_many_in_flight_is_the_clients(self) -> None:
         """Where the generator kept its schedule; one in a thousand is nothing."""

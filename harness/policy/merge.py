@@ -39,7 +39,8 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def shared_key(key: str) -> str:
     """The key without the operation that it is for: `timeout.read` of `calls.predict.timeout.read`."""
-    return key.split(".", 2)[2] if key.startswith("calls.") else key
+    first, _, own = key.partition(".")
+    return own.partition(".")[2] if first == "calls" else key
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Policy:

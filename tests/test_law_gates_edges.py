@@ -1,0 +1,258 @@
+"""The gates at their edges: what is a stall and whose, what the evidence must add up to, and what is said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from law_cases import MS, S, calls_of, promise, said, share, whole
+from test_law_gates import BASELINE, NOTHING, TestX2
+
+from harness.evidence.history import History
+from harness.laws.case import Case
+from harness.laws.clocks import COMPARING, too_far_apart
+from harness.laws.generator import health
+from harness.laws.lag import LagProfile
+from harness.model import Span
+
+SAMPLES = "process time_ms lag_ms cpu"
+
+
+def calls(*spans: tuple[int, int], outcome: str = "ok") -> str:
+    """Calls that were due and began at these times (ms), and took 10 ms."""
+    rows = [
+        f"{n} observe baseline {due} {due} {start} {start + 10} {outcome}" for n, (due, start) in enumerate(spans, 1)
+    ]
+    return "\n".join([BASELINE, *rows])
+
+
+class TestX1:
+    """Every fault was effective."""
+
+    def test_says_what_was_wrong_with_which(self) -> None:
+        """Never applied, or without effect; and how soon the others worked."""
+        head = "name kind applied_ms effective_ms"
+        found = said("X1", NOTHING, faults=f"{head}\na refuse - -\nb refuse 10 -\nc refuse 10 30")
+        assert (found.reason, found.measured) == ("not every fault was applied: a, b", "1 of 3")
+        found = said("X1", NOTHING, faults=f"{head}\nb refuse 10 -\nc refuse 10 30")
+        assert found.reason == "not every fault showed its effect to the canary: b"
+        found = said("X1", NOTHING, faults=f"{head}\nb refuse 10 20\nc refuse 10 30")
+        assert (found.status, found.measured) == ("pass", "2 of 2")
+        assert found.reason == "2 faults proved effective, at the latest 20 ms after it was applied"
+
+
+class TestCleanExit:
+    """The evidence adds up (X2)."""
+
+    FACTS = TestX2.FACTS
+
+    def test_says_what_is_left_and_what_is_missing(self) -> None:
+        """In numbers, each with a cure of its own."""
+        facts = self.FACTS | {"leftovers": ["a", "b"]}
+        assert whole("X2", NOTHING, facts, calls=TestX2.CALLS) == ("fail", [], "2 left", "0", None)
+        missing = said("X2", NOTHING, self.FACTS | {"issued": 1200}, calls=TestX2.CALLS)
+        assert (missing.measured, missing.bound) == ("1", "1200")
+        assert missing.reason == "1,200 calls were issued and 1 are in the evidence"
+        assert "died before it wrote" in missing.cure
+        cut = said("X2", NOTHING, self.FACTS | {"finished": False}, calls=TestX2.CALLS)
+        assert cut.cure == "run it again"
+        unknown = {"leftovers": []}
+        found = said("X2", NOTHING, unknown, calls=TestX2.CALLS)
+        assert (found.status, found.reason) == ("pass", "nothing is left, and all 1 call are accounted for")
+
+    @pytest.mark.parametrize(("counted", "times", "status"), [
+        (15, 5, "pass"), (16, 5, "fail"), (9, 5, "pass"), (8, 5, "fail"), (99, 4, "pass"), (0, 5, "pass"),
+    ])  # fmt: skip
+    def test_calls_in_flight_are_between_those_that_ran_and_those_that_were_due(
+        self, counted: int, times: int, status: str
+    ) -> None:
+        """Ten ran, four more were due, one opened a session: within a twentieth and one; five samples tell."""
+        rows = [f"{n} observe 0 0 0 10000 ok 0" for n in range(1, 11)]
+        rows += [f"{n} observe 100 100 9000 10000 ok 0" for n in range(11, 15)]
+        rows += ["15 open_session 9000 9000 9000 10000 ok 0", "16 observe 0 0 0 10000 ok 1"]
+        samples = ["process time_ms in_flight", *(f"generator-0 {1000 * n} {counted}" for n in range(1, times + 1))]
+        texts = {
+            "calls": "\n".join(["call op intended_ms ready_ms start_ms end_ms outcome worker", *rows]),
+            "samples": "\n".join(samples),
+        }
+        assert said("X2", NOTHING, self.FACTS | {"issued": 16}, **texts).status == status
+
+    def test_each_process_is_held_to_its_own_rows(self) -> None:
+        """The first is sampled too rarely, the second counted twice as many as it has."""
+        rows = [f"{n} observe 0 0 0 10000 ok {n % 2}" for n in range(1, 21)]
+        samples = ["process time_ms in_flight", "generator-0 1000 10"]
+        samples += [f"generator-1 {1000 * n} 20" for n in range(1, 6)]
+        texts = {
+            "calls": "\n".join(["call op intended_ms ready_ms start_ms end_ms outcome worker", *rows]),
+            "samples": "\n".join(samples),
+        }
+        found = said("X2", NOTHING, self.FACTS | {"issued": 20}, **texts)
+        assert "generator-1 counted 20.0 calls in flight and its rows say 10.0 to 10.0" in found.reason
+
+
+def state(*spans: tuple[int, int], samples: str = "", phases: tuple[Span, ...] = (), **more: Any) -> Any:
+    """The generator's health."""
+    texts = {"calls": calls(*spans, **more)} | ({"samples": f"{SAMPLES}\n{samples}"} if samples else {})
+    return health(Case(History.literal(phases, **texts), NOTHING))
+
+
+EVEN = tuple((10 * n, 10 * n) for n in range(1, 100))
+"""A hundred a second, on time, from 10 to 1,000 ms."""
+
+
+class TestHealth:
+    """How a generator kept its schedule."""
+
+    def test_a_call_later_than_25_ms_is_a_stall(self) -> None:
+        """From when it was due to when it began; two that overlap are one, two that don't are two."""
+        assert (state(*EVEN, (500, 525)).stalls, state(*EVEN, (500, 525)).longest_ns) == (0, 0)
+        one = state(*EVEN, (500, 526))
+        assert (one.stalls, one.longest_ns, one.behind) == (1, 26 * MS, pytest.approx(26 / 990))
+        both = state(*EVEN, (500, 560), (540, 600))
+        assert (both.stalls, both.longest_ns) == (1, 100 * MS)
+        inner = state(*EVEN, (500, 600), (540, 570))
+        assert (inner.stalls, inner.longest_ns) == (1, 100 * MS)
+        apart = state(*EVEN, (500, 560), (561, 600))
+        assert (apart.stalls, apart.longest_ns, apart.behind) == (2, 60 * MS, pytest.approx(99 / 990))
+        assert state(*EVEN, (500, 560), outcome="overflow").stalls == 0
+
+    def test_what_the_loop_overslept_is_a_stall_up_to_its_sample(self) -> None:
+        """More than 100 ms of it."""
+        assert state(*EVEN, samples="generator-0 600 100 0.5").stalls == 0
+        found = state(*EVEN, samples="generator-0 600 101 0.5")
+        assert (found.stalls, found.longest_ns, found.cpu) == (1, 101 * MS, 0.5)
+
+    def test_only_judged_phases_count(self) -> None:
+        """What lies in warm-up is nobody's; a phase with more of it is the worst."""
+        phases = (
+            Span("warmup", 0, 300 * MS),
+            Span("baseline", 300 * MS, 600 * MS),
+            Span("fault:x", 600 * MS, S),
+            Span("cooldown", S, 2 * S),
+        )
+        assert state(*EVEN, (100, 200), phases=phases).stalls == 0
+        found = state(*EVEN, (550, 650), (750, 800), phases=phases)
+        assert (found.stalls, found.behind, found.worst, found.worst_phase) == (
+            2, pytest.approx(150 / 700), pytest.approx(100 / 400), "fault:x",
+        )  # fmt: skip
+
+    def test_a_run_of_one_moment_has_no_share(self) -> None:
+        """Nor has one of nothing."""
+        assert state((10, 10)).behind == 0.0
+        assert (state().behind, state().could, state().stalls) == (0.0, 0.0, 0)
+
+    @pytest.mark.parametrize(("code", "share"), [
+        ("EMFILE", 0.25), ("ENFILE", 0.25), ("EADDRNOTAVAIL", 0.25), ("ENOBUFS", 0.25), ("ECONNREFUSED", 0.0),
+    ])  # fmt: skip
+    def test_a_machine_without_sockets_is_named(self, code: str, share: float) -> None:
+        """One of four calls met it; or one of four attempts."""
+        lines = calls(*EVEN[:4]).splitlines()
+        details = "\n".join([f"{lines[0]} detail", f"{lines[1]} OSError({code})", *(f"{line} -" for line in lines[2:])])
+        by_call = health(Case(History.literal(calls=details), NOTHING))
+        tries = f"call attempt start_ms end_ms detail\n1 1 10 20 OSError({code})\n" + "\n".join(
+            f"{n} 1 10 20 -" for n in (2, 3, 4)
+        )
+        by_attempt = health(Case(History.literal(calls=calls(*EVEN[:4]), attempts=tries), NOTHING))
+        assert (by_call.refused, by_attempt.refused) == (share, share)
+        assert not share or by_call.words == "the machine had no socket left for 25.00% of the calls"
+
+    def test_says_how_much_it_could_have_carried(self) -> None:
+        """A hundred a second: all of it, but for the time in stalls; of a full core four fifths."""
+        assert state(*EVEN).could == pytest.approx(99 / 0.99, rel=0.02)
+        late = state(*EVEN, (500, 599), samples="generator-0 700 0 0.5\ngenerator-1 700 0 0.7\nhost 700 0 1.0")
+        assert (late.cpu, late.could) == (0.7, pytest.approx(100 / 0.99 * 0.9, rel=0.02))
+        full = state(*EVEN, (500, 599), samples="generator-0 700 0 0.9\ngenerator-0 1700 0 0.1")
+        assert (full.cpu, full.could) == (0.9, pytest.approx(100 / 0.99 * 0.8 / 0.9, rel=0.02))
+        assert (full.words, late.words) == (
+            "the generator's core was full (90%)",
+            "the generator was kept from running (its core was 70% busy): paused, or other work here",
+        )
+        assert state(*EVEN, (500, 599), outcome="overflow").could == 0.0
+
+    def test_cpu_is_that_of_the_seconds_with_a_stall(self) -> None:
+        """The one before it and the one after it say nothing."""
+        samples = "\n".join(f"generator-0 {at} 0 {cpu}" for at, cpu in ((400, 0.1), (1400, 0.6), (2700, 0.2)))
+        assert state(*EVEN, (500, 600), (2800, 2800), samples=samples).cpu == 0.6
+
+
+class TestX3:
+    """The harness is not the bottleneck."""
+
+    def test_names_the_latest_calls_and_what_they_are_of(self) -> None:
+        """Two of a hundred and one, in a stall of more than a second."""
+        tables = calls(*EVEN[:98], (985, 2100), (1000, 2200), (3000, 3024))
+        found = said("X3", NOTHING, calls=tables)
+        assert (found.status, calls_of(found)) == ("fail", [100, 99])
+        assert found.witnesses[0]["dispatch_delay_ns"] == 1200 * MS
+        assert share("X3", NOTHING, calls=tables) == 2 / 101
+        assert found.measured.startswith("p99 1115.0 ms, in stalls 40.2% of the time, overflow 0.00%")
+        assert "2 calls of 101 started late or not at all" in found.reason
+        assert found.bound == "p99 25 ms or stalls ≤ 5 % of the time"
+
+    @pytest.mark.parametrize(("step_ms", "status"), [(100, "pass"), (101, "fail"), (-101, "fail")])
+    def test_a_tenth_of_a_second_of_the_wall_clock_is_nothing(self, step_ms: int, status: str) -> None:
+        """Forwards or back."""
+        found = said("X3", NOTHING, {"wall_step_ns": step_ms * MS}, calls=calls(*EVEN))
+        assert (found.status, found.bound) == (
+            status,
+            "0.1 s" if status == "fail" else "p99 25 ms or stalls ≤ 5 % of the time",
+        )
+
+    def test_a_stall_that_is_allowed_for_is_told(self) -> None:
+        """One of forty milliseconds in a second; nothing, where calls were in time."""
+        assert said("X3", NOTHING, calls=calls(*EVEN, *((500 + n, 540) for n in range(10)))).reason == (
+            "calls started when they were due but for 1 stall of at most 40 ms, which the laws allow for"
+        )
+        assert said("X3", NOTHING, calls=calls(*EVEN)).reason == "calls started when they were due"
+
+    def test_only_calls_of_judged_phases_are_looked_at(self) -> None:
+        """Baseline, faults and recovery."""
+        phases = (Span("baseline", 0, 2 * S),)
+        tables = calls(*EVEN, (500, 1700))
+        for phase, status in (
+            ("baseline", "fail"),
+            ("recovery", "fail"),
+            ("fault:x", "fail"),
+            ("warmup", "inconclusive"),
+        ):
+            assert said("X3", NOTHING, None, phases, calls=tables.replace("baseline", phase)).status == status
+
+
+class TestLag:
+    """How late the harness was, when."""
+
+    def lag(self, start_ms: int, end_ms: int, facts: Any = None) -> int:
+        """The worst of it (ms), of a call 40 ms late at 5 s, and a sample of 70 ms at 9 s."""
+        texts = {"calls": calls((1000, 1000), (5000, 5040), (9500, 9500)), "samples": f"{SAMPLES}\ng 9000 70 0"}
+        profile = LagProfile(History.literal((), facts, **texts))
+        return int(profile.over(np.array([start_ms * MS]), np.array([end_ms * MS]))[0]) // MS
+
+    @pytest.mark.parametrize(("start", "end", "worst"), [
+        (0, 4800, 0), (0, 5000, 40), (5040, 6000, 40), (5200, 7800, 0), (7990, 8000, 70), (8500, 8600, 70),
+        (9000, 9000, 70), (9200, 20_000, 0), (0, 20_000, 70), (5000, 9000, 70),
+    ])  # fmt: skip
+    def test_is_the_worst_of_what_was_seen_in_that_stretch(self, start: int, end: int, worst: int) -> None:
+        """A call's around when it was due and began, a sample's for the second that it ends."""
+        assert self.lag(start, end) == worst
+
+    def test_clocks_that_are_apart_are_lag_everywhere(self) -> None:
+        """By the worst of the hosts."""
+        hosts = {"hosts": [{"host": "a", "uncertainty_ns": 3 * MS}, {"host": "b", "uncertainty_ns": 8 * MS}]}
+        assert self.lag(0, 100, hosts) == 8
+        assert LagProfile(History.literal()).over(np.array([5]), np.array([9])).tolist() == [0]
+
+
+def test_clocks_too_far_apart_silence_the_laws_that_compare_them() -> None:
+    """More than 100 ms, of the host that is named."""
+    hosts = [{"host": "a", "uncertainty_ns": 3 * MS}, {"host": "b", "uncertainty_ns": 101 * MS}]
+    words = "the clock of b is known to ±101 ms only, and this law compares it with ours to 100 ms"
+    assert {law for law in [*COMPARING, "R1", "D2"] if too_far_apart(law, {"hosts": hosts})} == COMPARING
+    assert too_far_apart("T1", {"hosts": hosts}) == words
+    assert too_far_apart("T1", {"hosts": [{"host": "a", "uncertainty_ns": 100 * MS}]}) == ""
+    assert too_far_apart("T1", {}) == ""
+
+
+def test_promises_stay_silent_about_gates() -> None:
+    """Whatever the client promises, a gate says the same."""
+    assert said("X3", promise({"timeout": {"total": 1.0}}), calls=calls(*EVEN)).status == "pass"

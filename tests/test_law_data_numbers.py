@@ -123,6 +123,14 @@ class TestNumbers:
         touching["calls"] = touching["calls"].replace(" 10 15 ", " 10 20 ")
         assert calls_of(said("D4", NOTHING, ORACLE, **touching)) == [1]
 
+    def test_d4_looks_at_observes_that_were_committed(self) -> None:
+        """A session of the call's own was opened before, a first try was for nothing; what never came is no order."""
+        for first in ("1 1 open_session 11 12 200 1", "1 1 observe 11 12 503 -"):
+            late = self.rows(first, "1 2 observe 13 14 200 9", "2 1 observe 21 22 200 5")
+            assert calls_of(said("D4", NOTHING, ORACLE, **late)) == [1]
+        never = self.rows("1 1 observe 11 12 503 -", "2 1 observe 21 22 200 2", "3 1 observe 31 32 503 3")
+        assert said("D4", NOTHING, ORACLE, **never).reason.startswith("2 observes were committed in the order")
+
     def test_d4_tells_what_differs_apart(self) -> None:
         """Those that say the same may change places, but not with one that says something else."""
         calls = self.CALLS.replace("outcome", "outcome content").replace(" ok", " ok 7")
@@ -132,16 +140,18 @@ class TestNumbers:
             assert said("D4", NOTHING, ORACLE, calls=mixed, arrivals=rows).status == status
 
     def test_d5_counts_what_was_overwritten(self) -> None:
-        """Two of three sessions lost three of their observes; calls without a session crowd none."""
+        """Two of three sessions lost three observes; a prediction crowds none, nor does what has no session."""
         calls = ["call op session start_ms end_ms outcome"]
-        for nth, session in enumerate("sstttuu-"):
+        for nth, session in enumerate("uusstttx"):
             calls.append(f"{nth + 1} observe {session} {10 + nth} 50 ok")
-        calls.append("9 observe s 60 70 error")
+        calls += ["9 observe s 60 70 error", "10 predict x 10 50 ok", "11 observe - 10 50 ok", "12 observe - 10 50 ok"]
         texts = {"calls": "\n".join(calls)}
         found = said("D5", NOTHING, {"stm": {"s": 1, "t": 1, "u": 2}}, **texts)
-        assert (found.status, calls_of(found), found.measured) == ("fail", [1, 2, 3, 4, 5], "3 lost")
+        assert (found.status, calls_of(found), found.measured) == ("fail", [3, 4, 5, 6, 7], "3 lost")
         assert found.reason.startswith("3 observes of 2 sessions were")
         kept = said("D5", NOTHING, {"stm": {"s": 2, "t": 4, "u": 2}}, **texts)
+        alone = "\n".join([calls[0], *calls[-2:]])
+        assert said("D5", NOTHING, {"stm": {"s": 1}}, calls=alone).status == "not_exercised"
         assert kept.reason == "all 7 observes of 3 sessions with concurrent ones were kept"
 
     def test_d6_says_what_happened_to_sessions(self) -> None:
@@ -174,6 +184,49 @@ class TestNumbers:
             assert said("D7", NOTHING, ORACLE, **error).reason == "none of 2 broken answers became a result"
         other = {**tables, "faults": STORE.format("delay")}
         assert said("D7", NOTHING, ORACLE, **other).status == "not_exercised"
+
+
+class TestGone:
+    """A call on a session that is not there (D6)."""
+
+    @pytest.mark.parametrize(("op", "status", "fault", "verdict"), [
+        ("observe", 404, "-", "fail"), ("predict", 404, "-", "fail"), ("learn", 404, "-", "fail"),
+        ("open_session", 404, "-", "pass"), ("observe", 405, "-", "pass"), ("observe", 404, "answered", "pass"),
+    ])  # fmt: skip
+    def test_is_one_that_kato_itself_answered_404(self, op: str, status: int, fault: str, verdict: str) -> None:
+        """To whatever needs a session, and not because a fault at the witness did so."""
+        calls = f"call op user session start_ms end_ms outcome\n1 observe u s 10 20 ok\n2 {op} u s 30 40 error"
+        tries = f"call attempt start_ms end_ms status\n1 1 10 20 200\n2 1 30 40 {status}"
+        seen = f"{SEEN} fault\n1 1 observe 12 18 200 1 -\n2 1 {op} 32 38 {status} - {fault}"
+        assert said("D6", NOTHING, ORACLE, calls=calls, attempts=tries, arrivals=seen).status == verdict
+        untried = calls.replace("outcome", "outcome status").replace(" ok", " ok 0").replace("error", f"error {status}")
+        assert said("D6", NOTHING, ORACLE, calls=untried, arrivals=seen).status == verdict
+
+
+class TestShared:
+    """Several users in one session (D6)."""
+
+    def said(self, *rows: str) -> Any:
+        """Calls from (user, op, session at the witness)."""
+        calls = ["call op user start_ms end_ms outcome"]
+        seen = ["call attempt op session arrive_ms reply_ms status commit_seq"]
+        for n, row in enumerate(rows, 1):
+            user, op, session = row.split()
+            calls.append(f"{n} {op} {user} {10 * n} {10 * n + 5} ok")
+            seen.append(f"{n} 1 {op} {session} {10 * n + 1} {10 * n + 2} 200 -")
+        return said("D6", NOTHING, ORACLE, calls="\n".join(calls), arrivals="\n".join(seen))
+
+    def test_is_one_that_two_users_have_each_used_more_than_once(self) -> None:
+        """By observes or predictions; once may be a mistake in pairing; what has no session is nobody's."""
+        found = self.said("u observe s", "v predict s", "u predict s", "v observe s", "w observe t", "w observe t")
+        assert (found.status, calls_of(found), found.reason[:31]) == (
+            "fail",
+            [1, 2, 3, 4],
+            "4 calls went to a session that ",
+        )
+        assert self.said("u observe s", "v predict s", "u predict s").status == "pass"
+        assert self.said("u observe -", "v observe -", "u observe -", "v observe -").status == "pass"
+        assert self.said("u learn s", "v learn s", "u learn s", "v learn s").status == "pass"
 
 
 class TestWhoseSession:

@@ -48,7 +48,7 @@ def no_lost_update(case: Case) -> Ruling:
 def _crowded_sessions(case: Case) -> set[str]:
     """The sessions of which two acknowledged observes overlapped."""
     calls = case.calls
-    rows = np.flatnonzero(calls["op"].among("observe") & calls["outcome"].among("ok") & (calls["session"].codes >= 0))
+    rows = np.flatnonzero(calls["op"].among("observe") & calls["outcome"].among("ok"))
     rows = rows[np.lexsort((calls["start_ns"][rows], calls["session"].codes[rows]))]
     codes = calls["session"].codes[rows]
     overlap = (codes[1:] == codes[:-1]) & (calls["start_ns"][rows[1:]] < calls["end_ns"][rows[:-1]])

@@ -229,10 +229,10 @@ class TestChains:
         assert found.status == {1: "not_applicable", 2: "fail"}[nth]
 
     def test_every_other_one_of_a_row_at_once_is_aiohttps(self) -> None:
-        """Five in a row: its own are the second and the fourth."""
-        five: list[Try] = [(10 * n, 10 * n + 10, "reset") for n in range(5)]
+        """Six in a row: its own are the second, the fourth and the last."""
+        six: list[Try] = [(10 * n, 10 * n + 10, "reset") for n in range(6)]
         for most, status in ((3, "pass"), (2, "fail")):
-            assert said("R1", promise({"retry": {"max_attempts": most}}), **self.marked(five)).status == status
+            assert said("R1", promise({"retry": {"max_attempts": most}}), **self.marked(six)).status == status
 
     def test_a_hedge_runs_beside_any_earlier_one(self) -> None:
         """The third began before the first had ended; after a break all is new."""
@@ -267,6 +267,22 @@ class TestChains:
             said("R1", promise({"retry": {"max_attempts": 1}}), **{**tables, "arrivals": mixed}).status
             == "not_applicable"
         )
+
+    WASTE = {"timeout": {"total": 9.0}}  # noqa: RUF012
+
+    @pytest.mark.parametrize(("rows", "measured"), [
+        (["1 2 observe 10201 10205 2", "1 1 observe 10210 10220 -"], "0.0% wasted"),
+        (["1 2 observe 10201 10205 -", "1 1 observe 10210 10220 2"], "100.0% wasted"),
+        (["1 2 observe 10201 10205 1", "2 1 observe 20001 20002 2"], "0.0% wasted"),
+        (["1 0 observe 10201 10205 1"], "0.0% wasted"),
+    ])  # fmt: skip
+    def test_an_attempt_has_its_own_arrival_or_none(self, rows: list[str], measured: str) -> None:
+        """By call and number, in whatever order they came; a number of 0 says nothing. T6 asks what it was for."""
+        tables = history([[(0, 100, "read_timeout"), (200, 300, 200)], tries(200)], op="observe")
+        tables["arrivals"] = "\n".join(["call attempt op arrive_ms reply_ms commit_seq", *rows])
+        assert said("T6", promise(self.WASTE), {"oracle": "twin"}, **tables).measured == measured
+        nameless = {**tables, "attempts": tables["attempts"].replace("1 1 1", "1 0 1")}
+        assert said("T6", promise(self.WASTE), {"oracle": "twin"}, **nameless).measured == "0.0% wasted"
 
 
 class TestT5:

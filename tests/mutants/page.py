@@ -114,7 +114,7 @@ Left out, because changing them is no defect of a verdict:
 - words for a person: a literal with a space in it, a literal inside a text with values, an argument that is nothing
   else; docstrings
 - what a law says of itself in `@law(…)`, and constants that are used nowhere else (`tests/test_judge.py` holds them)
-- type annotations and type variables
+- type annotations, type variables and other names for types
 - `strict=` of `zip`, a guard against a mistake in the line above it
 - the second and third of mutmut's changes to a string (lower and upper case): the first makes it another word already
 

@@ -206,6 +206,33 @@ class TestX3:
         )
         assert said("X3", NOTHING, calls=calls(*EVEN)).reason == "calls started when they were due"
 
+    @pytest.mark.parametrize(("stall_ms", "length_ms", "status"), [
+        (99, 300, "pass"), (101, 300, "fail"), (1000, 5000, "pass"), (1001, 5000, "fail"),
+    ])  # fmt: skip
+    def test_a_third_of_a_phase_and_a_second_are_allowed(self, stall_ms: int, length_ms: int, status: str) -> None:
+        """In thirty seconds that are well otherwise."""
+        phases = (Span("baseline", 0, 30 * S), Span("fault:x", 30 * S, 30 * S + length_ms * MS))
+        tables = calls(*((100 * n, 100 * n) for n in range(1, 300)), (30_010, 30_010 + stall_ms))
+        assert said("X3", NOTHING, None, phases, calls=tables).status == status
+
+    def test_overflow_is_counted_and_left_to_the_client(self) -> None:
+        """Ten of 110 calls never began; how late they would have been says nothing of the others."""
+        over = calls(*((10 * n, 10 * n + 5000) for n in range(1, 11)), outcome="overflow").splitlines()[1:]
+        found = said("X3", NOTHING, calls="\n".join([calls(*EVEN, (1000, 1000)), *over]))
+        assert (found.status, found.measured) == ("pass", "p99 0.0 ms, in stalls 0.0% of the time, overflow 9.09%")
+        assert found.bound == "p99 25 ms or stalls ≤ 5 % of the time"
+        assert found.reason == (
+            "calls started when they were due; that too many were in flight is the client's: P5 judges that"
+        )
+
+    def test_says_how_late_it_was_where_the_integration_held_the_processor(self) -> None:
+        """P5's matter, with X3's numbers."""
+        rows = "\n".join(f"generator {1000 * s} 0 0 0.9 0.9" for s in range(1, 4))
+        samples = f"{SAMPLES} busy in_integration\n{rows}"
+        found = said("X3", NOTHING, calls=calls(*EVEN, (500, 1700)), samples=samples)
+        assert (found.status, found.bound) == ("pass", "p99 25 ms or stalls ≤ 5 % of the time")
+        assert found.measured.startswith("p99 ")
+
     def test_only_calls_of_judged_phases_are_looked_at(self) -> None:
         """Baseline, faults and recovery."""
         phases = (Span("baseline", 0, 2 * S),)

@@ -112,6 +112,14 @@ class TestK2:
             ("K2", "timeout.connect", "warn"), ("K2", "timeout.read", "warn"), ("T2", "timeout.total", "info"),
         ]  # fmt: skip
         assert (found[0].reason, found[0].cure) == ("declared 1.0, read 2.0", "make the two agree")
+        assert found[2].reason.startswith("no call has a total time-out") and found[2].cure.startswith("put a deadline")
+
+    def test_three_differences_are_shown_and_the_others_counted(self) -> None:
+        """Of four."""
+        one = {"timeout": {"read": 1.0, "connect": 1.0, "pool": 1.0, "write": 1.0}}
+        other = {"timeout": {"read": 2.0, "connect": 2.0, "pool": 2.0, "write": 2.0}}
+        found = said("K2", promise(one, other), calls=CALLS).reason
+        assert (found.count("; "), found.endswith(", and 1 more")) == (2, True)
 
     def test_a_total_of_one_operation_is_one(self) -> None:
         """Then nobody misses it."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from law_cases import S, calls_of, promise, said, share
 from test_law_recovery import CLIENT, FAULTS, PHASES, QUICK, run
+from test_law_recovery import TestM1 as _TestM1
 from test_law_recovery import TestM3 as _TestM3
 
 from harness.evidence.history import History
@@ -156,6 +157,22 @@ class TestM1:
         short = said("M1", CLIENT, phases=PHASES, **self.tables("oooo", "oooo"))
         assert (short.status, short.reason[:30]) == ("not_exercised", "no fault was followed by three")
 
+    @pytest.mark.parametrize(("bad", "good", "status"), [
+        (7, 4, "pass"), (8, 4, "fail"), (10, 0, "inconclusive"), (11, 0, "fail"),
+    ])  # fmt: skip
+    def test_seven_seconds_are_within_seven(self, bad: int, good: int, status: str) -> None:
+        """And one who never came back was watched for three more."""
+        seven = promise({"timeout": {"total": 1.0}, "breaker": {"fail_max": 5, "reset_timeout": 3.0}}, scale=0.1)
+        tables = self.tables(*["eeee"] * bad, *["oooo"] * good)
+        assert said("M1", seven, phases=PHASES, **tables).status == status
+
+    def test_a_fault_without_calls_hurt_nobody(self) -> None:
+        """Nothing was under way in it."""
+        tables = self.tables(*["oooo"] * 5)
+        kept = [row for row in tables["calls"].splitlines() if "fault:out" not in row]
+        found = said("M1", CLIENT, phases=PHASES, **{**tables, "calls": "\n".join(kept)})
+        assert found.reason.startswith("no fault drove the calls out of band")
+
     def test_what_the_breaker_rejects_is_b7s_matter(self) -> None:
         """Every bad call was rejected; one that failed otherwise is this law's."""
         tables = self.tables(*["eeee"] * 21)
@@ -180,6 +197,14 @@ class TestM2:
         assert found.reason.startswith("still out of band 44 s after the fault")
         assert said("M2", QUICK, phases=PHASES, **run(3)).reason == "in band again, and stayed so, after 1 fault"
 
+    def test_without_a_band_nobody_can_tell(self) -> None:
+        """No baseline; or commits that may be anybody's."""
+        tables = run(60)
+        tables["calls"] = tables["calls"].replace("baseline", "warmup")
+        assert said("M2", QUICK, phases=PHASES, **tables).reason.startswith("no baseline with enough calls")
+        behind = _TestM1().behind(20, 10_000)
+        assert said("M2", QUICK, phases=PHASES, **behind).reason.startswith("commits that belong to no one call")
+
     @pytest.mark.parametrize(("ill_s", "status"), [(29, "pass"), (30, "fail")])
     def test_half_of_the_time_after_it_must_be_bad(self, ill_s: int, status: str) -> None:
         """Of 32 seconds fifteen are not enough."""
@@ -197,6 +222,7 @@ class TestM3:
         found = said("M3", CLIENT, phases=PHASES, **self.herd(more))
         assert (found.status, found.measured, found.bound) == (status, f"{20 + more}/s", "1.5 × 20/s")
         assert found.status == "pass" or found.reason == "70 attempts within a second after a fault"
+        assert found.status == "pass" or calls_of(found)[0] == 281  # of the second from 14 s on
 
     def test_the_first_ten_seconds_are_looked_at(self) -> None:
         """What comes later is nobody's herd."""

@@ -24,7 +24,7 @@ def policy_declared(case: Case) -> Ruling:
     ops = [op for op in called if op not in ("", "other")] or ["observe"]
     silent = sorted(op for op in ops if attempt_bound_s(case.policy.of(op)) is None)
     if silent:
-        return Ruling("warn", f"no time-out is declared or readable for {', '.join(silent)}", severity="warn")
+        return Ruling("warn", f"no time-out is declared or readable for {', '.join(silent)}")
     open_points = [text for text in _open_points(case, ops) if text]
     said = (
         f"every call has a time-out; not said: {', '.join(open_points)}" if open_points else "every call has a time-out"

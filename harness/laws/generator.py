@@ -103,7 +103,7 @@ def _stalls(case: Case) -> tuple[Ints, Ints]:
     begin = np.concatenate([start - delay[late], at - lag[overslept]])
     end = np.concatenate([start, at])
     order = np.argsort(begin, kind="stable")
-    begin, end = begin[order], np.maximum.accumulate(end[order]) if len(end) else end
+    begin, end = begin[order], np.maximum.accumulate(end[order])
     first = np.ones(len(begin), bool)
     first[1:] = begin[1:] > end[:-1]
     return begin[first], end[np.append(first[1:], True)] if len(end) else end

@@ -80,6 +80,12 @@ class TestQ1:
         assert found.measured.startswith("1 lost")
         assert found.witnesses[0]["acked"] == 1
 
+    def test_a_commit_that_is_nobodys_may_be_that_of_a_message_without_one(self) -> None:
+        """A consumer that says it in words of its own; where more are missing than are nobody's, some are lost."""
+        stray = "\n0 0 observe 60 65 200 2"
+        assert judged("Q1", GOOD, arrivals=self.ONE + stray).status == "inconclusive"
+        assert judged("Q1", GOOD, arrivals=without(self.ONE, "1 ") + stray).status == "fail"
+
     def test_a_dead_letter_is_not_lost(self) -> None:
         """Neither when it came out, nor when it lay there at the end."""
         for event in ("dead", "left_dead"):
@@ -187,6 +193,14 @@ class TestQ4:
         """By a millisecond."""
         found = judged("Q4", GOOD.replace("acked 0 0 1 - - 2 2 70", "acked 0 0 1 - - 2 2 59"), faults=AWAY)
         assert (found.status, calls_of(found)) == ("fail", [2])
+
+    def test_a_commit_that_is_nobodys_may_have_come_before_an_ack(self) -> None:
+        """Not before that of a message whose own commit came later, nor before more acks than there are commits."""
+        stray = without(COMMITS, "2 ") + "\n0 0 observe 60 65 200 2"
+        assert judged("Q4", GOOD, faults=AWAY, arrivals=stray).status == "inconclusive"
+        late = COMMITS.replace("2 1 observe 60 65", "2 1 observe 80 85") + "\n0 0 observe 60 65 200 3"
+        assert judged("Q4", GOOD, faults=AWAY, arrivals=late).status == "fail"
+        assert judged("Q4", GOOD, faults=AWAY, arrivals=without(stray, "1 ")).status == "fail"
 
     def test_fails_by_an_ack_of_what_kato_refused(self) -> None:
         """A 500 and an ack."""

@@ -23,6 +23,7 @@ from harness.laws.registry import (
     plural,
     unexercised,
 )
+from harness.laws.writes import strays
 
 SECOND_NS = 1_000_000_000
 LIMIT = 20
@@ -61,11 +62,18 @@ def at_least_once(case: Case) -> Ruling:
     gone = _lost_poison(case, found)
     total = int(found.confirmed.sum())
     shown = _accounts(found, len(lost), int(dead.sum()))
-    if len(lost) or gone:
+    unknown = strays(case, "observe")
+    if len(lost) > unknown or gone:
         words = [f"{plural(len(lost), 'confirmed message')} of {total:,} lost"] if len(lost) else []
         words += [f"poison {listed(gone)} dropped without a dead letter"] if gone else []
         reason = f"{' and '.join(words)}: neither committed, nor dead letters, nor in the queue"
         return broken(case, lost, reason, of=total, notes=_notes(found), measured=shown, bound="0 lost")
+    if len(lost):
+        return inconclusive(
+            f"{plural(unknown, 'commit')} belong to no one message, and may be those of {len(lost):,} without one: the"
+            " consumer says it in words of its own",
+            measured=shown,
+        )
     waiting = int((missing & left).sum())
     if waiting:
         return inconclusive(
@@ -241,6 +249,9 @@ def ack_after_effect(case: Case) -> Ruling:
     ended = found.strangers("dead", "left_dead", "copy_confirmed").keys()
     poison = poison_names(case) & found.strangers("acked").keys() - ended
     measured = f"{len(early) + len(poison):,} of {int(acked.sum()) + len(poison):,}"
+    bare, unknown = int((found.commits[early] == 0).sum()), strays(case, "observe")
+    if len(early) and not poison and bare == len(early) <= unknown:
+        return inconclusive(f"{plural(unknown, 'commit')} belong to no one message, and may be those of {bare:,} acked")
     if len(early) or poison:
         reason = f"{plural(len(early) + len(poison), 'message')} acked without a commit before it"
         reason += ", all by auto-ack" if found.table["flag"][found.table["event"].among("acked")].all() else ""

@@ -12,6 +12,7 @@ from unusual_servers import UNUSUAL
 
 from harness.capacity import ProbeResult, knee, search
 from harness.capacity.noise import quantile_error
+from harness.capacity.render import text
 from harness.capacity.settle import settling, truncation
 from harness.capacity.simulated import Contended, Locked, Objective, Queue, SimulatedProbe
 from harness.stats import quantile
@@ -177,3 +178,17 @@ def test_the_knee_of_a_curve_is_where_it_bends() -> None:
     assert 70 <= knee(rates, 1 / (100 - rates)) <= 90
     assert math.isnan(knee(rates, rates * 2))
     assert math.isnan(knee([1, 2], [1, 9]))
+
+
+def test_the_answers_of_several_searches_stand_together_at_the_end_each_with_its_reason() -> None:
+    """Where nothing holds it says what broke; a probe that held names the objective that was nearest to breaking."""
+
+    def probe(rate: float, longer: float) -> ProbeResult:
+        return ProbeResult(rate, rate < 100, min(rate, 100), words=f"p(95) < 50ms: {rate:g} ms")
+
+    broken = search(lambda rate, longer: ProbeResult(rate, False, 0.0, words="no call has the outcome ok"), 64)
+    lines = text({"": search(probe, 10), "outage": broken}).splitlines()
+    assert lines[-2].startswith("without faults: capacity: 99")
+    assert lines[-1].startswith("under the fault outage: capacity: none found")
+    assert lines[-1].endswith("(no call has the outcome ok)")
+    assert any("yes" in line and "p(95) < 50ms: 10 ms" in line for line in lines)

@@ -17,16 +17,22 @@ HEAD = ("rate /s", "long", "carried /s", "p50 ms", "p95 ms", "p99 ms", "errors",
 
 
 def text(found: dict[str, Capacity]) -> str:
-    """For each fault (empty: none) its probes in order of rate, the answer, and what the curve says."""
-    return "\n".join(_one(fault, capacity) for fault, capacity in found.items())
+    """For each fault (empty: none) its probes by rate, the answer, and what the curve says; all answers last."""
+    parts = [_one(fault, capacity) for fault, capacity in found.items()]
+    if len(found) > 1:
+        parts.append("".join(f"{_title(fault)}: {answer(capacity)}\n" for fault, capacity in found.items()))
+    return "\n".join(parts)
+
+
+def _title(fault: str) -> str:
+    return f"under the fault {fault}" if fault else "without faults"
 
 
 def _one(fault: str, capacity: Capacity) -> str:
     rows = [HEAD, *(_row(probe) for probe in sorted(capacity.probes, key=lambda probe: probe.rate))]
     widths = [*(max(len(row[at]) for row in rows) for at in range(len(HEAD) - 1)), 0]
     table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    title = f"under the fault {fault}" if fault else "without faults"
-    lines = [title, *table, answer(capacity), *opinions(capacity)]
+    lines = [_title(fault), *table, answer(capacity), *opinions(capacity)]
     return "\n".join(line for line in lines if line) + "\n"
 
 

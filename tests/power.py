@@ -28,7 +28,7 @@ class Case:
 
     `shape`: normal, lognormal with σ = 1, Student's with 3 degrees of freedom, or normal with a correlation of 0.5 of
     neighbouring runs. `drift`: the machine gets evenly slower by so much from the first run to the last, which are made
-    A B B A.
+    A B B A; `jump`: at once, half-way.
     """
 
     pairs: int
@@ -39,6 +39,7 @@ class Case:
     trials: int = 500
     shape: Shape = "normal"
     drift: float = 0.0
+    jump: bool = False
 
 
 CASES = (
@@ -54,6 +55,8 @@ CASES = (
     Case(8, 0.10, 0.04, trials=2000, drift=0.08),
     Case(8, 0.0, 0.04, trials=2000, drift=0.16),
     Case(8, 0.10, 0.04, trials=2000, drift=0.16),
+    Case(8, 0.0, 0.04, trials=2000, drift=0.16, jump=True),
+    Case(8, 0.10, 0.04, trials=2000, drift=0.16, jump=True),
     Case(8, 0.0, 0.08, trials=4000),
     Case(8, 0.10, 0.08),
     Case(8, 0.20, 0.08),
@@ -115,15 +118,17 @@ def _blocks(case: Case) -> tuple[str, ...]:
 
 def _drift(case: Case) -> np.ndarray:
     """What each run lies off by its turn."""
-    return case.drift * (_turns(case)[:, None] / (2 * case.pairs - 1) - 0.5)
+    turns = _turns(case)[:, None]
+    return case.drift * ((turns >= case.pairs if case.jump else turns / (2 * case.pairs - 1)) - 0.5)
 
 
 def line(case: Case, found: dict[str, float]) -> str:
     """One row of the table."""
     what = f"{case.metrics}, {case.shifted} shifted" if case.shift and case.metrics > 1 else f"{case.metrics}"
     told = found.get("worse", 0) + found.get("better", 0)
+    move = "jumping" if case.jump else "drifting"
     shape = "" if case.shape == "normal" else f", {case.shape}"
-    noise = f"{case.noise:.0%}{shape}" + (f", drifting by {case.drift:.0%}" if case.drift else "")
+    noise = f"{case.noise:.0%}{shape}" + (f", {move} by {case.drift:.0%}" if case.drift else "")
     cells = (case.pairs, what, f"{case.shift:.0%}", noise, f"{told:.1%}",
              f"{found.get('same', 0):.0%}", f"{found.get(UNTOLD, 0):.0%}")  # fmt: skip
     return "| " + " | ".join(map(str, cells)) + " |\n"

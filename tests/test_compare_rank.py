@@ -17,6 +17,8 @@ from harness.compare.rank import (
     p_values,
     shift,
     shift_interval,
+    straightened,
+    turns,
 )
 
 
@@ -127,3 +129,19 @@ def test_four_runs_each_can_never_show_a_shift_at_1_percent() -> None:
     """2.9 % with four, 0.8 % with five."""
     assert least_p(4) == pytest.approx(2 / 70)
     assert least_p(5) < 0.01
+
+
+def test_a_drift_is_taken_away_and_a_shift_beside_it_stays() -> None:
+    """16 runs A B B A on a machine that gets slower by 3 a run: without it the shift of 5 is exactly there."""
+    sides = ("ABBAABBA", "ABBAABBA")
+    places = block_places(sides, 8, 8)
+    times = turns(places, 8)
+    order = np.argsort(np.array(list("".join(sides))), kind="stable")
+    level = straightened(100 + 3.0 * order + 5.0 * (np.arange(16) >= 8), places, times)
+    assert level[8:] - level[:8].mean() == pytest.approx(np.full(8, 5.0))
+
+
+def test_where_one_side_came_first_no_slope_is_told_from_a_shift() -> None:
+    """Blocks of A A A A B B B B keep what looks like a drift."""
+    assert not turns(block_places(("AAAABBBB", "AAAABBBB"), 8, 8), 8).any()
+    assert not turns(block_places((), 8, 8), 8).any()

@@ -10,7 +10,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compare.rank import block_places, least_p, levelled, normal_quantile, p_values, shift, shift_interval
+from harness.compare.rank import (
+    block_places,
+    least_p,
+    normal_quantile,
+    p_values,
+    shift,
+    shift_interval,
+    straightened,
+    turns,
+)
 from harness.stats import Interval
 
 Floats = NDArray[np.float64]
@@ -111,7 +120,8 @@ def _shift(metric: Metric, base: Floats, new: Floats, p: float, family: int, blo
         words = f"no value in {missing[0]} of the base runs and {missing[1]} of the new ones"
         nothing = Interval(-math.inf, math.inf)
         return Shift(metric, math.nan, math.nan, math.nan, nothing, p, "can't tell", words=words)
-    level = levelled(np.concatenate([base, new]), block_places(blocks, len(base), len(new)))
+    places = block_places(blocks, len(base), len(new))
+    level = straightened(np.concatenate([base, new]), places, turns(places, len(base)))
     base, new = level[: len(base)], level[len(base) :]
     middle, by = float(np.median(base)), shift(base, new)
     floor = max(metric.relative * abs(middle), metric.absolute)

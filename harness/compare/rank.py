@@ -2,7 +2,8 @@
 
 The test permutes which run belongs to which group: exact whatever the distribution, ties and all (E. L. Lehmann,
 "Nonparametrics", 1975). Runs that were made in turns are permuted within blocks of neighbours alone, of which each has
-its own level, so that a machine that drifts costs little power (Lehmann, section 3.3, aligned observations). Three
+its own level (Lehmann, section 3.3, aligned observations), and one slope is common to all, so that a machine that
+drifts costs little power (D. Freedman and D. Lane, Journal of Business and Economic Statistics 1, 1983). Three
 scores are permuted together, and so are several metrics of the same runs: one chance of error holds for all of them
 (P. H. Westfall and S. S. Young, "Resampling-Based Multiple Testing", 1993, single-step maximum). The values themselves
 see most where noise is normal, logarithms of ranks from below and above where one side of it is sharp or a run is wild.
@@ -26,6 +27,8 @@ Places = NDArray[np.intp]
 
 MOST_EXACT = 200_000
 """Up to so many ways to divide the runs (10 against 10: 184,756) all are looked at, beyond it as many at random."""
+MOST_UNEVEN = 0.05
+"""Squared correlation of side and time in blocks from which on a slope can't be told from a shift: none is taken."""
 _CLOSE = 1e-5
 """Sums of single-precision scores that differ by less are equal."""
 
@@ -36,31 +39,65 @@ def p_values(base: Floats, new: Floats, blocks: tuple[str, ...] = ()) -> Floats:
     `blocks`: which runs, in order of time, were made near each other (`harness.compare.order.blocks`).
     """
     places = block_places(blocks, len(base), len(new))
+    times = turns(places, len(base))
     both = np.vstack([base, new])
-    columns = np.hstack([_scores(column, places) for column in both.T])
+    columns = np.hstack([_scores(column, places, times) for column in both.T])
     spreads = np.sqrt((columns**2).sum(axis=0))
     columns = (columns / np.where(spreads > 0, spreads, 1.0)).astype(np.float32)
-    seen = np.abs(columns[: len(base)].sum(axis=0)).reshape(-1, 3).max(axis=1)
-    most = np.abs(columns.T @ divisions(len(base), len(new), blocks).T).max(axis=0)
+    ways = divisions(len(base), len(new), blocks)
+    was = (np.arange(len(both)) < len(base)).astype(np.float32)
+    seen = np.abs(columns[: len(base)].sum(axis=0) * _weights(was[None, :], times, places)).reshape(-1, 3).max(axis=1)
+    most = np.abs(columns.T @ ways.T * _weights(ways, times, places)).max(axis=0)
     return np.array([float(np.mean(most >= value - _CLOSE)) for value in seen])
 
 
-def _scores(values: Floats, places: Sequence[Places]) -> Floats:
-    """The values less their block's mean, and the logarithms of their ranks from below and from above; each centred."""
+def _scores(values: Floats, places: Sequence[Places], times: Floats) -> Floats:
+    """The values without what drifted, and the logarithms of their ranks from below and from above; each centred and
+    again without what drifts."""
     from scipy.stats import rankdata
 
-    ranks = rankdata(values) / (len(values) + 1)
-    scores = np.column_stack([levelled(values, places), -np.log(ranks), -np.log(1 - ranks)])
-    scores = scores - scores.mean(axis=0)
-    return np.where(np.ptp(values) > 0, scores, 0.0)
+    straight = straightened(values, places, times)
+    ranks = rankdata(straight if times.any() else values) / (len(values) + 1)
+    scores = [straight, -np.log(ranks), -np.log(1 - ranks)]
+    if times.any():
+        scores = [straightened(score, places, times) for score in scores]
+    table = np.column_stack([score - score.mean() for score in scores])
+    return np.where(np.ptp(values) > 0, table, 0.0)
 
 
-def levelled(values: Floats, places: Sequence[Places]) -> Floats:
-    """The values with each block's mean moved to the mean of all."""
+def straightened(values: Floats, places: Sequence[Places], times: Floats) -> Floats:
+    """The values with each block's mean moved to the mean of all, and without the slope over `times`."""
     level = np.zeros(len(values))
     for place in places:
         level[place] = values[place].mean() - values.mean()
-    return values - level
+    left = values - level
+    return left - times * float(times @ left) / max(float(times @ times), 1.0)
+
+
+def turns(places: Sequence[Places], base: int) -> Floats:
+    """When each run was made within its block, centred; all 0 without blocks, or where one side came first in them."""
+    times = np.zeros(sum(map(len, places)))
+    if len(places) < 2:
+        return times
+    for place in places:
+        times[place] = np.arange(len(place)) - (len(place) - 1) / 2
+    side = np.arange(len(times)) < base
+    uneven = float(times[side].sum()) ** 2 / (float(times @ times) * _variance(places, base))
+    return times if uneven <= MOST_UNEVEN else np.zeros(len(times))
+
+
+def _variance(places: Sequence[Places], base: int) -> float:
+    """Sum of squares of the sides (0, 1) about their mean in each block."""
+    shares = [(float(np.mean(place < base)), len(place)) for place in places]
+    return sum(share * (1 - share) * size for share, size in shares)
+
+
+def _weights(ways: NDArray[np.float32], times: Floats, places: Sequence[Places]) -> Floats:
+    """A division that leans in time has less room beside the slope that was taken away: what evens that out."""
+    if not times.any():
+        return np.ones(len(ways))
+    leaning = (ways @ times) ** 2 / float(times @ times)
+    return np.asarray(1 / np.sqrt(1 - leaning / _variance(places, int(ways[0].sum()))))
 
 
 @lru_cache(maxsize=8)

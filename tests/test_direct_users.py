@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,8 @@ ANSWERS: dict[str, tuple[Answer, str, str]] = {
     "a 503": (_whole(status=b"503 Busy"), "error", "5xx"),
     "no JSON": (_whole(body=b"{]"), "error", "decode"),
     "none of KATO's": (_whole(body=b'{"other":1}'), "error", "decode"),
+    "empty": (lambda sock, body: sock.sendall(ok(b"")), "error", "decode"),
+    "none of KATO's in as many bytes": (lambda sock, body: sock.sendall(ok(b"[" * len(body))), "error", "decode"),
     "no HTTP": (lambda sock, body: sock.sendall(b"SSH-2.0-none\r\n\r\n"), "error", "protocol_error"),
     "two at once": (lambda sock, body: sock.sendall(ok(body) * 2), "error", "decode"),
     "nothing": (lambda sock, body: _nothing(sock), "timeout", "read_timeout"),
@@ -156,9 +158,9 @@ ANSWERS: dict[str, tuple[Answer, str, str]] = {
 
 
 class Kato:
-    """Answers each request as KATO does, but for the `special`-th of its calls."""
+    """Answers each request as KATO does, but for the `special` ones of its calls."""
 
-    def __init__(self, answer: Answer, special: int = 4) -> None:
+    def __init__(self, answer: Answer, special: Collection[int]) -> None:
         self._answer = answer
         self._special = special
         self.requests: list[bytes] = []
@@ -175,12 +177,14 @@ class Kato:
             return
         self.requests.append(request)
         body = PREDICTED if b"/predictions" in path else DONE
-        (self._answer if len(self.requests) == self._special else _whole())(sock, body)
+        (self._answer if len(self.requests) in self._special else _whole())(sock, body)
 
 
-def _run(answer: Answer, folder: Path, **given: Any) -> tuple[list[Kato], dict[str, Any]]:
+def _run(
+    answer: Answer, folder: Path, special: Collection[int] = (4,), **given: Any
+) -> tuple[list[Kato], dict[str, Any]]:
     """One user's calls on the common way, then on ours: what KATO was asked, and what each left."""
-    katos = [Kato(answer), Kato(answer)]
+    katos = [Kato(answer, special), Kato(answer, special)]
     with RawServer(katos[0]) as common, RawServer(katos[1]) as direct:
         order = {"users": 1, "most": MOST + 1, "drain_ns": 3_000_000_000, **given}
         order |= {"folder": str(folder), "urls": [common.url, direct.url]}
@@ -258,6 +262,15 @@ def test_whatever_is_answered_leaves_the_rows_that_any_client_leaves(what: str, 
     assert len(direct["calls"]) == len(direct["attempts"]) == MOST + 1
     one, other = ([_own(request) for request in kato.requests[:MOST]] for kato in katos)
     assert one == other
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"status":1}'])
+def test_what_is_wrong_again_and_again_fails_each_time(body: bytes, tmp_path: Path) -> None:
+    """An answer that was seen before is checked like the first one."""
+    _, told = _run(lambda sock, own: sock.sendall(ok(body)), tmp_path, special=(4, 5, 6))
+    common, direct = map(_first, told["tables"])
+    assert direct == common
+    assert [row["error"] for row in direct["calls"] if 4 <= row["call"] <= 6] == ["decode"] * 3
 
 
 def _own(request: bytes) -> tuple[bytes, list[bytes], bytes]:

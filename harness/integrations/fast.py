@@ -78,10 +78,10 @@ class Fast:
         self._address = (parts.hostname or "", parts.port or 80)
         self._fixed = {"host": parts.netloc, "content-type": "application/json", **headers}
         self._recorder = recorder
-        self._outbox: Any = None
         self._idle: list[Any] = []
         self.in_hub = in_hub()
         """Whether `begin` works."""
+        self._outbox: Any = Outbox(min(self._read, self._total)) if self.in_hub else None
         self.encode = msgspec.json.Encoder().encode
         """The body of an observation."""
 
@@ -126,8 +126,6 @@ class Fast:
             idle.append(connection)
             return None
         request = b"%b%d.1\r\ncontent-length: %d\r\n\r\n%b" % (head, call, len(body), body)
-        if self._outbox is None:
-            self._outbox = Outbox(min(self._read, self._total))
         self._outbox.put(connection, request, _DECODE[op], turn)
         begun: Exchange = connection
         return begun

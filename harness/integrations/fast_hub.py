@@ -19,8 +19,6 @@ from harness.integrations.fast_wire import RECEIVE_BYTES, Connection
 _END = b"\r\n\r\n"
 MOST_TOGETHER = 16
 """So many answers are worked on before their next requests are sent: a fifth of a millisecond."""
-_SIZES: dict[bytes, int] = {}
-"""The size of the body by the whole head, of answers that the parser has read: those of a second have the same few."""
 
 
 class HubConnection(Connection):
@@ -83,8 +81,9 @@ class HubConnection(Connection):
         try:
             self.decode(body)
         except DecodeError:
-            self.content[:] = (body,)
-            self.status, self.done, self.kept_alive, self.size = 200, True, True, len(body)
+            if not self.done:  # the parser hasn't seen it
+                self.content[:] = (body,)
+                self.status, self.done, self.kept_alive, self.size = 200, True, True, self._whole
             self.turn(False)
             return
         self._free(self)
@@ -122,8 +121,7 @@ class Outbox:
         if not self._waiting:
             self._run_callback(self._send)
         elif len(self._waiting) == MOST_TOGETHER:
-            self._send()
-            self._run_callback(self._send)
+            self._send()  # the callback that was asked for sends those that follow
         self._waiting.append(connection)
 
     def _send(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
@@ -186,6 +189,36 @@ def test_urllib3s_own_resends_are_attempts(kato: Server, attempts: Attempts, fra
         session.get(kato.url + "/x")
     assert attempts.results == [("", 503), ("reset", 0), ("", 200)]
     assert [seen.headers["x-kato-attempt"] for seen in kato.seen] == ["7.1", "7.2", "7.3"]
+
+
+def test_an_attempt_of_urllib3_begins_with_the_wait_for_its_pool(
+    kato: Server, attempts: Attempts, frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As httpx' and aiohttp's do: the one connection is given back while a call waits. Giving up is an attempt, too."""
+    asked, released = threading.Event(), list[int]()
+
+    class Told(queue.LifoQueue[object]):
+        def get(self, *how: Any, **more: Any) -> object:
+            asked.set()
+            return super().get(*how, **more)
+
+    monkeypatch.setattr(urllib3.connectionpool.HTTPConnectionPool, "QueueCls", Told)
+    with urllib3.PoolManager(maxsize=1, block=True, retries=False) as pool, ThreadPoolExecutor() as threads:
+        kept = pool.request("GET", kato.url, preload_content=False)
+        with pytest.raises(urllib3.exceptions.EmptyPoolError):
+            pool.request("GET", kato.url, pool_timeout=0.05)
+        asked.clear()
+
+        def release() -> None:
+            asked.wait()
+            released.append(time.monotonic_ns())
+            kept.drain_conn()
+
+        threads.submit(release)
+        pool.request("GET", kato.url)
+    (full,) = [row for row in attempts.rows if row.result]
+    assert (full.result, full.end_ns - full.start_ns >= 50_000_000) == ("pool_timeout", True)
+    assert attempts.rows[-1].start_ns <= released[0]
 
 
 def test_connects_that_httpx_repeats_are_attempts(kato: Server, attempts: Attempts, frame: Frame) -> None:

@@ -8,7 +8,8 @@ from law_cases import calls_of, promise, said
 
 from harness.evidence.history import History
 from harness.laws.breaker_state import infer_breaker
-from harness.policy import Breaker, Policy
+from harness.model import Verdict
+from harness.policy import Breaker, Policy, Promise
 
 HIDDEN: list[Event] = row("fallback", 5)
 """Five failures behind a fallback."""
@@ -215,3 +216,28 @@ class TestOperations:
         """Four failures, one that the client dropped by itself, two more: the last was let through."""
         events: list[Event] = [*row("connect_error", 4), (1000, how), *row("connect_error", 2, 1200)]
         assert calls_of(on("B1", *events, seen=seen)) == [7]
+
+
+class TestUnknownNames:
+    """A breaker's own error may be called anything."""
+
+    def said(self, detail: str, promised: Promise = FIVE, more: str = "") -> Verdict:
+        """B1 on five failures, two errors of this class without a try, and one call that is tried soon after."""
+        tables = timeline(*row("connect_error", 5), (1200, "bug"), (1400, "bug"), (1500, "ok"))
+        head, *rows = tables["calls"].split("\n")
+        rows = [f"{text} {detail if 'client_bug' in text else '-'}" for text in rows]
+        return said("B1", promised, **tables | {"calls": "\n".join([f"{head} detail", *rows, more])})
+
+    def test_an_error_of_the_clients_own_without_a_try_is_a_rejection(self) -> None:
+        """It was open since 1.01 s, and let a call through at 1.5 s: early, and not left closed."""
+        found = self.said("Unavailable")
+        assert (found.status, calls_of(found), found.measured) == ("fail", [8], "0.49 s")
+
+    @pytest.mark.parametrize("detail", ["TypeError", "Unavailable<ValueError", "-"])
+    def test_a_bug_is_none(self, detail: str) -> None:
+        """Nor is what wraps one: that breaker never rejected anybody."""
+        assert self.said(detail).measured == "5 in a row"
+
+    def test_where_rejections_say_what_they_are_other_errors_are_none(self) -> None:
+        """The last call was turned away by name."""
+        assert self.said("Unavailable", more="9 observe 1600 1600 rejected breaker_open 0 -").measured == "5 in a row"

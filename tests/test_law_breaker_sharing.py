@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from breaker_timeline import FIVE, OPENED, Event, on, row, timeline
+from law_cases import calls_of
 
 from harness.evidence.history import History
 from harness.laws.breaker_state import events_of
@@ -105,6 +106,19 @@ class TestDivisions:
         events = [*OPENED, *turned, (4200, "ok"), *second, *of("predict", *predicted)]
         assert shared(*events) == {("observe", "predict")}
         assert on("B2", *sorted(events)).status == "fail"
+
+    def test_failures_of_two_that_surely_share_one_are_added_up(self) -> None:
+        """Six in turn, and then both were rejected: no breaker of either's own explains that, and five fill a count."""
+        fails: list[Event] = [(at, how, ("observe", "predict")[n % 2]) for n, (at, how) in enumerate(row("reset", 6))]
+        both: list[Event] = [(1400, "rejected", "observe"), (1600, "rejected", "predict")]
+        found = on("B1", *fails, *both, (4600, "ok"))
+        assert (found.status, calls_of(found)) == ("fail", [6])
+        assert on("B1", *fails[1:], *both, (4600, "ok")).status == "pass"
+
+    def test_failures_of_two_that_may_have_one_each_are_not(self) -> None:
+        """Observes failed five times and opened theirs; predictions failed twice and were never rejected."""
+        predicted: list[Event] = [(250, "reset", "predict"), (450, "reset", "predict"), (4700, "ok", "predict")]
+        assert on("B1", *sorted([*OPENED, *predicted, (4300, "ok")])).status == "pass"
 
     def test_an_opening_that_is_too_short_is_held_against_a_division(self) -> None:
         """One breaker let a prediction through 2 s too early; a breaker of its own would have done so, too."""

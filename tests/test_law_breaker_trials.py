@@ -23,9 +23,9 @@ def rejections(count: int, took_ms: int = 0) -> list[Event]:
 
 
 class TestB1:
-    """When it must be open, to the millisecond: 50 ms either way nobody can tell."""
+    """When it must be open, to the millisecond: 20 ms after it nobody can tell, and 50 before the next trial."""
 
-    @pytest.mark.parametrize(("at", "status"), [(1060, "inconclusive"), (1070, "fail"), (3950, "fail")])
+    @pytest.mark.parametrize(("at", "status"), [(1030, "inconclusive"), (1031, "fail"), (3950, "fail")])
     def test_who_came_after_the_full_count_is_held_against_it(self, at: int, status: str) -> None:
         """The fifth failure ended at 1.01 s."""
         assert on("B1", *row("connect_error", 5), (at, "ok")).status == status
@@ -104,6 +104,14 @@ class TestB4:
         mixed = [(at, how, ("observe", "predict")[n % 2], 0, 50) for n, (at, how, *_) in enumerate(events)]
         assert on("B4", *mixed, promised=both).status == "not_exercised"
 
+    def test_what_slept_on_a_rejection_is_left_out_with_its_short_waits(self) -> None:
+        """A back-off with full jitter lasts between 0 and 100 ms; without any that lasts 50 ms it is no sleep."""
+        policy = promise({"breaker": {"fail_max": 5}, "retry": {"max_attempts": 2}})
+        waits = [event for n in range(10) for event in rejections(51, 10 * n)]
+        assert on("B4", *row("connect_error", 5), *waits, promised=policy).status == "not_exercised"
+        short = [event for event in waits if event[4] < 50]
+        assert on("B4", *row("connect_error", 5), *short, promised=policy).status == "fail"
+
     @pytest.mark.parametrize(("attempts", "status"), [(1, "fail"), (2, "not_exercised")])
     def test_a_retrying_client_may_have_slept(self, attempts: int, status: str) -> None:
         """50 ms and more are R10's matter, where there are retries at all."""
@@ -114,6 +122,21 @@ class TestB4:
 
 class TestB5:
     """One trial at a time."""
+
+    def test_who_waited_out_a_rejection_is_tried_when_it_is_sent(self) -> None:
+        """Two calls were turned away and slept; a later one was the trial, and closed the breaker before they were
+        sent."""
+        calls = ["call op start_ms end_ms outcome error"]
+        attempts = ["call attempt start_ms end_ms result status"]
+        for n, (at, sent, took) in enumerate([*((200 * m, 200 * m, 10) for m in range(1, 6)), (1200, 0, 0),
+                                              (4100, 4250, 10), (4150, 4230, 20), (4200, 4200, 10)], 1):  # fmt: skip
+            failed = n < 6
+            outcome = "rejected breaker_open" if not sent else "error reset" if failed else "ok -"
+            calls.append(f"{n} observe {at} {sent + took or at} {outcome}")
+            if sent:
+                attempts.append(f"{n} 1 {sent} {sent + took} {'reset 0' if failed else '- 200'}")
+        found = said("B5", FIVE, calls="\n".join(calls), attempts="\n".join(attempts))
+        assert found.status == "not_exercised"
 
     def during(self, count: int, *more: Event, promised: Promise = FIVE) -> Verdict:
         """The slow trial with so many rejections meanwhile."""

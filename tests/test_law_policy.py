@@ -66,6 +66,19 @@ class TestK2:
         assert (found.status, found.measured) == ("fail", "1 of 1")
         assert "calls.predict.retry.max_attempts" in found.reason
 
+    def test_who_honours_retry_after_may_leave_unsaid_what_asks_for_it(self) -> None:
+        """urllib3 tries 429 again when it carries a Retry-After: declared or not, but 502 is another matter."""
+        read = {"retry": {"on": ["connect_error", "503"], "retry_after": "honour"}}
+        for declared, status in (
+            (["connect_error", "503"], "pass"),
+            (["connect_error", "429", "503"], "pass"),
+            (["connect_error", "502", "503"], "fail"),
+            (["connect_error"], "fail"),
+        ):
+            assert said("K2", promise({"retry": {"on": declared}}, read), calls=CALLS).status == status
+        ignores = {"retry": {"on": ["503"], "retry_after": "ignore"}}
+        assert said("K2", promise({"retry": {"on": ["429", "503"]}}, ignores), calls=CALLS).status == "fail"
+
     def test_a_librarys_total_is_not_the_calls(self) -> None:
         """aiohttp's total is of one attempt, a declared one of all of them."""
         found = said("K2", promise({"timeout": {"total": 8.0}}, {"timeout": {"total": 2.0}}), calls=CALLS)

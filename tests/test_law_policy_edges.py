@@ -111,7 +111,7 @@ class TestK2:
         assert [(one.rule, one.where, one.severity) for one in found] == [
             ("K2", "timeout.connect", "warn"), ("K2", "timeout.read", "warn"), ("T2", "timeout.total", "info"),
         ]  # fmt: skip
-        assert (found[0].reason, found[0].cure) == ("declared 1.0, read 2.0", "make the two agree")
+        assert (found[0].reason, found[0].cure) == ("declared 1, read 2", "make the two agree")
         assert found[2].reason.startswith("no call has a total time-out") and found[2].cure.startswith("put a deadline")
 
     def test_three_differences_are_shown_and_the_others_counted(self) -> None:

@@ -86,6 +86,23 @@ class TestR2:
         only_read = promise(read={"retry": {**RETRY, "on": ["connect_error"]}})
         assert said("R2", only_read, **history([tries(503, 200)])).status == "not_exercised"
 
+    def test_an_answer_that_nobody_can_read_is_a_failure(self) -> None:
+        """200 with half a body, asked again: the policy has to name `decode`. Another operation is no retry."""
+        faults = "name kind applied_ms effective_ms cleared_ms\nspoilt malformed 9000 9001 20000"
+        tables = history([tries(200, 200)])
+        head, first, *rest = tables["arrivals"].split("\n")
+        spoilt = {**tables, "arrivals": "\n".join([f"{head} fault", f"{first} spoilt", *(f"{row} -" for row in rest)])}
+        named = promise({"retry": {**RETRY, "on": ["connect_error"]}})
+        found = said("R2", named, **spoilt, faults=faults)
+        assert (found.status, "decode" in found.reason) == ("fail", True)
+        assert said("R2", named, **tables, faults=faults).status == "not_exercised"
+        decode = promise({"retry": {**RETRY, "on": ["connect_error", "decode"]}})
+        assert said("R2", decode, **spoilt, faults=faults).status != "fail"
+        other = {**spoilt, "arrivals": spoilt["arrivals"].replace("1 2 predict", "1 2 observe")}
+        assert said("R2", named, **other, faults=faults).status != "fail"
+        writes = {name: text.replace("predict", "observe") for name, text in spoilt.items()}
+        assert said("R8", named, **writes, faults=faults).status == "fail"
+
     def test_does_not_apply_without_retries(self) -> None:
         """None promised, none seen."""
         assert said("R2", NONE, **history([tries(422)])).status == "not_applicable"

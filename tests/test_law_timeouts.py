@@ -37,6 +37,16 @@ class TestT1:
         found = said("T1", TOTAL, calls=self.calls(1300), attempts=self.ATTEMPTS)
         assert (found.status, calls_of(found), found.measured) == ("fail", [2], "1.30 s")
 
+    def test_what_aiohttp_rounds_up_is_allowed_for(self) -> None:
+        """Its time-outs above 5 s end with a whole second; 7.2 s of 6 s are late of anything else, and so are 7.3."""
+        long, calls = promise({"timeout": {"total": 6.0}}), "call op start_ms end_ms outcome\n1 observe 10 {} timeout"
+        attempts = "call attempt start_ms end_ms result via\n1 1 10 {0} read_timeout {1}"
+        for end, via, status in ((7200, "aiohttp", "pass"), (7300, "aiohttp", "fail"), (7200, "httpx", "fail")):
+            tables = {"calls": calls.format(end), "attempts": attempts.format(end, via)}
+            assert said("T1", long, **tables).status == status
+        tables = {"calls": calls.format(1800), "attempts": attempts.format(1800, "aiohttp")}
+        assert said("T1", TOTAL, **tables).status == "fail"
+
     def test_lag_of_the_harness_is_allowed_for(self) -> None:
         """100 ms of lag during the call excuse the 50 ms."""
         lag = """
@@ -240,6 +250,22 @@ class TestT7:
             attempts="call attempt start_ms end_ms result\n" + "\n".join(attempts),
         )  # fmt: skip
         assert (found.status, "breaker" in found.reason) == ("fail", True)
+
+    def test_fails_by_one_wait_for_a_pool_that_hands_out_late(self) -> None:
+        """One connection, for which the second call waited 0.8 s: nothing but its size is known, and no error came."""
+        promised = promise({"timeout": {"pool": 0.5}}, {"limits": {"max_connections": 1}})
+        calls = "call op start_ms end_ms outcome\n1 observe 10 {0} ok\n2 observe 20 1000 ok"
+        attempts = "call attempt start_ms end_ms result status\n1 1 10 {0} - 200\n2 1 20 1000 - 200"
+        arrivals = "call attempt op arrive_ms reply_ms status\n1 1 observe 11 {0} 200\n2 1 observe {0} 999 200"
+        late = {"calls": calls.format(820), "attempts": attempts.format(820), "arrivals": arrivals.format(820)}
+        found = said("T7", promised, **late)
+        assert (found.status, calls_of(found)) == ("fail", [2])
+        told = promise({"timeout": {"pool": 0.5}}, {"limits": {"max_connections": 1}, "timeout": {"pool": 0.5}})
+        assert said("T7", told, **late).status == "not_exercised", "the library was told, and it is its matter"
+        soon = {"calls": calls.format(700), "attempts": attempts.format(700), "arrivals": arrivals.format(700)}
+        assert said("T7", promised, **soon).status == "not_exercised"
+        slow = 'name kind applied_ms effective_ms cleared_ms params\nslow latency 5 6 900 {"direction":"upstream"}'
+        assert said("T7", promised, **late, faults=slow).status == "not_exercised"
 
     def test_is_not_exercised_without_a_full_pool(self) -> None:
         """Nobody waited."""

@@ -54,6 +54,10 @@ WAITS: list[tuple[Any, dict[str, Any]]] = [
         {"initial": 1.5, "multiplier": 2.0, "jitter": "full", "max": 9.0},
     ),
     (tenacity.wait_random(0, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
+    (tenacity.wait_random(1.5, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "equal"}),
+    (tenacity.wait_random(1, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
+    (tenacity.wait_random(3, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "none"}),
+    (tenacity.wait_fixed(1) + tenacity.wait_random(1, 2), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
     (tenacity.wait_fixed(1) + tenacity.wait_random(0, 2), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
     (tenacity.wait_none(), {"initial": 0.0, "multiplier": 1.0, "jitter": "none"}),
     (

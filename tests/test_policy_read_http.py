@@ -51,7 +51,8 @@ def test_a_requests_adapter_with_retries_and_timeout_is_read() -> None:
     assert policy["timeout"] == {"connect": 1.0, "read": 2.0}
     reads, writes = (policy["calls"][op]["retry"] for op in ("predict", "observe"))
     assert (reads["max_attempts"], reads["retry_after"]) == (3, "honour")
-    assert {"connect_error", "connect_timeout", "read_timeout", "429", "503"} <= set(reads["on"])
+    assert {"connect_error", "connect_timeout", "read_timeout", "503"} <= set(reads["on"])
+    assert "429" not in reads["on"], "it is tried again only with a Retry-After"
     assert reads["backoff"] == {"initial": 0.5, "multiplier": 2.0, "jitter": "full", "max": 4.0}
     assert writes["on"] == ["connect_error", "connect_timeout"]
 

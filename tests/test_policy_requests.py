@@ -5,6 +5,9 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
+import urllib3
+
+from harness.policy.read import read_policy
 from harness.policy.read_requests import Carried, with_requests
 
 OPS = ("observe", "predict")
@@ -29,6 +32,27 @@ def test_the_shortest_and_the_longest_are_kept() -> None:
 def test_without_requests_the_objects_tell() -> None:
     """A breaker that was open from the start lets nothing be seen."""
     assert with_requests(FIVE, {}, {}, OPS) == FIVE
+
+
+def test_the_retries_that_went_with_requests_beat_those_of_the_pool() -> None:
+    """A PoolManager that is told nothing re-tries; observes were sent without, predictions with five attempts. What
+    has counted tries already is no setting."""
+    seen, pool = Carried(), urllib3.PoolManager()
+    five = urllib3.Retry(4, allowed_methods=["GET"])
+    for op, retry in (("observe", urllib3.Retry(False)), ("predict", five), ("predict", five.increment("GET", "/"))):
+        seen.note_retry(op, retry)
+
+    class Client:
+        def __init__(self) -> None:
+            self.pool = pool
+
+        def observe(self) -> None: ...
+
+        def predict(self) -> None: ...
+
+    assert read_policy(Client())["calls"]["predict"]["retry"]["max_attempts"] == 4
+    read = read_policy(Client(), (), seen.retries)
+    assert (read["retry"]["max_attempts"], read["retry"]["calls"]) == (5, ["predict"])
 
 
 def test_one_time_out_for_all_replaces_that_of_the_object() -> None:

@@ -11,6 +11,9 @@ from harness.policy import Policy
 DRIPPING = ("drip", "slicer", "bandwidth")
 """Faults that feed a reader before its time-out: only a total bounds them, and T2 judges that."""
 
+ROUNDED_S, ROUNDING_NS = 5.0, 1_000_000_000
+"""aiohttp lets longer time-outs end with a whole second of its clock (ClientTimeout.ceil_threshold)."""
+
 
 def backoff_s(policy: Policy, retry: int) -> float:
     """The longest promised wait before re-try `retry` = 1, 2, … (s)."""
@@ -67,6 +70,12 @@ def attempts_of(case: Case, op: str) -> int | None:
     return max(retry.max_attempts, 1)
 
 
+def rounding_ns(case: Case, limit: Ints) -> Ints:
+    """For each call by how much its HTTP library may overrun a `limit` (ns)."""
+    rounds = case.attempts.any(case.attempts.table["via"].among("aiohttp"))
+    return np.where(rounds & (limit > int(ROUNDED_S * 1e9)), ROUNDING_NS, 0)
+
+
 def totals_ns(case: Case) -> Ints:
     """For each call the declared total over it (ns); 0 where none is."""
     found = np.zeros(len(case.calls), np.int64)
@@ -91,6 +100,7 @@ def overshot(case: Case) -> Mask:
 def _again(case: Case) -> tuple[Ints, Ints]:
     """The attempts (indices) that aren't the first of a call with a declared total, and when that + ε was over."""
     tries, total = case.attempts, totals_ns(case)
+    total = total + rounding_ns(case, total)
     again = np.flatnonzero(~tries.opens)
     again = again[total[tries.row[again]] > 0]
     row = tries.row[again]
@@ -118,7 +128,7 @@ def limits_ns(case: Case) -> Ints:
         mine = case.calls["op"].among(op)
         total = declared_total_s(case, op)
         limit[mine] = int(total * 1e9) if total is not None else _sum_ns(case, op)[mine]
-    return np.where(limit > 0, limit + case.epsilon_ns, 0)
+    return np.where(limit > 0, limit + case.epsilon_ns + rounding_ns(case, limit), 0)
 
 
 def _sum_ns(case: Case, op: str) -> Ints:

@@ -1,12 +1,14 @@
 """Calls as a breaker's outside shows them: tried and served, tried and failed, or rejected without a try.
 
-A rejection is known by its error (`breaker_open`), or is a degraded answer for which nothing was sent: clients hide
-the breaker's error behind a fallback. Only operations that were ever rejected are taken to be behind the breaker. Each
-process has a breaker of its own; which operations share one is told in `breaker_scope`.
+A rejection is known by its error (`breaker_open`, or one of the client's own that nobody knows), or is a degraded
+answer for which nothing was sent: clients hide the breaker's error behind a fallback. Only operations that were ever
+rejected are taken to be behind the breaker. Each process has a breaker of its own; which operations share one is told
+in `breaker_state`.
 """
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +63,21 @@ def counts(case: Case, op: str) -> tuple[str, ...]:
 
 @once
 def explicit_rejections(case: Case) -> Mask:
-    """The calls that ended with a breaker's own error."""
-    return case.calls["outcome"].among("rejected") | case.calls["error"].among("breaker_open")  # type: ignore[no-any-return]
+    """The calls that ended with a breaker's own error. Where none has a name that says so, and a breaker is promised:
+    with an error of the client's own, for which nothing was sent, after a failure."""
+    named: Mask = case.calls["outcome"].among("rejected") | case.calls["error"].among("breaker_open")
+    if named.any() or not breakers(case) or not case.hooked:
+        return named
+    nobodys = _own_errors(case) & (case.attempts.count == 0)
+    return nobodys & _after_failure(case) & _in_quiet_rows(case, nobodys) if nobodys.any() else named
+
+
+def _own_errors(case: Case) -> Mask:
+    """The calls that ended with an exception of a class that somebody wrote and that stands for nothing else: bugs are
+    the language's own."""
+    details = case.calls["detail"]
+    own = [text for text in details.names if "<" not in text and not hasattr(builtins, text.partition(" @ ")[0])]
+    return case.calls["error"].among("client_bug") & details.among(*(text for text in own if text))  # type: ignore[no-any-return]
 
 
 @once

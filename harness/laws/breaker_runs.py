@@ -3,7 +3,8 @@
 Careful on the client's behalf: a run ends at any success of the same worker, at any rejection and at any failure that
 needn't count; what began before that isn't counted (a breaker may well ignore calls of an earlier state); calls that
 began before the run had filled the count are never held against it; a breaker may have counted attempts instead of
-calls, so the first trial may come that much earlier.
+calls, so the first trial may come that much earlier; failures of several operations are added up only where one breaker
+is surely behind them all.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import Events, background, failure_ends
-from harness.laws.breaker_state import ORDER_NS, events_of
+from harness.laws.breaker_state import ORDER_NS, events_of, surely_one
 from harness.laws.case import Case, Ints, in_order, once, order_of
 from harness.policy import Breaker
 
 ENOUGH = 100
 """Runs in a row that were all let through settle the matter."""
+
+SOON_NS = 20_000_000
+"""A call that began sooner after the one that filled the count had ended may have been let in before it was counted:
+at 20 calls a second the next one must not be."""
 
 LOOK_AHEAD = 1_000
 """Calls after a full count that are looked at."""
@@ -60,7 +65,19 @@ def _of_worker(case: Case, events: Events) -> list[Run]:
         if breaker is not None and needed(breaker):
             mine = calls["op"].among(op)[events.row]
             found.extend(_of_op(case, events, mine, op, breaker, served))
-    return found
+    return found + _of_all(case, events, served)
+
+
+def _of_all(case: Case, e: Events, served: Ints) -> list[Run]:
+    """Runs of the operations together that let calls through: only where one breaker is surely behind them all, which
+    takes asking when no operation's own failures show it."""
+    promised = {case.policy.of(op).breaker for op in e.ops}
+    breaker = next(iter(promised))
+    if len(e.ops) < 2 or len(promised) > 1 or breaker is None or not needed(breaker):
+        return []
+    found = _of_op(case, e, np.ones(len(e), bool), e.ops[0], breaker, served)
+    found = [run for run in found if len(run.through)]
+    return found if found and surely_one(case, e.ops) else []
 
 
 def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served: Ints) -> list[Run]:
@@ -90,17 +107,19 @@ def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served:
 def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: Ints, since_ns: int) -> Run:
     limit = needed(breaker) or 0
     full_ns = int(e.end_ns[fails[limit - 1]])
-    if breaker.fail_max is None:
+    soon_ns = SOON_NS
+    if breaker.fail_max is None:  # a share may be reached again some calls later
+        soon_ns = ORDER_NS
         full_ns = max(full_ns, int(e.end_ns[fails[0]] + 1e9 * (breaker.window or 0.0)))
     reset_ns = int(1e9 * breaker.reset_timeout)
-    slack_ns = ORDER_NS + int(case.lag.over(np.array([full_ns]), np.array([full_ns + ORDER_NS]))[0])
-    until_ns = _earliest_open_ns(case, e, since_ns, full_ns, limit) + reset_ns - slack_ns
+    lag_ns = int(case.lag.over(np.array([full_ns]), np.array([full_ns + ORDER_NS]))[0])
+    until_ns = _earliest_open_ns(case, e, since_ns, full_ns, limit) + reset_ns - ORDER_NS - lag_ns
     first, last = np.searchsorted(e.start_ns, [full_ns - ORDER_NS, full_ns + reset_ns])
     rejected = first + np.flatnonzero(e.rejected[first:last])[:1]
     if len(rejected):
         until_ns = min(until_ns, int(e.start_ns[rejected[0]]))
     after = np.arange(first, min(last, first + LOOK_AHEAD))
-    after = after[mine[after] & ~e.rejected[after] & (e.start_ns[after] > full_ns + slack_ns)]
+    after = after[mine[after] & ~e.rejected[after] & (e.start_ns[after] > full_ns + soon_ns + lag_ns)]
     return Run(op, e.row[fails], full_ns, e.row[after[e.from_ns[after] < until_ns]], len(rejected) > 0)
 
 

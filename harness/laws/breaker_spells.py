@@ -19,7 +19,7 @@ SETTLE_NS = 2_000_000
 """A call that starts within this after a change may have been let in before it."""
 
 LOOK_BACK = 512
-"""Tried calls before a rejection among which the failure that opened the breaker is sought."""
+"""Tried calls before a rejection among which the failure that opened the breaker is sought, and after it the trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,19 @@ class _Reader:
     def _tried(self, at: int, since: int) -> _Step | None:
         """The first call tried again; those let in at the very moment of the opening came before it."""
         settled = int(np.searchsorted(self._e.start_ns, since + SETTLE_NS, side="right"))
-        trial = self._next(self._tries, max(at, settled))
-        return None if trial is None else _Step("half_open", int(self._e.from_ns[trial]), trial, trial)
+        first = self._next(self._tries, max(at, settled))
+        if first is None:
+            return None
+        trial = self._soonest(first)
+        return _Step("half_open", int(self._e.from_ns[trial]), trial, trial)
+
+    def _soonest(self, first: int) -> int:
+        """Of the tries that began by the time `first` was really sent the one that was sent first: a call may wait in
+        the client, for a back-off after a rejection, while a later one is the trial."""
+        e, at = self._e, int(np.searchsorted(self._tries, first))
+        near = self._tries[at : at + LOOK_BACK]
+        near = near[e.start_ns[near] <= e.from_ns[first]]
+        return int(near[np.argmin(e.from_ns[near])])
 
     def _decided(self, at: int) -> _Step | None:
         """When the trial ended, and what followed."""

@@ -75,6 +75,13 @@ def _division(ops: Scope, unexplained: Callable[[Scope], int]) -> tuple[Scope, .
     return best
 
 
+def surely_one(case: Case, ops: Scope) -> bool:
+    """Whether one breaker is behind all of these operations: divided in any way they leave more unexplained."""
+    unexplained = cache(lambda scope: _unexplained(case, _read(case, scope)))
+    finer = [scopes for scopes in _divisions(ops) if len(scopes) > 1]
+    return len(ops) <= MOST_DIVIDED and all(sum(map(unexplained, scopes)) > unexplained(ops) for scopes in finer)
+
+
 def _read(case: Case, scope: Scope) -> list[tuple[Events, list[Spell]]]:
     begin = int(case.calls["start_ns"].min()) if len(case.calls) else 0
     begin = min([begin, *(span.start_ns for span in case.history.phases)])

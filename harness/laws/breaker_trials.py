@@ -88,6 +88,7 @@ def _trial(case: Case, e: Events, before: Spell | None, opened: Spell) -> Trial:
     first = opened.at
     window = np.arange(first, min(first + LOOK_AHEAD, len(e)))
     tried = window[~e.rejected[window]]
+    tried = tried[order_of(e.from_ns[tried])]
     group = [int(tried[0])]
     for at in tried[1:]:
         if e.from_ns[at] >= e.to_ns[group].min():

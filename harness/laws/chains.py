@@ -1,8 +1,8 @@
 """Attempts as retry laws see them: chains of tries of one request, with the gaps between them.
 
-A call may make several requests (open a session, then observe): a chain ends with an answer of 2xx, and where the
-witness saw another operation. An attempt that began before an earlier one of its chain had ended is a hedge, no retry;
-nor is what aiohttp sends again by itself when its connection turns out to be closed (RFC 9112, 9.3.1).
+A call may make several requests (open a session, then observe): a chain ends with an answer of 2xx that was one, and
+where the witness saw another operation. An attempt that began before an earlier one of its chain had ended is a hedge,
+no retry; nor is what aiohttp sends again by itself when its connection turns out to be closed (RFC 9112, 9.3.1).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ AT_ONCE_NS = 5_000_000
 """A re-send within this time waited for nothing."""
 
 
+UNREADABLE = ("malformed", "empty_body")
+"""Faults that make an answer of 2xx none."""
+
 NUMBER = (1 << 16) - 1
 """An attempt's number among those of its call is at most this (harness/spool.py)."""
 
@@ -28,12 +31,14 @@ NUMBER = (1 << 16) - 1
 class Chains:
     """Columns beside `case.attempts.table`: `nth` is 1 for a chain's first attempt and counts neither hedges nor
     aiohttp's own re-sends; `again` the attempts that repeat a failed one, which is always the one before; `arrival` the
-    index in case.arrivals (−1: never seen). `retries`: the indices of `again`; `gap_ns` beside it, from the latest end
-    of the earlier attempts of the chain to the re-try's start."""
+    index in case.arrivals (−1: never seen); `unreadable` where the answer was of 2xx and had no body that anybody could
+    read. `retries`: the indices of `again`; `gap_ns` beside it, from the latest end of the earlier attempts of the
+    chain to the re-try's start."""
 
     nth: NDArray[Any]
     again: Mask
     arrival: Ints
+    unreadable: Mask
     retries: Ints
     gap_ns: Ints
 
@@ -46,8 +51,8 @@ def chains_of(case: Case) -> Chains:
     arrival = _arrivals_of(case)
     # nine calls of ten make one attempt, and that is a chain of its own
     some = np.flatnonzero(tries.count[tries.row] > 1)
-    breaks = tries.opens[some]
-    breaks[1:] |= case.words["ok"][some[:-1]] | _another_operation(case, arrival, some)
+    breaks, unreadable = tries.opens[some], _unreadable(case, arrival)
+    breaks[1:] |= (case.words["ok"] & ~unreadable)[some[:-1]] | _another_operation(case, arrival, some)
     later = np.flatnonzero(~breaks)
     first = np.maximum.accumulate(np.where(breaks, np.arange(len(some)), 0))[later]
     latest = _latest_end(end[some], later, later - first)
@@ -56,7 +61,16 @@ def chains_of(case: Case) -> Chains:
     nth[some[later]] = 1 + _counted(~extra, first)
     retries = some[later[~extra]]
     again[retries] = True
-    return Chains(nth, again, arrival, retries, start[retries] - latest[~extra])
+    return Chains(nth, again, arrival, unreadable, retries, start[retries] - latest[~extra])
+
+
+def _unreadable(case: Case, arrival: Ints) -> Mask:
+    names = [window.name for window in case.windows if window.kind in UNREADABLE]
+    if not names or not len(case.arrivals.row):
+        return np.zeros(len(arrival), bool)
+    spoilt = case.arrivals.table["fault"].among(*names)
+    found: Mask = case.words["ok"] & (arrival >= 0) & spoilt[np.maximum(arrival, 0)]
+    return found
 
 
 def _counted(mask: Mask, group: Ints) -> Ints:
@@ -131,6 +145,6 @@ def _another_operation(case: Case, arrival: Ints, some: Ints) -> Mask:
 
 
 def failed_words(case: Case, at: int) -> str:
-    """How an attempt ended, in a policy's word: its error, or its status."""
+    """How an attempt ended, in a policy's word: its error, or its status; decode where nobody could read its answer."""
     table = case.attempts.table
-    return table["result"][at] or str(int(table["status"][at]))
+    return table["result"][at] or ("decode" if chains_of(case).unreadable[at] else str(int(table["status"][at])))

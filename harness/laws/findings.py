@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.laws.case import Case
 from harness.laws.pool_waits import pool_waits
@@ -56,7 +56,21 @@ def comparable(promise: Promise) -> dict[str, tuple[object, object]]:
             found[key] = declared[key], value
         elif key != shared and shared in declared and not elsewhere:
             found[key] = declared[shared], value
-    return {key: pair for key, pair in found.items() if shared_key(key) != "timeout.total"}
+    return {key: _heeding(key, pair, read) for key, pair in found.items() if shared_key(key) != "timeout.total"}
+
+
+HEEDED = frozenset({"413", "429", "503"})
+"""Answers that urllib3 tries again when they carry a Retry-After (Retry.RETRY_AFTER_STATUS_CODES)."""
+
+
+def _heeding(key: str, pair: tuple[object, object], read: Mapping[str, object]) -> tuple[object, object]:
+    """Who honours Retry-After may declare the answers that carry it among those tried again, or leave them unsaid."""
+    declared, seen = pair
+    if not key.endswith("retry.on") or read.get(f"{key.removesuffix('on')}retry_after") != "honour":
+        return pair
+    if not isinstance(declared, (list, tuple)) or not isinstance(seen, (list, tuple)):
+        return pair
+    return tuple(word for word in declared if word not in HEEDED or word in seen), seen
 
 
 OWN = frozenset({"pool_timeout", "decode", "client_bug", "cancelled", "breaker_open", "retry_exhausted", "timeout"})
@@ -87,4 +101,6 @@ def _difference(declared: object, read: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

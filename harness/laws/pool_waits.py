@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.laws.case import Case, once
+from harness.laws.case import Case, Ints, once
 from harness.laws.chains import chains_of
 
 WAITED_NS = 100_000_000
@@ -33,13 +33,31 @@ class PoolWaits:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The attempts (indices) that found all `size` connections busy, and how long each waited (ns)."""
+
+    size: int
+    attempt: Ints
+    waits_ns: Ints
+
+
 @once
 def pool_waits(case: Case) -> PoolWaits | None:
     """The waits for a connection; None where the pool's size isn't known, or less than ten waited."""
+    held = held_by_pool(case)
+    if held is None or len(held.attempt) < FEWEST:
+        return None
+    return PoolWaits(held.size, len(held.attempt), int(held.waits_ns.max()))
+
+
+@once
+def held_by_pool(case: Case) -> Held | None:
+    """Who waited for a connection before anything was sent; None where the pool's size isn't known."""
     size = case.promise.read.get("limits.max_connections")
     tries, arrival = case.attempts, chains_of(case).arrival
     came = np.flatnonzero(arrival >= 0)
-    if not isinstance(size, int) or len(came) < FEWEST:
+    if not isinstance(size, int) or not len(came):
         return None
     capacity = size * max(len(case.workers), 1)
     seen = case.arrivals.table
@@ -49,6 +67,4 @@ def pool_waits(case: Case) -> PoolWaits | None:
     in_use = np.searchsorted(np.sort(begin), start, side="right") - np.searchsorted(np.sort(done), start, side="right")
     waits = begin - start
     held = (waits > WAITED_NS) & (in_use >= FULL * capacity)
-    if held.sum() < FEWEST:
-        return None
-    return PoolWaits(capacity, int(held.sum()), int(waits[held].max()))
+    return Held(capacity, came[held], waits[held])

@@ -115,13 +115,20 @@ def retriable_only(case: Case) -> Ruling:
 def _unnamed(case: Case) -> Mask:
     """The failed attempts whose failure a declared `retry.on` doesn't name."""
     found = np.zeros(len(case.attempts.row), bool)
-    failed = ~case.words["ok"] & ~case.attempts.table["result"].among("cancelled")
+    unreadable = chains_of(case).unreadable
+    failed = ~case.words["ok"] & ~case.attempts.table["result"].among("cancelled") | unreadable
     for op in case.calls["op"].names:
         retry = case.policy.of(op).retry
         if retry is not None and retry.on and source(case, op, "retry.on") == "declared":
             mine = case.calls["op"].among(op)[case.attempts.row]
-            found |= mine & failed & ~case.failures(retry.on)
+            found |= mine & failed & ~_named(case, retry.on)
     return found
+
+
+def _named(case: Case, words: tuple[str, ...]) -> Mask:
+    """The attempts that failed in one of `words`, which may name answers that nobody can read."""
+    failures = case.failures(words)
+    return failures | chains_of(case).unreadable if "decode" in words else failures
 
 
 def listed_failures(case: Case, at: Ints) -> str:
@@ -149,7 +156,7 @@ def non_idempotent_retry_safe(case: Case) -> Ruling:
         return nothing
     chains, table = chains_of(case), case.attempts.table
     doubtful = ~case.words["ok"] & ~case.words["4xx"] & ~np.isin(table["status"], DID_NOTHING) & _writing(case)
-    doubtful &= ~case.failures(NEVER_SENT)
+    doubtful = (doubtful & ~case.failures(NEVER_SENT)) | (chains.unreadable & _writing(case))
     doubtful &= (chains.arrival >= 0) if len(case.history.arrivals) else True
     retries = chains.retries
     again = retries[doubtful[retries - 1]]
@@ -184,7 +191,7 @@ def _declared(case: Case) -> Mask:
         retry = case.policy.of(op).retry
         named = retry is not None and retry.calls is not None and op in retry.calls
         if retry is not None and named and source(case, op, "retry.calls") == "declared":
-            found |= case.calls["op"].among(op)[case.attempts.row] & case.failures(retry.on)
+            found |= case.calls["op"].among(op)[case.attempts.row] & _named(case, retry.on)
     return found
 
 

@@ -163,7 +163,8 @@ def jitter_present(case: Case) -> Ruling:
     spread = _pooled_spread(gap, nth)
     measured, bound = f"spread {spread:.3f}", f"at least {LEAST_CV}"
     if spread < LEAST_CV:
-        reason = f"{plural(len(gap), 'wait')} before re-tries are all alike: everybody comes back at the same time"
+        how = f"differ by {spread:.0%} only" if spread >= 0.01 else "are all alike"
+        reason = f"{plural(len(gap), 'wait')} before re-tries {how}: everybody comes back at the same time"
         return broken(case, np.unique(case.attempts.row[kept]), reason, measured=measured, bound=bound)
     return passed(f"{plural(len(gap), 'wait')} before re-tries are spread", measured=measured, bound=bound)
 

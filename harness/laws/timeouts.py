@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import DRIPPING, attempt_source, declared_total_s, limits_ns, overshot, source, started_late
+from harness.laws.bounds import (
+    DRIPPING,
+    attempt_source,
+    limits_ns,
+    overshot,
+    rounding_ns,
+    source,
+    started_late,
+    totals_ns,
+)
 from harness.laws.breaker_flow import queued_rows
 from harness.laws.case import Case, Ints
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -115,14 +124,11 @@ def _held_until_the_end(case: Case) -> Mask:
 )
 def total_deadline(case: Case) -> Ruling:
     calls = case.calls
-    totals = {op: total for op in calls["op"].names if (total := declared_total_s(case, op)) is not None}
-    if not totals:
+    took, limit = calls["end_ns"] - calls["start_ns"], totals_ns(case)
+    if not limit.any():
         return inapplicable("no total time-out is declared")
-    took, limit = calls["end_ns"] - calls["start_ns"], np.zeros(len(calls), np.int64)
-    for op, total in totals.items():
-        limit[calls["op"].among(op)] = int(total * 1e9)
     dripped = case.hit_by("drip") | (case.during("slicer", "bandwidth") & (case.attempts.count > 0))
-    late = dripped & (limit > 0) & (took > limit + case.epsilon_ns)
+    late = dripped & (limit > 0) & (took > limit + case.epsilon_ns + rounding_ns(case, limit))
     if late.any():
         rows = np.flatnonzero(late)[np.argsort(-took[late], kind="stable")]
         longest = f"{took[rows[0]] / 1e9:.2f} s"

@@ -11,6 +11,7 @@ from harness.laws.breaker_spells import Spell, since_served
 from harness.laws.breaker_state import all_spells
 from harness.laws.case import Case
 from harness.laws.chains import chains_of
+from harness.laws.pool_waits import held_by_pool
 from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import WRITES, committed, has_oracle
 
@@ -47,7 +48,8 @@ def cancelled_work(case: Case) -> Ruling:
     family="time-outs",
     rule="a wait for a pooled connection ends within the pool time-out + ε, is not re-tried unless the policy says so, "
     "and opens no breaker",
-    trap="httpx.PoolTimeout is a RequestError: what re-tries or counts those takes its own full pool for a dead KATO",
+    trap="httpx.PoolTimeout is a RequestError: what re-tries or counts those takes its own full pool for a dead KATO; "
+    "httpcore starts the time-out anew for who lost a freed connection to another, which no client can mend",
     cure="keep PoolTimeout out of retry and breaker: the pool is full because of ourselves",
     example="retry_if_exception_type(httpx.RequestError) adds two more waits to a pool that is already full",
     needs=frozenset({"pause", "latency", "timeout", "delay"}),
@@ -56,15 +58,15 @@ def cancelled_work(case: Case) -> Ruling:
 def pool_wait(case: Case) -> Ruling:
     tries = case.attempts
     full = tries.table["result"].among("pool_timeout")
-    if not full.any():
-        return unexercised(f"no wait for a connection ran into a time-out; it takes {exercise('T7')}")
     late, again = _late_for_the_pool(case, full), _tried_again(case, full)
+    if not full.any() and not late.any():
+        return unexercised(f"no wait for a connection ran into a time-out; it takes {exercise('T7')}")
     if late.any() or again.any():
         rows = np.unique(tries.row[late | again])
         reason = (
             "waited longer than the pool time-out" if late.any() else "sent again what its own full pool had refused"
         )
-        return broken(case, rows, f"{plural(len(rows), 'call')} {reason}", of=int(tries.any(full).sum()))
+        return broken(case, rows, f"{plural(len(rows), 'call')} {reason}", of=int(tries.any(full | late).sum()))
     opened = [since for e, states in all_spells(case) for since in _opened_by_pool(case, e, states, full)]
     if opened:
         reason = f"the breaker opened {plural(len(opened), 'time')} on nothing but waits for its own pool"
@@ -73,14 +75,33 @@ def pool_wait(case: Case) -> Ruling:
 
 
 def _late_for_the_pool(case: Case, full: Mask) -> Mask:
+    """The attempts that waited longer for a connection than is declared, whether in vain or not: a pool that blocks
+    without a time-out of its own hands one out in the end."""
     tries, late = case.attempts, np.zeros(len(full), bool)
-    took = tries.table["end_ns"] - tries.table["start_ns"]
+    took = np.where(full, tries.table["end_ns"] - tries.table["start_ns"], 0)
+    if (held := held_by_pool(case)) is not None:
+        took[held.attempt] = np.where(_slowed(case)[tries.row[held.attempt]], 0, held.waits_ns)
     for op in case.calls["op"].names:
         timeout = case.policy.of(op).timeout
         if timeout is not None and timeout.pool is not None and source(case, op, "timeout.pool") == "declared":
+            if (_set(case, op) or np.inf) <= timeout.pool:
+                continue
             mine = case.calls["op"].among(op)[tries.row]
-            late |= mine & full & (took > int(timeout.pool * 1e9) + case.epsilon_ns[tries.row])
+            late |= mine & (took > int(timeout.pool * 1e9) + case.epsilon_ns[tries.row])
     return late
+
+
+def _set(case: Case, op: str) -> float | None:
+    """The pool time-out (s) that the client's library was told."""
+    read = case.promise.read
+    found = read.get(f"calls.{op}.timeout.pool", read.get("timeout.pool"))
+    return float(found) if isinstance(found, (int, float)) else None
+
+
+def _slowed(case: Case) -> Mask:
+    """The calls that a fault on the way to the witness kept from arriving: that is no wait in the client."""
+    kinds = {window.kind for window in case.windows if window.params.get("direction") == "upstream"}
+    return case.during(*kinds) if kinds else np.zeros(len(case.calls), bool)
 
 
 def _tried_again(case: Case, full: Mask) -> Mask:

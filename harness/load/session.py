@@ -179,9 +179,9 @@ class Session:
 
     def _read_again(self) -> dict[str, Any]:
         """The read policy after the load: many clients make their sessions with the first call, and requests show
-        what time-outs they carried."""
+        what time-outs and retries they carried."""
         ops = [op for op in OPERATIONS if hasattr(self.integration, op)]
-        read = read_policy(self.integration, self._inspect)
+        read = read_policy(self.integration, self._inspect, WATCH.carried.retries)
         return with_requests(read, WATCH.carried.by_op, self._declared, ops)
 
     def stop(self) -> None:

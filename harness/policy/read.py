@@ -15,22 +15,26 @@ from harness.policy.read_retry import read_retry
 from harness.policy.read_timeout import CONNECT_ONLY, read_timeout, read_transport_retry
 from harness.policy.read_walk import Found, named, walk
 
+NOTHING: Mapping[str, list[dict[str, Any]]] = {}
 OPERATIONS = ("open_session", "observe", "predict", "learn")
 
 
-def read_policy(integration: Any, inspect: Iterable[Any] = ()) -> dict[str, Any]:
+def read_policy(
+    integration: Any, inspect: Iterable[Any] = (), carried: Mapping[str, list[dict[str, Any]]] = NOTHING
+) -> dict[str, Any]:
     """The policy that the objects show, nested as `policy.from_mapping` takes it, durations in seconds.
 
-    `inspect`: more start points, as objects or as `module:name` texts. Settings that hold for some operations only
-    are under `calls`, or in `retry.calls` where these share one retry. `composition` is `retry(breaker)` or
-    `breaker(retry)`, the outer one first; `limits.max_connections` the size of a client's pool; `retrying` lists the
-    operations in whose methods a retry is made anew, of which no more is known.
+    `inspect`: more start points, as objects or as `module:name` texts. `carried`: the transport's retries that went
+    with each operation's requests, which count before those of its client (`Carried.retries`). Settings that hold for
+    some operations only are under `calls`, or in `retry.calls` where these share one retry. `composition` is
+    `retry(breaker)` or `breaker(retry)`, the outer one first; `limits.max_connections` the size of a client's pool;
+    `retrying` lists the operations in whose methods a retry is made anew, of which no more is known.
     """
     roots = [integration, *_listed(getattr(integration, "inspect", ())), *_listed(inspect)]
     found = walk([named(root) if isinstance(root, str) else root for root in roots])
     ops = [op for op in OPERATIONS if hasattr(integration, op)]
     policy = _agreed([read_timeout(item.thing) for item in found if item.kind == "client"])
-    policy |= _retries(found, ops) | _breakers(found, ops)
+    policy |= _retries(found, ops, carried) | _breakers(found, ops)
     inside = [item.op for item in found if item.kind == "retrying"]
     if inside:
         policy["retrying"] = [op for op in ops if op in inside or None in inside]
@@ -53,12 +57,13 @@ def _listed(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) else (value,) if value else ()
 
 
-def _retries(found: list[Found], ops: list[str]) -> dict[str, Any]:
+def _retries(found: list[Found], ops: list[str], carried: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Retries around operations, multiplied by those that the transport makes below them."""
     below = _agreed([read_transport_retry(item.thing) for item in found if item.kind == "client"])
     tied = {op: _agreed([read_retry(i.thing) for i in found if i.kind == "retry" and i.op == op]) for op in ops}
     shared = _agreed([read_retry(item.thing) for item in found if item.kind == "retry" and item.op is None])
-    each = {op: made for op in ops if (made := _layered(tied[op] or shared, _below(below, op)))}
+    under = {op: _agreed(carried[op]) if op in carried else below for op in ops}
+    each = {op: made for op in ops if (made := _layered(tied[op] or shared, _below(under[op], op)))}
     if not each:
         return {}
     if len({repr(retry) for retry in each.values()}) > 1:

@@ -1,4 +1,4 @@
-"""The time-outs that requests carried: what a client's object is set to is often overruled with each of them."""
+"""The time-outs and retries that requests carried: what a client is set to is often overruled with each of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import inf, isfinite
 from typing import Any
 
 from harness.policy.merge import flatten
+from harness.policy.read_timeout import read_urllib3_retry
 
 STEPS = ("connect", "read", "write", "pool", "total")
 Steps = Mapping[str, tuple[float, float]]
@@ -18,6 +19,8 @@ class Carried:
 
     def __init__(self) -> None:
         self.by_op: dict[str, dict[str, tuple[float, float]]] = {}
+        self.retries: dict[str, list[dict[str, Any]]] = {}
+        self._retry: dict[str, Any] = {}
         self._latest: tuple[str, dict[str, Any]] = ("", {})
 
     def note(self, op: str, **steps: Any) -> None:
@@ -31,6 +34,17 @@ class Carried:
             limit = float(value) if isinstance(value, (int, float)) else inf
             least, most = seen.get(step, (limit, limit))
             seen[step] = min(least, limit), max(most, limit)
+
+    def note_retry(self, op: str, retry: Any) -> None:
+        """urllib3's Retry of one request of `op`: what its client is set to is often overruled, too. One that has
+        counted tries already is no setting."""
+        counted: tuple[object, ...] = getattr(retry, "history", ())
+        if retry is self._retry.get(op) or counted:
+            return
+        self._retry[op] = retry
+        seen, told = self.retries.setdefault(op, []), read_urllib3_retry(retry)
+        if told not in seen:
+            seen.append(told)
 
 
 def with_requests(

@@ -82,8 +82,14 @@ def _waits(wait: Any, attempts: int) -> dict[str, Any] | None:
         first = wait.multiplier if hasattr(wait, "multiplier") else wait.initial
         return _series(first + wait.jitter, wait.exp_base, wait.max, "full")
     if _is(wait, "wait_random"):
-        return _series(wait.wait_random_max, 1.0, None, "full")
+        return _uniform(float(wait.wait_random_min), float(wait.wait_random_max))
     return _fitted(wait, attempts) if _fixed(wait) else None
+
+
+def _uniform(least: float, most: float) -> dict[str, Any]:
+    """A wait drawn between two bounds, in the narrowest words that hold it: 0 to w, w/2 to w, or w itself."""
+    jitter = "none" if least == most else "equal" if least >= most / 2 else "full"
+    return _series(most, 1.0, None, jitter)
 
 
 def _fixed(wait: Any) -> bool:
@@ -111,7 +117,7 @@ def _sum(parts: list[dict[str, Any] | None]) -> dict[str, Any] | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or not known:
         return None
-    jitter = "full" if any(part["jitter"] == "full" for part in known) else "none"
+    jitter = "full" if any(part["jitter"] != "none" for part in known) else "none"
     growth = max(part["multiplier"] for part in known)
     longest = sum(part["max"] for part in known) if all("max" in part for part in known) else None
     return _series(sum(part["initial"] for part in known), growth, longest, jitter)

@@ -19,7 +19,7 @@ def read_timeout(client: Any) -> dict[str, Any]:
         return _parts(_aiohttp(client.timeout), getattr(client.connector, "limit", None))
     if "requests.Session" in names:
         adapters = [_number_or_pair(vars(adapter).get("timeout")) for adapter in client.adapters.values()]
-        sizes = {_size(adapter._pool_maxsize, adapter._pool_block) for adapter in client.adapters.values()}
+        sizes = {_size(adapter._pool_maxsize, adapter._pool_block) for adapter in client.adapters.values()} - {None}
         return _parts(next((found for found in adapters if found), {}), sizes.pop() if len(sizes) == 1 else None)
     settings = getattr(client, "connection_pool_kw", None)
     if settings is not None:
@@ -40,7 +40,7 @@ def read_transport_retry(client: Any) -> dict[str, Any]:
     if settings is not None:
         # a PoolManager that is told nothing re-tries three times (util/retry.py, Retry.DEFAULT)
         retries.append(settings.get("retries", sys.modules["urllib3"].Retry.DEFAULT))
-    found = [_urllib3_retry(retry) for retry in (*retries, getattr(client, "retries", None))]
+    found = [read_urllib3_retry(retry) for retry in (*retries, getattr(client, "retries", None))]
     return next((retry for retry in found if retry), {})
 
 
@@ -95,10 +95,12 @@ def _urllib3(timeout: Any) -> dict[str, float]:
     return _given(**{step: value if isinstance(value, (int, float)) else total for step, value in steps.items()})
 
 
-def _urllib3_retry(retry: Any) -> dict[str, Any]:
-    """urllib3's Retry: waits are 0, then factor · 2^(n−1) + up to `backoff_jitter` (util/retry.py, get_backoff_time).
+def read_urllib3_retry(retry: Any) -> dict[str, Any]:
+    """What urllib3's Retry, or a number for one, re-tries; empty where nothing. Waits are 0, then factor · 2^(n−1) +
+    up to `backoff_jitter` (util/retry.py, get_backoff_time).
 
     `allowed_methods` bounds what may have arrived; a request that was never sent is sent again whatever its method.
+    413, 429 and 503 outside `status_forcelist` are tried again only when they ask for it, which `retry_after` says.
     """
     total = getattr(retry, "total", retry)
     if not isinstance(total, int) or isinstance(total, bool) or total < 1:
@@ -110,7 +112,7 @@ def _urllib3_retry(retry: Any) -> dict[str, Any]:
     methods = retry.allowed_methods
     read: dict[str, Any] = {
         "max_attempts": total + 1,
-        "on": on + sorted(_statuses(retry)),
+        "on": on + sorted({str(status) for status in retry.status_forcelist or ()}),
         "retry_after": "honour" if retry.respect_retry_after_header else "ignore",
     }
     if methods and "POST" not in methods:
@@ -120,9 +122,3 @@ def _urllib3_retry(retry: Any) -> dict[str, Any]:
         longest = getattr(retry, "backoff_max", None)
         read["backoff"] = {"initial": first, "multiplier": 2.0, "jitter": "full"} | _given(max=longest)
     return read
-
-
-def _statuses(retry: Any) -> set[str]:
-    """Those it is told, and those of which it heeds Retry-After."""
-    heeded = retry.RETRY_AFTER_STATUS_CODES if retry.respect_retry_after_header else ()
-    return {str(status) for status in (*(retry.status_forcelist or ()), *heeded)}

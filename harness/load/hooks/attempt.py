@@ -64,7 +64,7 @@ class Attempt:
 
     __slots__ = ("connection", "done", "frame", "headers_ns", "number", "reused", "start_ns", "status", "trace", "via")
 
-    def __init__(self, via: str) -> None:
+    def __init__(self, via: str, start_ns: int | None = None) -> None:
         self.via = via
         self.frame: Frame | None = working_for()
         self.number = self._next_number()
@@ -75,7 +75,7 @@ class Attempt:
         self.trace = ""
         self.done = False
         WATCH.open[self] = None
-        self.start_ns = WATCH.clock_ns()
+        self.start_ns = WATCH.clock_ns() if start_ns is None else start_ns
 
     def _next_number(self) -> int:
         if self.frame is None:
@@ -101,6 +101,11 @@ class Attempt:
         """The time-outs that the request carries (s), by step."""
         if self.frame is not None and self.frame.op:
             WATCH.carried.note(self.frame.op, **steps)
+
+    def retried(self, retry: Any) -> None:
+        """urllib3's Retry that goes with the request."""
+        if self.frame is not None and self.frame.op:
+            WATCH.carried.note_retry(self.frame.op, retry)
 
     def answered(self, status: int) -> None:
         """The status line and headers are here."""

@@ -1,12 +1,14 @@
 """urllib3 2 (and so requests): one attempt a `_make_request`, urllib3's own re-sends and redirects included.
 
-The attempt ends when the response gives its connection back, is closed, or fails while its body is read. Where
-urllib3 reads the body itself (`preload_content`; requests doesn't), the headers' time is that of the body's end.
+It begins when its pool is asked for a connection, as elsewhere: a pool that blocks may be full. It ends when the
+response gives its connection back, is closed, or fails while its body is read. Where urllib3 reads the body itself
+(`preload_content`; requests doesn't), the headers' time is that of the body's end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -15,6 +17,7 @@ from harness.load.hooks.patch import replace
 from harness.model import TRACE_HEADER
 
 _ATTEMPT = "_kato_harness_attempt"
+_ASKED = "_kato_harness_asked_ns"
 
 
 def install(urllib3: ModuleType) -> tuple[str, ...]:
@@ -22,23 +25,42 @@ def install(urllib3: ModuleType) -> tuple[str, ...]:
     if not hasattr(urllib3.response, "BaseHTTPResponse"):
         return ()
     response = urllib3.response.HTTPResponse
-    replace(urllib3.connectionpool.HTTPConnectionPool, "_make_request", _make_request)
+    pool = urllib3.connectionpool.HTTPConnectionPool
+    replace(pool, "_get_conn", partial(_get_conn, full=urllib3.exceptions.EmptyPoolError))
+    replace(pool, "_make_request", _make_request)
     replace(response, "_error_catcher", _error_catcher)
     replace(response, "release_conn", _then_end)
     replace(response, "close", _then_end)
     return ("urllib3",)
 
 
+def _get_conn(original: Any, full: type[Exception]) -> Any:
+    def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if WATCH.elsewhere and (self.host, self.port) in WATCH.elsewhere:
+            return original(self, *args, **kwargs)
+        asked_ns = WATCH.clock_ns()
+        try:
+            conn = original(self, *args, **kwargs)
+        except full as error:
+            Attempt("urllib3", asked_ns).fail(error)
+            raise
+        setattr(conn, _ASKED, asked_ns)
+        return conn
+
+    return hooked
+
+
 def _make_request(original: Any) -> Any:
     def hooked(self: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         if WATCH.elsewhere and (self.host, self.port) in WATCH.elsewhere:
             return original(self, conn, method, url, *args, **kwargs)
-        attempt = Attempt("urllib3")
+        attempt = Attempt("urllib3", vars(conn).pop(_ASKED, None))
         kwargs["headers"], attempt.trace = _with_headers(kwargs.get("headers"), attempt.headers)
         timeout = kwargs.get("timeout", self.timeout)
         if not hasattr(timeout, "total"):
             timeout = self._get_timeout(timeout)
         _bounds(attempt, timeout)
+        attempt.retried(kwargs.get("retries"))
         attempt.reused = conn.sock is not None
         try:
             response = original(self, conn, method, url, *args, **kwargs)

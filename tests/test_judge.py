@@ -253,7 +253,7 @@ def test_a_difference_between_declared_and_read_is_a_finding() -> None:
     """K2, key by key."""
     policy = {"declared": {"timeout": {"total": 1.0, "read": 10.0}}, "read": {"timeout": {"read": 5.0}}}
     (finding,) = [f for f in judged(policy=policy).findings if f.rule == "K2"]
-    assert (finding.where, finding.reason) == ("timeout.read", "declared 10.0, read 5.0")
+    assert (finding.where, finding.reason) == ("timeout.read", "declared 10, read 5")
 
 
 LOAD = Load((Stage(20.0, 20.0, 30 * 10**9),))

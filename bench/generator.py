@@ -51,7 +51,7 @@ def generate(url: str, load: Load, core: int, integration: str = "fast", **more:
     """Drive `load` against `url` from a generator on `core`; `more` goes into its order."""
     with tempfile.TemporaryDirectory() as place:
         spool = Path(place) / "generator-0.raw"
-        part = start_part("the generator", "harness.load.locust", [], Path(place) / "log")
+        part = start_part("the generator", "harness.load.generator", ["", ""], Path(place) / "log")
         try:
             os.sched_setaffinity(part.child.process.pid, {core})
             part.channel.send(_prepare(url, integration, spool) | more)

@@ -94,7 +94,7 @@ def generator_of(harness: int, spool: Path, begun: bool) -> int:
         with suppress(psutil.Error):
             for child in psutil.Process(harness).children(recursive=True):
                 ready = spool.exists() and (not begun or spool.stat().st_size > 20_000)
-                if "harness.load.locust" in child.cmdline() and ready:
+                if "harness.load.generator" in child.cmdline() and ready:
                     return child.pid
         time.sleep(0.02)
     raise SystemExit("the generator never began")

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+RUN_FORMAT = 1
+"""Of the run folder, as its manifest names it."""
+
 OPERATIONS = ("other", "open_session", "observe", "predict", "learn")
 """What a call asks for; `other` only for arrivals that are none of these (health, stm)."""
 

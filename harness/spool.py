@@ -23,6 +23,10 @@ MOST_TEXTS = 1 << 16
 """Texts remembered at once; then all are forgotten, and written again where they come again: memory stays flat."""
 _TEXT = struct.Struct("<BBHI64s")
 
+SPANS, PROBES = "spans.jsonl", "probes.jsonl"
+HOPS = {"request": "envoy-requests.jsonl", "attempt": "envoy-attempts.jsonl"}
+"""Files of JSON lines beside the spools; those of hops by kind of row: one line a request of the client, or a try."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

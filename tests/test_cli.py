@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from harness import cli
@@ -20,3 +23,10 @@ def test_an_error_of_the_harness_itself_is_exit_code_3(
         cli.main(["list", "laws"])
     assert ended.value.code == 3
     assert "RuntimeError: out of ideas" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("needless", ["numpy", "pyarrow", "harness.laws", "harness.evidence"])
+def test_nothing_that_only_judges_delays_the_first_request(needless: str) -> None:
+    """What is imported before a run's children have started is imported while nobody sends anything."""
+    code = f"import sys, harness.run.batch; sys.exit({needless!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

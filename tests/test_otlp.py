@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness.evidence.beside import SPANS, read_spans
+from harness.evidence.beside import read_spans
 from harness.otlp import Receiver
+from harness.spool import SPANS
 
 pytest.importorskip("opentelemetry.sdk")
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans

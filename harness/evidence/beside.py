@@ -9,9 +9,7 @@ from typing import Any
 
 from harness.evidence.history import SCHEMA, table
 from harness.evidence.table import Table
-
-SPANS, PROBES = "spans.jsonl", "probes.jsonl"
-"""Files of the spool folder."""
+from harness.spool import PROBES, SPANS
 
 
 def read_spans(folder: Path, manifest: Mapping[str, Any]) -> Table:

@@ -9,9 +9,7 @@ from typing import Any
 
 from harness.evidence.history import SCHEMA, table
 from harness.evidence.table import Table
-
-LOGS = {"request": "envoy-requests.jsonl", "attempt": "envoy-attempts.jsonl"}
-"""Files of the spool folder by kind of row: one line a request of the client, one a try upstream."""
+from harness.spool import HOPS
 
 NO_INSTANCE = -1
 
@@ -21,7 +19,7 @@ def read_hops(folder: Path, manifest: Mapping[str, Any]) -> Table:
     address, its `wall_offset_ns` puts Envoy's wall-clock times on the monotonic clock."""
     instances = manifest.get("facts", {}).get("endpoints", {})
     offset_ns = int(manifest.get("wall_offset_ns") or 0)
-    rows = [_row(kind, line, instances, offset_ns) for kind, file in LOGS.items() for line in _lines(folder / file)]
+    rows = [_row(kind, line, instances, offset_ns) for kind, file in HOPS.items() for line in _lines(folder / file)]
     columns = {name: [row.get(name, 0) for row in rows] for name in SCHEMA["hops"]}
     return table("hops", columns).sorted_by("start_ns") if rows else table("hops", {})
 

@@ -14,10 +14,9 @@ from harness.evidence.finalise import finalise
 from harness.evidence.history import SCHEMA, History
 from harness.evidence.parquet import read_table
 from harness.evidence.shelf import Shelf
-from harness.model import Span
+from harness.model import RUN_FORMAT, Span
 
-RUN_FORMAT = 1
-READABLE = (1,)
+READABLE = (RUN_FORMAT,)
 """Run folder formats that this version reads: the current one and the one before it."""
 
 AT_HAND_BYTES = 160e6

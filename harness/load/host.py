@@ -6,6 +6,7 @@ is found by this file's place, without our site-packages on its path.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 import threading
@@ -25,12 +26,17 @@ def _find_package() -> None:
     spec.loader.exec_module(package)
 
 
-def serve(descriptor: int) -> int:
-    """Obey the control channel until its end; 0 when the run was driven, else the exit code of the error."""
+def serve(descriptor: int, module: str) -> int:
+    """Obey the control channel until its end; 0 when the run was driven, else the exit code of the error.
+
+    `module` of a client of ours is imported before the order for it has come.
+    """
     from harness.channel import inherited
     from harness.errors import HarnessError
     from harness.load.session import Session
 
+    if module:
+        importlib.import_module(module)
     channel = inherited(descriptor)
     order = channel.receive()
     if order is None:
@@ -60,4 +66,4 @@ if __name__ == "__main__":
         _find_package()
     from harness.load.host import serve as _serve
 
-    sys.exit(_serve(int(sys.argv[1])))
+    sys.exit(_serve(int(sys.argv[1]), sys.argv[2]))

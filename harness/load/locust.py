@@ -1,6 +1,7 @@
 """The generator: a Locust process whose one user runs the arrival clock. The only file that imports locust.
 
-Three roles: a generator of the parent's own, Locust's master for workers on other machines, and such a worker.
+Three roles: a generator of the parent's own (started by generator.py), Locust's master for workers on other machines,
+and such a worker.
 
 Built-in clients run here, on Locust's gevent; others run in a host process that this one starts, stops and shows.
 Locust's own statistics are fed once a second from the recorder's counts, not call by call: they are for its user
@@ -14,7 +15,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 import types
@@ -33,57 +33,17 @@ from locust.env import Environment
 from locust.exception import StopUser
 from locust.stats import StatsEntry, bucket_response_time
 
-from harness.channel import Channel, inherited, pair
+from harness.channel import Channel, inherited
 from harness.errors import EXIT_ENVIRONMENT, HarnessError
 from harness.load.away import Guest
 from harness.load.gateway import Gateway
+from harness.load.outside import Host, HostProcess
 from harness.load.session import Session
 
 Message = Mapping[str, Any]
 
 LINGER_S = 0.3
 """Until ZeroMQ has sent the last messages."""
-
-
-class HostProcess:
-    """The part of a run that a host process plays, with the face of `Session`."""
-
-    def __init__(self, order: Message, send: Callable[[Message], None]) -> None:
-        self._send = send
-        self._channel, theirs = pair()
-        python = str(order.get("python") or sys.executable)
-        script = str(Path(__file__).with_name("host.py"))
-        self._process = subprocess.Popen([python, script, str(theirs.fileno())], pass_fds=[theirs.fileno()])
-        theirs.close()
-        self._channel.send(order)
-        self._ready = self._channel.receive() or self._died()
-
-    def ready(self) -> Message:
-        """The host's own word: ready or failed."""
-        return self._ready
-
-    def run(self, order: Message) -> Message:
-        """Pass the order on and its progress back, until it is done."""
-        self._channel.send(order)
-        while (message := self._channel.receive()) is not None:
-            if message["event"] != "progress":
-                self._process.wait()
-                return message
-            self._send(message)
-        return self._died()
-
-    def stop(self) -> None:
-        """Tell the host to offer no more load."""
-        self._channel.send({"do": "stop"})
-
-    def _died(self) -> dict[str, Any]:
-        status = self._process.wait()
-        return {
-            "event": "failed",
-            "what": f"the host process of the integration ended with status {status}",
-            "cure": "its own words are above; run the client alone in the same interpreter",
-            "exit_code": 1 if status < 0 else 3,
-        }
 
 
 class ArrivalClock(locust.User):
@@ -122,13 +82,16 @@ def mirror(environment: Environment, tally: Iterable[tuple[str, str, int, int]])
         environment.stats.total.extend(entry)
 
 
-def made(order: Message, send: Callable[[Message], None]) -> Session | HostProcess:
-    """The part that an order asks for; raises HarnessError when the client can't be made."""
-    return Session(order, send) if order["runtime"] == "gevent" else HostProcess(order, send)
+def made(order: Message, send: Callable[[Message], None], host: Host | None = None) -> Session | HostProcess:
+    """The part that an order asks for, in `host` where that was started; raises HarnessError when the client can't be
+    made."""
+    if order["runtime"] == "gevent":
+        return Session(order, send)
+    return HostProcess(host or Host(str(order.get("python") or sys.executable)), order, send)
 
 
-def serve(channel: Channel) -> int:
-    """Obey the control channel: prepare, start, stop; the exit code."""
+def serve(channel: Channel, host: Host | None = None) -> int:
+    """Obey the control channel: prepare, start, stop; the exit code. `host` was started for what is to be prepared."""
     order = channel.receive()
     if order is None:
         return 0
@@ -139,7 +102,7 @@ def serve(channel: Channel) -> int:
         channel.send({key: value for key, value in message.items() if key != "tally"})
 
     try:
-        part = made(order, send)
+        part = made(order, send, host)
     except HarnessError as error:
         channel.send({"event": "failed", "what": error.what, "cure": error.cure, "exit_code": error.exit_code})
         return error.exit_code
@@ -216,6 +179,4 @@ if __name__ == "__main__":
     role, *given = sys.argv[1:]
     if role == "master":
         sys.exit(lead(given[0], int(given[1]), map(int, given[2:])))
-    if role == "worker":
-        sys.exit(follow(given[0], int(given[1]), Path(given[2])))
-    sys.exit(serve(inherited(int(role))))
+    sys.exit(follow(given[0], int(given[1]), Path(given[2])))

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.evidence.beside import SPANS
 from harness.inject.tcp import ToxiproxyPlane
 from harness.run.front import Address, at
 from harness.scenario.faultkeys import PARTS
+from harness.spool import SPANS
 from harness.stack.ports import free_port
 
 COLLECTOR = PARTS[3]

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.laws.judge import Judgement
-from harness.laws.registry import LAWS
 from harness.model import Span
 from harness.scenario import Timeline
+
+if TYPE_CHECKING:
+    from harness.laws.judge import Judgement
 
 SUFFIX = "-control"
 
@@ -32,6 +34,8 @@ def without_faults(timeline: Timeline) -> Timeline:
 
 def beside_control(judgement: Judgement, control: Judgement) -> Judgement:
     """The judgement with what its control says of it: laws that fail without a fault too, and whether it was sound."""
+    from harness.laws.registry import LAWS  # late: a run needs no laws before it is over
+
     failing = {verdict.law for verdict in control.verdicts if verdict.status == "fail"}
     broken = sorted(law for law in failing if LAWS[law].gate)
     verdicts = tuple(

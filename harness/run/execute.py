@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, Interrupted, InvalidRun
-from harness.evidence.clocks import hosts_of
 from harness.policy import Promise
 from harness.run.away import bind_of
 from harness.run.carry import FaultThread
@@ -69,11 +68,18 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
         error, conducted = _conduct(prepared, stage, timeline, promise, folder, stop, progress)
         facts, trouble = _closing_facts(stage, prepared.scenario)
         facts["wall_step_ns"] = wall_offset_ns() - offset_ns
-        facts |= {"hosts": hosts} if (hosts := hosts_of(folder / "spool")) else {}
+        facts |= _hosts(folder / "spool")
     error = error or trouble
     promise = promise_of(prepared, {**stage.ready[0], "read": conducted.read or stage.ready[0]["read"]})
     write_json(manifest, finished(prepared, promise, timeline, stage.ready, conducted, known | facts, error))
     return Executed(folder, error)
+
+
+def _hosts(spool: Path) -> dict[str, Any]:
+    from harness.evidence.clocks import hosts_of  # late: numpy would delay the first request
+
+    hosts = hosts_of(spool)
+    return {"hosts": hosts} if hosts else {}
 
 
 def _closing_facts(stage: Stage, scenario: Scenario) -> tuple[dict[str, Any], HarnessError | None]:

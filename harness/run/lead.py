@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.evidence.hops import LOGS
 from harness.inject.tcp import ToxiproxyPlane
 from harness.run.front import Address, Front, at
 from harness.run.parts import start_part
 from harness.run.topology import Layout
+from harness.spool import HOPS
 from harness.stack import envoy
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _sidecar(layout: Layout, addresses: Sequence[Address], folder: Path, undo: E
     assert layout.translation is not None
     program = envoy.find()
     port, admin_port = envoy.ports()
-    logs = {f"{kind}_log": str(folder / "spool" / file) for kind, file in LOGS.items()}
+    logs = {f"{kind}_log": str(folder / "spool" / file) for kind, file in HOPS.items()}
     config = envoy_config(layout.translation, endpoints_of(layout, addresses), port, admin_port, **logs)
     running = envoy.start(program, config, port, admin_port, folder / "logs")
     undo.callback(running.stop)

@@ -10,8 +10,7 @@ from typing import Any
 
 from harness import __version__
 from harness.errors import HarnessError
-from harness.evidence.run import RUN_FORMAT
-from harness.model import OUTCOMES
+from harness.model import OUTCOMES, RUN_FORMAT
 from harness.plan import Plan
 from harness.policy import Promise, to_mapping
 from harness.run.conduct import Conducted

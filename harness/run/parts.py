@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.channel import Channel, pair
 from harness.errors import HarnessError, PartMissing
+from harness.integrations.registry import REGISTRY
 from harness.stack import process
 
 READY_WITHIN_S = 30.0
@@ -62,3 +63,11 @@ def start_part(name: str, module: str, arguments: list[str], log: Path, *, flag:
         command = [sys.executable, "-m", module, *arguments, *tail]
         child = process.start(name, command, log, pass_fds=[theirs.fileno()], measuring=True)
     return Part(child, channel)
+
+
+def start_generator(name: str, order: Mapping[str, Any], log: Path) -> Part:
+    """Start the generator that `order` will be sent to, with a host process beside it where the client needs one."""
+    use = str(order["use"])
+    module = REGISTRY[use].module if use in REGISTRY else ""
+    python = "" if order["runtime"] == "gevent" else order["python"] or sys.executable
+    return start_part(name, "harness.load.generator", [python, module], log)

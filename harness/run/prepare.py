@@ -11,14 +11,13 @@ from typing import Any
 from harness.errors import ScenarioError, UsageError
 from harness.faults import KINDS
 from harness.integrations import Entry, resolve
-from harness.laws import LAWS
 from harness.policy import Promise, merge, overlay, scaled
 from harness.run.interpreter import check_interpreter
 from harness.run.options import Options
 from harness.run.topology import Layout, layout_of
 from harness.scenario import Scenario
 from harness.scenario.guards import check_permissions
-from harness.scenario.lint import unknown_laws
+from harness.scenario.lint import named_laws, unknown_laws
 from harness.scenario.secrets import reveal
 
 DEFAULTS: Mapping[str, Any] = {}
@@ -97,8 +96,7 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
 
     Raises UsageError for what doesn't exist and for what the run may not do, ScenarioError for a law that there isn't.
     """
-    if unknown := unknown_laws(scenario, LAWS):
-        raise ScenarioError(tuple(unknown))
+    _check_laws(scenario)
     use, target = scenario.integration, scenario.target
     if options.integration:
         use = replace(use, use=options.integration)
@@ -125,6 +123,14 @@ def prepare(scenario: Scenario, options: Options) -> Prepared:
     if options.expect_workers:
         _check_away(applied, options, layout)
     return Prepared(applied, options, entry, scale, layout)
+
+
+def _check_laws(scenario: Scenario) -> None:
+    if named_laws(scenario):
+        from harness.laws import LAWS  # late: they take as long to import as all else that is needed before load
+
+        if unknown := unknown_laws(scenario, LAWS):
+            raise ScenarioError(tuple(unknown))
 
 
 def _check_aims(scenario: Scenario, layout: Layout) -> None:

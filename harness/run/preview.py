@@ -16,7 +16,7 @@ from harness.plan import Plan
 from harness.policy import Promise, to_mapping
 from harness.run.mesh_preview import mesh_lines, mesh_preview
 from harness.run.options import Options
-from harness.run.parts import start_part
+from harness.run.parts import start_generator
 from harness.run.prepare import Prepared, prepare, promise_of
 from harness.scenario import Scenario, Timeline, resolve
 from harness.scenario.promises import is_duration, key_of
@@ -136,7 +136,8 @@ def ask(prepared: Prepared) -> Mapping[str, Any]:
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="kato-harness-")))
         (folder / "spool").mkdir()
-        part = start_part("the client", "harness.load.locust", [], folder / "client.log")
+        order = prepared.orders(folder)[0]
+        part = start_generator("the client", order, folder / "client.log")
         undo.callback(part.stop)
-        part.channel.send(prepared.orders(folder)[0] | {"base_url": NOWHERE, "registry": NOWHERE, "amqp": {}})
+        part.channel.send(order | {"base_url": NOWHERE, "registry": NOWHERE, "amqp": {}})
         return part.expect("ready")

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.evidence.beside import PROBES
 from harness.run.front import Address
 from harness.scenario.topology import Probes
+from harness.spool import PROBES
 
 STATUS = ("status", "state", "health", "result")
 FLAGS = ("healthy", "ready", "ok", "up", "alive", "live")

@@ -23,7 +23,7 @@ from harness.run.broker import Messaging, bring_up
 from harness.run.collector import COLLECTOR, Collector, start_collector
 from harness.run.front import Address, Front, at
 from harness.run.lead import lead_to
-from harness.run.parts import Part, start_part
+from harness.run.parts import Part, start_generator, start_part
 from harness.run.subject import Service, up
 from harness.run.topology import Layout
 from harness.scenario.subject import Subject
@@ -167,7 +167,7 @@ def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int], layout: Layo
 def _begun(order: Mapping[str, Any], logs: Path, undo: ExitStack) -> Part:
     """A generator that imports what it needs while the rest of the stage is set."""
     name = str(order["process"])
-    part = start_part(f"the generator {name}", "harness.load.locust", [], logs / f"{name}.log")
+    part = start_generator(f"the generator {name}", order, logs / f"{name}.log")
     undo.callback(part.stop)
     return part
 

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.evidence.history import History
-from harness.evidence.live import recent_calls
 from harness.model import Span
 from harness.scenario import Scenario, Timeline
-from harness.slo.live import abort_reason, unsteady
+
+if TYPE_CHECKING:
+    from harness.evidence.history import History
 
 STEADY_BEFORE_NS = 300_000_000
 """The steady state is judged this long before the first fault, so that a fault can still be held back."""
@@ -34,6 +35,10 @@ class Watcher:
 
     def __call__(self) -> str:
         """Words, or '' while all is well."""
+        if not self._steady and not self._conditions:
+            return ""
+        from harness.slo.live import abort_reason, unsteady  # late: numpy would delay the first request
+
         now_ns = time.monotonic_ns()
         if self._steady and now_ns >= self._steady_at_ns:
             words = unsteady(self._steady, self._slos, self._so_far(now_ns))
@@ -47,6 +52,8 @@ class Watcher:
         return ""
 
     def _so_far(self, now_ns: int) -> History:
+        from harness.evidence.live import recent_calls
+
         phases = tuple(
             replace(span, end_ns=min(span.end_ns, now_ns)) for span in self._phases if span.start_ns < now_ns
         )

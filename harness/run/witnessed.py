@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.errors import UsageError
-from harness.evidence.run import RUN_FORMAT
 from harness.inject.http import WitnessControl
 from harness.laws.registry import LAWS
-from harness.model import OUTCOMES
+from harness.model import OUTCOMES, RUN_FORMAT
 from harness.policy import Policy, to_mapping
 from harness.run.folder import machine, make_folder, write_json
 from harness.run.foreign import tell_calls

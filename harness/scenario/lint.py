@@ -47,8 +47,8 @@ def _times(scenario: Scenario, policies: Mapping[str, Any]) -> list[Problem]:
     return []
 
 
-def unknown_laws(scenario: Scenario, laws: Collection[str]) -> list[Problem]:
-    """A problem for each id under `laws` and `known` that isn't one of `laws`."""
+def named_laws(scenario: Scenario) -> dict[str, str]:
+    """The ids under `laws` and `known`, by their place in the file."""
     named = {
         **{f"laws.watch.{index}": law for index, law in enumerate(scenario.laws.watch)},
         **{f"laws.skip.{law}": law for law in scenario.laws.skip},
@@ -56,9 +56,14 @@ def unknown_laws(scenario: Scenario, laws: Collection[str]) -> list[Problem]:
     }
     if isinstance(scenario.laws.require, tuple):
         named |= {f"laws.require.{index}": law for index, law in enumerate(scenario.laws.require)}
+    return named
+
+
+def unknown_laws(scenario: Scenario, laws: Collection[str]) -> list[Problem]:
+    """A problem for each id that a scenario names and that isn't one of `laws`."""
     return [
         at(scenario, place).problem(f"there is no law {law}", suggest(law, laws))
-        for place, law in named.items()
+        for place, law in named_laws(scenario).items()
         if law not in laws and find(scenario.tree, place) is not None
     ]
 

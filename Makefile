@@ -11,7 +11,7 @@ APART := $(wildcard tests/test_simulate_*.py tests/test_explore*.py)
 ASKING := $(wildcard scenarios/discovery_*.yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help twin setup demo test simulate knees starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers recorder dispatch stalls queue services findings breakers
+.PHONY: help twin setup demo test simulate knees starved matrix observes mutations mutants meshes scenarios lint lock system gallery sound peers recorder dispatch stalls queue services configmap exporter findings breakers
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile

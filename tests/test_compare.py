@@ -192,6 +192,7 @@ MANIFEST = {
     "run": {"integration": "fast", "seed": 1, "scale": 0.1, "target": "embedded"},
     "machine": {"processors": 2, "packages": {"httpx": "0.28.1"}},
     "load": {"sessions": 20, "stages": [{"end_rate": 20.0}]},
+    "scenario": {"load": {"sessions": {"concurrent": 20}}},
     "faults": [],
 }
 
@@ -205,6 +206,8 @@ def test_a_fingerprint_tells_machines_versions_and_loads_apart_but_not_clients_a
     assert differences(here, newer, ["processors", "packages.httpx"]) == []
     hungrier = fingerprint(MANIFEST | {"load": {"sessions": 60, "stages": [{"end_rate": 20.0}]}})
     assert differences(here, hungrier) == ["load.sessions: 20 against 60"]
+    derived = MANIFEST | {"scenario": {"load": {}}}
+    assert fingerprint(derived) == fingerprint(derived | {"load": {"sessions": 60, "stages": [{"end_rate": 20.0}]}})
 
 
 def _group(name: str = "steady", machine: str = "2") -> Group:

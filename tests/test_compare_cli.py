@@ -136,3 +136,18 @@ def test_a_flag_that_can_not_be_read_is_named(runs: Path, flag: list[str]) -> No
     error = _run(str(runs / "base" / "0"), str(runs / "slow" / "0"), *flag).exception
     assert isinstance(error, UsageError)
     assert flag[0] in str(error)
+
+
+def test_a_run_on_both_sides_is_refused(runs: Path) -> None:
+    """It would tell of nothing, and count twice."""
+    one, other = str(runs / "base" / "0"), str(runs / "base" / "1")
+    for named in ([one, "vs", one], [one, one, "vs", other]):
+        with pytest.raises(UsageError, match="named twice") as refused:
+            raise _run(*named).exception or AssertionError("not refused")
+        assert "make another" in refused.value.cure
+
+
+def test_sides_of_unequal_size_are_told_how_many_runs_it_takes_in_all(runs: Path) -> None:
+    """Two against one: 5 of each, of which one side has fewer."""
+    found = _run(str(runs / "base" / "0"), str(runs / "base" / "1"), "vs", str(runs / "slow" / "0"))
+    assert "needs 5 more runs of each, 6 in all" in found.stdout

@@ -117,7 +117,8 @@ def compare(
 def _shift(metric: Metric, base: Floats, new: Floats, p: float, family: int, blocks: tuple[str, ...]) -> Shift:
     if math.isnan(p):
         missing = int(np.isnan(base).sum()), int(np.isnan(new).sum())
-        words = f"no value in {missing[0]} of the base runs and {missing[1]} of the new ones"
+        words = f"no value in {missing[0]} of the base runs and {missing[1]} of the new ones, where no call fits: "
+        words += "leave those runs or this objective out"
         nothing = Interval(-math.inf, math.inf)
         return Shift(metric, math.nan, math.nan, math.nan, nothing, p, "can't tell", words=words)
     places = block_places(blocks, len(base), len(new))
@@ -159,7 +160,8 @@ def _more(base: Floats, new: Floats, by: float, floor: float, family: int) -> tu
         needed = max(math.ceil(min(sizes, 1e9)), least_runs(family) if beyond else 3)
     if needed > MOST_RUNS:
         return 0, "the shift is as large as the floor, as far as can be seen: choose another floor, or quieter runs"
-    return max(needed - runs, 1), f"needs {max(needed - runs, 1)} more runs of each"
+    more = max(needed - runs, 1)
+    return more, f"needs {more} more runs of each" + ("" if len(base) == len(new) else f", {runs + more} in all")
 
 
 def least_runs(family: int = 1) -> int:

@@ -10,13 +10,17 @@ from typing import Any
 def fingerprint(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Dotted key to value: machine and versions as the run folder has them, what was offered, and to what.
 
-    Seeds and clients are left out: runs of one comparison differ in them.
+    Seeds and clients are left out: runs of one comparison differ in them. So is the number of sessions that follows
+    from a client's promises, unless the scenario gives one.
     """
     run, scenario = manifest.get("run", {}), manifest.get("scenario", {})
+    load = dict(manifest.get("load", {}))
+    if "concurrent" not in scenario.get("load", {}).get("sessions", {}):
+        load.pop("sessions", None)
     return _flat(
         {
             **manifest.get("machine", {}),
-            "load": manifest.get("load", {}),
+            "load": load,
             "faults": manifest.get("faults", []),
             "target": scenario.get("target", run.get("target", "")),
             "scale": run.get("scale", ""),

@@ -56,8 +56,13 @@ def read_group(name: str, folders: Sequence[Path], objectives: Mapping[str, str]
 
 
 def compare_groups(base: Group, new: Group, floor: float, least_ms: float, despite: Sequence[str]) -> Comparison:
-    """The comparison of two groups of equal objectives; raises UsageError when they were not made alike."""
+    """The comparison of two groups of equal objectives; raises UsageError when they were not made alike, or one run is
+    in them twice."""
     comparable(base, new, despite)
+    runs = [(run.id, run.started) for run in base.runs + new.runs]
+    twice = sorted({run[0] for run in runs if runs.count(run) > 1})
+    if twice:
+        raise UsageError(f"named twice: {', '.join(twice)}", "a run counts once, on one side: make another")
     metrics = [metric_of(name, text, floor, least_ms) for name, text in base.objectives.items()]
     base, new = _in_order(base), _in_order(new)
     starts = _starts(base), _starts(new)

@@ -42,6 +42,10 @@ class TestB8:
         assert calls_of(found) == [12, 11, 10, 9, 8]
         assert flow(in_a_row(11)).status == "not_exercised"
 
+    def test_ten_that_wait_for_more_than_50_ms_are_a_queue(self) -> None:
+        """Of twenty for 6 ms each those from the tenth on; for 5 ms each those from the twelfth on, who are too few."""
+        assert [flow(in_a_row(20, each, each)).status for each in (6, 5)] == ["fail", "not_exercised"]
+
     def test_most_of_the_time_one_attempt_is_under_way(self) -> None:
         """70 % are a limit on the rate, a little more is a lock."""
         assert flow(in_a_row(30, busy_ms=700)).status != "fail"

@@ -68,8 +68,8 @@ def test_an_answer_fits_where_it_has_all_fields_of_a_healthy_one(shape: str, hea
 
 @pytest.mark.parametrize(("one", "other", "same"), [
     ("int", "float", True), ("bool", "int", True), ("true", "false", True), ("str=a", "str=b", True),
-    ("null", "dict", True),    ("dict", "null", True), ("str", "int", False), ("list", "dict", False), ("bool", "true", True),
-    ("float", "float", True),
+    ("null", "dict", True), ("dict", "null", True), ("str", "int", False), ("list", "dict", False),
+    ("bool", "true", True), ("float", "float", True),
 ])  # fmt: skip
 def test_numbers_pass_for_each_other_and_nothing_for_everything(one: str, other: str, same: bool) -> None:
     """Words of a text are none of its kind."""

@@ -278,7 +278,10 @@ def test_three_requests_in_a_row_don_t_fit_into_one_total() -> None:
     heads = "call op start_ms end_ms outcome"
     tries = "call attempt start_ms end_ms result status\n1 1 0 500 - 200\n1 2 500 1000 - 200\n1 3 1000 {end} - 200"
     promised = promise({"timeout": {"read": 1.0, "total": 1.0}})
-    for end, status in ((1600, "warn"), (1100, "pass")):
+    for end, status, late in ((1600, "warn", "fail"), (1100, "pass", "not_exercised")):
         calls = f"{heads}\n1 observe 0 {end} ok"
         assert said("T5", promised, calls=calls, attempts=tries.format(end=end)).status == status
+        retried = tries.format(end=end).replace("- 200", "reset 0", 2)
+        assert said("T1", promised, calls=calls, attempts=tries.format(end=end)).status == late, "no re-tries: T1's too"
+        assert said("T1", promised, calls=calls, attempts=retried).status != "fail", "re-tries are R11's matter"
     assert said("T5", promise({}), calls=f"{heads}\n1 observe 0 1600 ok").status == "not_applicable"

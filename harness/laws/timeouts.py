@@ -17,6 +17,7 @@ from harness.laws.bounds import (
 )
 from harness.laws.breaker_flow import queued_rows
 from harness.laws.case import Case, Ints
+from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
 UNBOUNDED_S = 10.0
@@ -90,7 +91,7 @@ def _excused(case: Case) -> Mask:
     time-out than the one that was read (K2)."""
     excused, timed_out = case.during(*DRIPPING), _timed_out(case)
     excused[queued_rows(case)] = True
-    excused |= case.attempts.any(started_late(case) | overshot(case))
+    excused |= case.attempts.any((started_late(case) | overshot(case)) & chains_of(case).again)
     for op in case.calls["op"].names:
         if attempt_source(case, op) != "declared":
             excused |= case.calls["op"].among(op) & timed_out

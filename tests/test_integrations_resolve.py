@@ -11,7 +11,7 @@ from textwrap import dedent
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import InvalidRun, UsageError
 from harness.integrations import REGISTRY, build, is_async, resolve
 from harness.policy import from_mapping
 
@@ -163,3 +163,12 @@ def test_an_async_method_under_a_plain_decorator_is_async() -> None:
 
     assert is_async(observe)
     assert asyncio.run(observe()) == 3
+
+
+@pytest.mark.parametrize("raised", ["OSError(24, 'Too many open files')", "ImportError('no') from OSError(23, '')"])
+def test_a_process_without_descriptors_is_no_mistake_of_the_clients(tmp_path: Path, raised: str) -> None:
+    """EMFILE or ENFILE, also as the cause of what an import raises: the generator can offer no load."""
+    path = tmp_path / "client.py"
+    path.write_text(f"def make(base_url): ...\nraise {raised}\n")
+    with pytest.raises(InvalidRun, match="no descriptor left"):
+        build(resolve(f"{path}:make"), "http://kato", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import inspect
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, InvalidRun, UsageError
 from harness.integrations.entry import CALLED_WITH, Entry
 
 
@@ -22,7 +23,8 @@ def build(
     """The integration that talks to `base_url`; of `context` its factory gets what its signature names.
 
     `imported` is called when its module is there, before anything is made of it.
-    Raises UsageError naming what is missing or what the client itself raised, with file and line.
+    Raises UsageError naming what is missing or what the client itself raised, with file and line; InvalidRun where its
+    process had no descriptor left.
     """
     factory = load(entry)
     imported()
@@ -32,7 +34,7 @@ def build(
         raise
     except Exception as error:
         reason = f"{entry.where} raised {type(error).__name__}: {error} ({_where(error)})"
-        raise UsageError(reason, "make it work as factory(base_url) in its own interpreter first") from error
+        raise _failed(reason, "make it work as factory(base_url) in its own interpreter first", error) from error
     if inspect.iscoroutine(integration):
         integration.close()
         raise UsageError(f"{entry.where} is an `async def`", "make the factory a plain `def`; its methods may be async")
@@ -111,7 +113,17 @@ def _module(entry: Entry) -> ModuleType:
         raise UsageError(f"{entry.module} needs {error.name}, which isn't there", cure) from error
     except Exception as error:
         reason = f"importing {entry.module} raised {type(error).__name__}: {error} ({_where(error)})"
-        raise UsageError(reason, "make it import alone first") from error
+        raise _failed(reason, "make it import alone first", error) from error
+
+
+def _failed(what: str, cure: str, error: BaseException) -> HarnessError:
+    """The client's own mistake, unless its process had no descriptor left: then no load can be offered."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return InvalidRun(f"the generator has no descriptor left: {what}", "raise its limit: ulimit -n")
+        cause = cause.__cause__ or cause.__context__
+    return UsageError(what, cure)
 
 
 def _from_file(path: Path) -> ModuleType:

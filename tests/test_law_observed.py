@@ -57,6 +57,7 @@ def test_d8_can_tell_nothing_of_a_client_with_words_of_its_own() -> None:
     """Its words are no cut, though some of them look like one by chance."""
     joined = [{**turn, "strings": [": ".join(turn["strings"])]} for turn in TURNS]
     assert judged(TURNS, joined).status == "inconclusive"
+    assert judged(TURNS, joined[:6] + TURNS[6:]).status == "inconclusive"
     named = [{"strings": [f"chat:{word}" for word in turn["strings"]], "vectors": []} for turn in TURNS]
     assert judged(TURNS, named).status == "inconclusive"
 

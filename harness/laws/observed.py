@@ -45,7 +45,7 @@ def whole_observation(case: Case) -> Ruling:
         without = f"reached KATO without some of their {listed(missing)}"
         reason = f"{plural(len(cut), 'observation')} of {len(reached):,} {without}"
         return broken(case, cut, reason, of=len(reached), measured=f"{len(cut):,} cut", bound="0")
-    if 2 * len(lacking) > len(reached):
+    if len(lacking) >= FEW:
         return inconclusive(
             f"the client puts {len(lacking):,} of {plural(len(reached), 'observation')} in words of its own, so nobody"
             " can tell what it left out"

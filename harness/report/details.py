@@ -13,6 +13,7 @@ from harness.report.frames import validity
 from harness.report.panels import fault_letters
 from harness.report.summary import accounting_line, is_gate
 from harness.report.tables import MOST_ROWS, Cell, Grid, plain
+from harness.report.whereabouts import logged_errors, said, whereabouts
 from harness.report.words import UNKNOWN, count, duration, moment, share, status_label
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def health(run: Run, judgement: Judgement) -> Grid:
         ("time of an attempt outside the witness", f"median {duration(median)}, p99 {duration(tail)}"),
         ("fault proofs (canary requests)", _canary(history)),
         ("error of the fault injector", duration(facts.get("injector_error_ns"))),
+        ("where a call's time went", said(whereabouts(history)) or UNKNOWN),
+        ("errors in the logs", logged_errors(run.folder)),
         ("left over after the run", ", ".join(str(item) for item in leftovers) or "nothing"),
         ("oracle of commits", str(facts.get("oracle", UNKNOWN))),
         ("run finished", _ended(run.manifest)),

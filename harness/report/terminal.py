@@ -21,6 +21,7 @@ from harness.report.summary import (
     subject_line,
     verdict_line,
 )
+from harness.report.whereabouts import said, whereabouts
 from harness.report.words import STATUS_SIGNS, UNKNOWN, status_label
 
 if TYPE_CHECKING:
@@ -88,10 +89,17 @@ def _lines(run: Run, judgement: Judgement) -> list[str]:
         *(one_line(f"NOTICE {notice}") for notice in judgement.notices),
         not_applicable_line(judgement.verdicts),
         accounting_line(manifest),
+        *_slow(run, judgement),
         *queue.lines(run.history),
         headline(judgement),
         _exit_line(judgement),
     ]
+
+
+def _slow(run: Run, judgement: Judgement) -> list[str]:
+    """Where the time went, in a run that missed an objective."""
+    line = said(whereabouts(run.history)) if any(slo.status == "fail" for slo in judgement.slos) else ""
+    return [line] if line else []
 
 
 def _slo_line(slo: SloResult) -> str:
@@ -148,7 +156,7 @@ def _show_table(run: Run, judgement: Judgement, console: Console) -> None:
     console.print(Text(subject_line(run.manifest), "dim"))
     console.print(table)
     told = (*judgement.notices, not_applicable_line(judgement.verdicts), accounting_line(run.manifest))
-    for line in (*told, *queue.lines(run.history)):
+    for line in (*told, *_slow(run, judgement), *queue.lines(run.history)):
         console.print(Text(line, "dim"))
     console.print(Text(headline(judgement), _STYLES["fail" if judgement.exit_code else "pass"]))
     console.print(Text(_exit_line(judgement), "dim"))

@@ -1,11 +1,12 @@
 """What evidence costs: the recorder a call, and recording as a whole on another integration.
 
-    python bench/recorder.py [--rounds 21] [--out bench/results/recorder.json]
+    python bench/recorder.py [--rounds 201] [--out bench/results/recorder.json]
 
 Both in processor time, under gevent's patch as in a run. The recorder: a call's row and its attempt's row, the common
 way and the fast path's. The whole: calls of `fixed-requests` to a static responder in blocks, recorded and not in
-turns (A B B A); not recorded means that no hook is installed and that rows are dropped. Bars: 3 µs a call at the
-median; 5 %, and it fails when the whole range of the rounds is above.
+turns (A B B A); not recorded means that no hook is installed and that rows are dropped. It is measured in a process
+with the priority that a run gives its generator. Bars: 3 µs a call at the median; 5 %, and it fails when the medians of
+all five fifths of the rounds are above.
 """
 
 # ruff: noqa: E402 - the standard library is patched before it is used
@@ -17,6 +18,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -38,9 +40,11 @@ from harness.load.caller import Caller
 from harness.load.recorder import Recorder
 from harness.model import Load, Stage
 from harness.plan import Plan
+from harness.stack.process import start
 
-CALLS, BLOCK, BLOCKS = 200, 1000, 51
+CALLS, BLOCK, BLOCKS = 50, 1000, 51
 RECORDER_US, SHARE = 3.0, 0.05
+FIFTHS = 5
 NAMES = ("session-1", "kh-1", "user-1")
 
 
@@ -121,6 +125,8 @@ def shares(rounds: int, folder: Path) -> tuple[list[float], float]:
         os.sched_setaffinity(0, {cores[-1]})
         block = Block(kato.url, folder)
         block.cost_us(True)
+        gc.collect()
+        gc.freeze()  # as a generator does before its load
         found, bare = [], []
         for _ in range(rounds):
             with_1, without_1, without_2, with_2 = (block.cost_us(recorded) for recorded in (True, False, False, True))
@@ -131,11 +137,25 @@ def shares(rounds: int, folder: Path) -> tuple[list[float], float]:
 
 
 def main(rounds: int, out: Path | None) -> int:
-    """Measure, print and keep."""
+    """Have it measured, print and keep it."""
+    with tempfile.TemporaryDirectory() as place:
+        log = Path(place) / "log"
+        child = start("recorder", [sys.executable, __file__, "--rounds", str(rounds), "--here"], log, measuring=True)
+        code = child.process.wait()
+        text = log.read_text()
+    sys.stdout.write(text)
+    if out is not None and text.startswith("{"):
+        out.write_text(text)
+    return code
+
+
+def measure(rounds: int) -> int:
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as place:
         recorder = recorder_us(Path(place))
         found, bare_us = shares(rounds, Path(place))
-    share = {"median": statistics.median(found), "least": min(found), "most": max(found)}
+    fifths = [statistics.median(found[part::FIFTHS]) for part in range(FIFTHS)]
+    share = {"median": statistics.median(found), "least": min(fifths), "most": max(fifths)}
     report = {
         "machine": described(),
         "rounds": rounds,
@@ -143,16 +163,14 @@ def main(rounds: int, out: Path | None) -> int:
         "fixed_requests_us": round(bare_us, 1),
         "recording_share": {name: round(value, 4) for name, value in share.items()} | {"bar": SHARE},
     }
-    text = json.dumps(report, indent=1) + "\n"
-    sys.stdout.write(text)
-    if out is not None:
-        out.write_text(text)
-    return 1 if max(recorder.values()) > RECORDER_US or min(found) > SHARE else 0
+    sys.stdout.write(json.dumps(report, indent=1) + "\n")
+    return 1 if max(recorder.values()) > RECORDER_US or min(fifths) > SHARE else 0
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--rounds", type=int, default=201)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--here", action="store_true", help="measure in this process")
     given = parser.parse_args()
-    sys.exit(main(given.rounds, given.out))
+    sys.exit(measure(given.rounds) if given.here else main(given.rounds, given.out))

@@ -17,6 +17,7 @@ from harness.load.hooks.patch import replace
 from harness.model import TRACE_HEADER
 
 _ATTEMPT = "_kato_harness_attempt"
+_PORT = "_kato_harness_port"
 _ASKED = "_kato_harness_asked_ns"
 
 
@@ -65,10 +66,10 @@ def _make_request(original: Any) -> Any:
         try:
             response = original(self, conn, method, url, *args, **kwargs)
         except BaseException as error:
-            attempt.connection = _port(conn.sock)
+            attempt.connection = _port(conn, attempt.reused)
             attempt.fail(error)
             raise
-        attempt.connection = _port(conn.sock)
+        attempt.connection = _port(conn, attempt.reused)
         attempt.answered(response.status)
         if _is_read(response):
             attempt.end()
@@ -127,11 +128,16 @@ def _bound(timeout: Any, limit: Any) -> Any:
     return min(limit, total) if isinstance(total, (int, float)) else limit
 
 
-def _port(sock: Any) -> int:
-    try:
-        return int(sock.getsockname()[1]) if sock is not None else 0
-    except (OSError, IndexError, TypeError):
-        return 0
+def _port(conn: Any, reused: bool) -> int:
+    """The connection's local port, which stays for as long as it is used."""
+    port: int = getattr(conn, _PORT, 0) if reused else 0
+    if not port:
+        try:
+            port = int(conn.sock.getsockname()[1])
+        except (AttributeError, OSError, IndexError, TypeError):
+            return 0
+        setattr(conn, _PORT, port)
+    return port
 
 
 def _is_read(response: Any) -> bool:

@@ -57,17 +57,25 @@ def complaint(done: Simulated) -> str:
     return "; ".join(f"{v.law}: {v.reason}" for v in done.judgement.verdicts if v.law[0] == "X" and v.status != "pass")
 
 
+def broken_laws(done: Simulated) -> list[str]:
+    """The required laws that this run broke, each with why."""
+    verdicts = done.judgement.verdicts if done.judgement else ()
+    return [f"{v.law}: {v.reason}" for v in verdicts if v.status == "fail" and v.required]
+
+
 def main(runs: int) -> int:
     """0 when at most 1 % of the runs were invalid."""
-    invalid, codes = [], Counter[str]()
+    invalid, broken, codes = [], [], Counter[str]()
     for done in simulate_many(jobs(runs)):
         scenario = done.job.prepared.scenario
         codes[str(done.judgement.exit_code if done.judgement else "error")] += 1
+        which = {"scenario": scenario.name, "client": scenario.integration.use, "seed": scenario.seed}
         if words := complaint(done):
-            invalid.append({"scenario": scenario.name, "client": scenario.integration.use, "seed": scenario.seed,
-                            "why": words})  # fmt: skip
+            invalid.append({**which, "why": words})
+        elif laws := broken_laws(done):
+            broken.append({**which, "laws": laws})
     found = {"machine": described(), "runs": runs, "scenarios": len(modelled()), "clients": list(CLIENTS),
-             "exit_codes": dict(codes), "invalid": invalid}  # fmt: skip
+             "exit_codes": dict(codes), "invalid": invalid, "broken": broken}  # fmt: skip
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     return 0 if len(invalid) <= MOST_INVALID * runs else 1
 

@@ -24,6 +24,7 @@ SCENARIO = """
 format: kato-harness/1
 integration: {{use: "{driver}:make"}}
 subject: {{command: "{{python}} {service} {{port}}", ready: "http://127.0.0.1:{{port}}/health"}}
+topology: {{probes: {{readiness: /anywhere, period: 200ms}}}}
 load: {{rate: 20/s, sessions: {{concurrent: 5}}, mix: {{observe: 1}}}}
 phases: {{warmup: 500ms, baseline: 1500ms, recovery: 1s}}
 faults: [{{name: outage, kind: refuse, for: 700ms}}]
@@ -126,7 +127,7 @@ def test_load_goes_to_the_origin() -> None:
 
 @pytest.mark.sockets
 def test_a_run_drives_a_service_and_judges_what_came_out_at_kato(tmp_path: Path) -> None:
-    """Calls from the driver, arrivals by the service, paired by the header that it passes on."""
+    """Calls from the driver, arrivals by the service, paired by the header that it passes on; probes look at it."""
     text = SCENARIO.format(driver=HERE / "subject_driver.py", service=HERE / "subject_service.py")
     file = tmp_path / "front.yaml"
     file.write_text(text)
@@ -142,3 +143,5 @@ def test_a_run_drives_a_service_and_judges_what_came_out_at_kato(tmp_path: Path)
     assert (samples.where(samples["process"].among("subject"))["sockets"] > 0).any()
     assert run.manifest["facts"]["subject"]["exits"] == []
     assert calls["status"].max() == 502
+    assert run.manifest["facts"]["probes"]["of"] == "the service"
+    assert set(run.history.probes["said"].tolist()) == {"up:true"}

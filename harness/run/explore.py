@@ -75,8 +75,9 @@ class Explorer:
                 raise trial.error
             self._note(draft, trial, set())
         self.found.control = tuple(sorted({*control.failed, *under_load.failed}))
-        singles = self._singles(flow, control)
+        # what hits every request tells most, so it comes first: time may be short
         self._every(crowd, control)
+        singles = self._singles(flow, control)
         if depth > 1:
             self._pairs(flow, control, singles)
 
@@ -106,13 +107,13 @@ class Explorer:
         """Each fault at every request, of each operation where it can choose."""
         steps = []
         for variant in space.variants(self.found.numbers):
-            for op in (*OPS, "") if variant.chooses else ("",):
+            for op in ("", *OPS) if variant.chooses else ("",):
                 place = Place(variant.phase, variant.name, op, "every", "tried")
                 if op and control.trace.first(op, 0) is None:
                     self.found.places.append(replace(place, state="never called"))
                 else:
                     steps.append((place, space.always(crowd, variant, op, self.found.numbers)))
-        list(self._try(steps))
+        list(self._try(sorted(steps, key=lambda step: step[0].op != "")))
 
     def _pairs(self, flow: Draft, control: Trial, singles: Sequence[Single]) -> None:
         """A second fault where the first one left a trace. Of first faults that led to the same, one is taken

@@ -9,12 +9,9 @@ import gc
 import multiprocessing
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -22,7 +19,8 @@ from _pytest.runner import runtestprotocol
 from hypothesis import Phase, settings
 
 from tests.mutants.generate import Mutant
-from tests.mutants.swap import LAWS, functions_of_laws, put_in_place
+from tests.mutants.lines import Lines, Watched, known, remember
+from tests.mutants.swap import functions_of_laws, put_in_place
 
 PATIENCE, LEAST_S = 2, 1
 """A test that takes so many times the processor time it took without the mutant, and so much more, hangs: noticed."""
@@ -51,13 +49,9 @@ class Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of pytest's own loop."""
-        for number, item in enumerate(session.items):
-            begun = time.process_time()
-            with _Lines() as seen:
-                if not _passes(item):
-                    raise pytest.UsageError(f"{item.nodeid} fails without any mutant; cure: make test")
-            self.took_s.append(time.process_time() - begun)
-            for line in seen.lines:
+        for number, run in enumerate(known() or remember([_watched(item) for item in session.items])):
+            self.took_s.append(run.took_s)
+            for line in run.lines:
                 self.lines.setdefault(line, []).append(number)
         alive = functions_of_laws()
         gc.freeze()  # so that a fork's collections touch, and so copy, nothing of what is shared
@@ -106,33 +100,12 @@ class Runner:
         return {n for (file, _), numbers in self.lines.items() if file == mutant.file for n in numbers}
 
 
-class _Lines:
-    """Notes the lines of law code that run inside the block."""
-
-    def __init__(self) -> None:
-        self.lines: set[tuple[str, int]] = set()
-        self._names: dict[str, str | None] = {}
-
-    def __enter__(self) -> _Lines:
-        sys.settrace(self._called)
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        sys.settrace(None)
-
-    def _called(self, frame: FrameType, event: str, arg: Any) -> Any:
-        path = frame.f_code.co_filename
-        if path not in self._names:
-            self._names[path] = Path(path).name if Path(path).parent == LAWS else None
-        name = self._names[path]
-        if name is None:
-            return None
-
-        def within(frame: FrameType, event: str, arg: Any) -> Any:
-            self.lines.add((name, frame.f_lineno))
-            return within
-
-        return within(frame, event, arg)
+def _watched(item: pytest.Item) -> Watched:
+    begun = time.process_time()
+    with Lines() as seen:
+        if not _passes(item):
+            raise pytest.UsageError(f"{item.nodeid} fails without any mutant; cure: make test")
+    return Watched(time.process_time() - begun, sorted(seen.lines))
 
 
 def _passes(item: pytest.Item) -> bool:

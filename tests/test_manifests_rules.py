@@ -239,11 +239,12 @@ def test_unreadable_files_are_findings_and_the_others_are_still_judged(tmp_path:
 
 
 def test_two_hundred_manifests_take_less_than_five_seconds(tmp_path: Path) -> None:
+    """Of processor time, for others are on the machine, too; a second is what it takes."""
     texts = [path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "istio" / "guide").glob("*.yaml"))]
     for number in range(50):
         folder = tmp_path / str(number)
         folder.mkdir()
         write(folder, tuple(texts))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(audit([tmp_path])) >= 500
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

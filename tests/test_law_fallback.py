@@ -115,6 +115,24 @@ class TestF1:
         assert judged(at=121) == judged(peace=49) == judged(session="t") == judged(peace=9) == "fail"
         assert judged(op="learn") == "inconclusive"
 
+    def test_a_cache_that_a_write_empties_may_be_of_any_age(self) -> None:
+        """Five times in peace the same answer again, never asked for twice: so it is under a fault, until a write."""
+
+        def judged(repeats: int = 5, between: str = "predict t", asked: int = 0) -> str:
+            again = "\n".join(f"{n} predict s {20 + n} {20 + n} degraded {HEALTHY}" for n in range(2, 2 + repeats))
+            calls = f"""
+            call op session start_ms end_ms outcome shape
+            1 predict s 10 20 ok {HEALTHY}
+            {again}
+            20 {between} 40 45 ok {HEALTHY}
+            30 predict s 120 125 degraded {HEALTHY}
+            """
+            attempts = f"call attempt start_ms end_ms status\n1 1 10 20 200\n20 1 40 45 200\n{asked} 1 22 22 200"
+            return said("F1", FALLBACK, calls=calls, attempts=attempts, faults=FAULTS).status
+
+        assert judged() == "not_exercised"
+        assert judged(repeats=4) == judged(between="observe s") == judged(asked=2) == "fail"
+
     def test_attempts_from_threads_of_the_client_are_not_missing(self) -> None:
         """KATO answered 200 to each call; the hooks saw attempts that belong to nobody."""
         tables = self.tables(HEALTHY, marked=0)

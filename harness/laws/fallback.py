@@ -8,6 +8,7 @@ from harness.evidence.table import Mask
 from harness.laws.breaker_events import outcomes
 from harness.laws.case import Case, Ints
 from harness.laws.data import at_most, no_oracle
+from harness.laws.kept import from_a_cache
 from harness.laws.marks import admitted, fits, gives_nothing, marked, shapes
 from harness.laws.queue_view import queued
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
@@ -19,8 +20,6 @@ WRITING = ("observe", "learn")
 TRANSIENT = (408, 425, 429)
 """Statuses of 4xx that ask to come back later: no mistake of the caller."""
 
-NEVER = np.iinfo(np.int64).max
-
 CORRUPTED = ("truncate", "malformed", "empty_body", "wrong_content_type", "huge_body", "limit_data")
 
 
@@ -29,38 +28,10 @@ def degraded(case: Case) -> Mask:
     calls, tries = case.calls, case.attempts
     seen = case.arrivals.table
     troubled = tries.any(~case.words["ok"]) | case.during() | (calls["marked"] > 0)
-    fresh = _cached(case)
+    fresh = from_a_cache(case)
     unseen = (tries.count == 0) & case.arrivals.any((seen["status"] // 100 == 2) & (seen["reply_ns"] > 0))
     given = calls["outcome"].among("degraded") & troubled
     return given & ~((unseen | fresh) & ~marked(case))  # type: ignore[no-any-return]
-
-
-def _cached(case: Case) -> Mask:
-    """The calls answered without an attempt from an answer no older than those that the client gave again in peace,
-    before any fault: it keeps answers for a while, whatever becomes of KATO."""
-    calls, tries = case.calls, case.attempts
-    untried = calls["outcome"].among("degraded") & (tries.count == 0)
-    first = min((window.start_ns for window in case.windows), default=case.end_ns + 1)
-    peaceful = untried & (calls["end_ns"] < first)
-    if not peaceful.any():
-        return peaceful  # type: ignore[no-any-return]
-    age = _age_ns(case, tries.any(case.words["ok"]))
-    oldest = age[peaceful & (age < NEVER)].max(initial=-1)
-    return untried & (age <= oldest)  # type: ignore[no-any-return]
-
-
-def _age_ns(case: Case, served: Mask) -> Ints:
-    """For each call how long before it the latest `served` one of its session and operation had ended, or NEVER."""
-    calls = case.calls
-    key = calls["session"].codes.astype(np.int64) * len(calls["op"].names) + calls["op"].codes
-    order = np.lexsort((calls["start_ns"], key))
-    place = np.arange(len(order))
-    opens = np.maximum.accumulate(np.where(np.append(True, key[order][1:] != key[order][:-1]), place, 0))
-    latest = np.append(-1, np.maximum.accumulate(np.where(served[order], place, -1))[:-1])
-    age = np.full(len(calls), NEVER)
-    known = latest >= opens
-    age[order[known]] = calls["start_ns"][order[known]] - calls["end_ns"][order[latest[known]]]
-    return age
 
 
 def no_fallback(case: Case) -> Ruling | None:

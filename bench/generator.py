@@ -15,7 +15,7 @@ from typing import Any
 from harness.evidence.spools import read_spool
 from harness.integrations import resolve
 from harness.model import OUTCOMES, Load
-from harness.run.parts import start_part
+from harness.run.parts import start_generator
 from harness.spool import ATTEMPTS, CALLS, SAMPLES
 
 START_IN_NS = 300_000_000
@@ -51,10 +51,11 @@ def generate(url: str, load: Load, core: int, integration: str = "fast", **more:
     """Drive `load` against `url` from a generator on `core`; `more` goes into its order."""
     with tempfile.TemporaryDirectory() as place:
         spool = Path(place) / "generator-0.raw"
-        part = start_part("the generator", "harness.load.generator", ["", ""], Path(place) / "log")
+        order = {**_prepare(url, integration, spool), **more}
+        part = start_generator("the generator", order, Path(place) / "log")
         try:
             os.sched_setaffinity(part.child.process.pid, {core})
-            part.channel.send(_prepare(url, integration, spool) | more)
+            part.channel.send(order)
             part.expect("ready")
             start_ns = time.monotonic_ns() + START_IN_NS
             part.channel.send(_start(load, start_ns))

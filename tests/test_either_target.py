@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,7 +38,6 @@ def test_a_client_is_judged_alike_on_both(scenario: str, client: str, tmp_path: 
             subprocess.Popen(
                 [*HARNESS, "run", scenario, "--integration", client, "--target", target, "--out", str(folder)],
                 cwd=ROOT,
-                env=os.environ,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )

@@ -148,7 +148,7 @@ class SimulatedProbe:
         response = (ends - arrivals)[kept]
         answered = response[~np.isnan(response)]
         errors = 1 - len(answered) / len(response)
-        excess, noise = math.log(self._objective.measure(answered) / self._objective.bound_s), math.nan
+        excess = math.log(self._objective.measure(answered) / self._objective.bound_s)
         if errors > 0 and math.log(errors / self._objective.error_rate) > excess:
             excess, noise = math.log(errors / self._objective.error_rate), share_error(np.isnan(response))
         else:

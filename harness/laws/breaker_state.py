@@ -8,8 +8,7 @@ one breaker can't be told apart by chance: an opening without enough failures of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -54,20 +53,19 @@ def all_spells(case: Case) -> list[tuple[Events, list[Spell]]]:
     """Each breaker's events with its states."""
     ops = governed(case)
     whole = _read(case, ops)
-    if not 1 < len(ops) <= MOST_DIVIDED or not _unexplained(case, whole):
+    if not 1 < len(ops) <= MOST_DIVIDED or not _left(case, ops, whole):
         return whole
     del whole  # of millions of calls only one reading at a time finds room
-    best = _division(ops, cache(lambda scope: _unexplained(case, _read(case, scope))))
-    read = [each for scope in best for each in _read(case, scope)]
+    read = [each for scope in _division(case, ops) for each in _read(case, scope)]
     return sorted(read, key=lambda each: each[0].worker)
 
 
-def _division(ops: Scope, unexplained: Callable[[Scope], int]) -> tuple[Scope, ...]:
+def _division(case: Case, ops: Scope) -> tuple[Scope, ...]:
     """The coarsest division that leaves the fewest openings and trials unexplained."""
     best: tuple[Scope, ...] = (ops,)
-    fewest = unexplained(ops)
+    fewest = _left(case, ops)
     for scopes in sorted(_divisions(ops), key=len)[1:]:
-        left = sum(map(unexplained, scopes))
+        left = sum(_left(case, scope) for scope in scopes)
         if left < fewest:
             best, fewest = scopes, left
         if not fewest:
@@ -77,9 +75,18 @@ def _division(ops: Scope, unexplained: Callable[[Scope], int]) -> tuple[Scope, .
 
 def surely_one(case: Case, ops: Scope) -> bool:
     """Whether one breaker is behind all of these operations: divided in any way they leave more unexplained."""
-    unexplained = cache(lambda scope: _unexplained(case, _read(case, scope)))
-    finer = [scopes for scopes in _divisions(ops) if len(scopes) > 1]
-    return len(ops) <= MOST_DIVIDED and all(sum(map(unexplained, scopes)) > unexplained(ops) for scopes in finer)
+    if len(ops) > MOST_DIVIDED:
+        return False
+    finer = (scopes for scopes in _divisions(ops) if len(scopes) > 1)
+    return all(sum(_left(case, scope) for scope in scopes) > _left(case, ops) for scopes in finer)
+
+
+def _left(case: Case, scope: Scope, read: list[tuple[Events, list[Spell]]] | None = None) -> int:
+    """What one breaker around these operations leaves unexplained; a number, so it is kept where readings are not."""
+    found: int = case.memo.get(
+        ("unexplained", scope), lambda: _unexplained(case, _read(case, scope) if read is None else read)
+    )
+    return found
 
 
 def _read(case: Case, scope: Scope) -> list[tuple[Events, list[Spell]]]:

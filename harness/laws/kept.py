@@ -21,14 +21,16 @@ def from_a_cache(case: Case) -> Mask:
     untried = calls["outcome"].among("degraded") & (tries.count == 0)
     first = min((window.start_ns for window in case.windows), default=case.end_ns + 1)
     peaceful: Mask = calls["end_ns"] < first
-    if not (untried & peaceful).any():
-        return untried & peaceful  # type: ignore[no-any-return]
+    again = untried & peaceful
+    if not again.any():
+        return again  # type: ignore[no-any-return]
     latest = _latest(case, tries.any(case.words["ok"]))
     known = latest >= 0
     age = np.where(known, calls["start_ns"] - calls["end_ns"][latest], np.iinfo(np.int64).max)
-    oldest = age[untried & peaceful & known].max(initial=-1)
-    same = known & (_writes(case) == _writes(case)[latest])
-    asked = same & peaceful & calls["op"].among(*names_in(calls["op"], untried & peaceful))
+    oldest = age[again & known].max(initial=-1)
+    writes = _writes(case)
+    same = known & (writes == writes[latest])
+    asked = same & peaceful & calls["op"].among(*names_in(calls["op"], again))
     until_written = asked.sum() >= OFTEN and untried[asked].all()
     return untried & ((age <= oldest) | (same & until_written))  # type: ignore[no-any-return]
 

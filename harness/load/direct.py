@@ -58,15 +58,14 @@ class DirectCaller(Caller):
             attempt_head, headers_ns = invoke(finish, ())
         except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
             return self._failed(job, Frame(job.planned.call), error)
+        end_ns = time.monotonic_ns()
         if attempt_head:
-            end_ns = time.monotonic_ns()
             call, _, _, op = job.planned
             self._recorder.served(
                 attempt_head, job.prepared[1], call, op, job.intended_ns, job.ready_ns, job.start_ns, headers_ns,
                 end_ns, job.content, self._book.alive(job),
             )  # fmt: skip
             return end_ns
-        end_ns = time.monotonic_ns()
         _, _, session_id, shape_of = job.prepared
         self._record(job, end_ns, "ok", session_id=session_id, shape=shape_of)
         return end_ns

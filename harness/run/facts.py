@@ -33,7 +33,7 @@ def known_facts(prepared: Prepared, stage: Stage, policy: Policy, load: Load, fo
     facts |= tracing_facts(prepared)
     told = prepared.scenario.topology.probes
     if told.readiness or told.liveness:
-        of = "the service" if stage.service is not None and stage.service.base_url else "KATO"
+        of = "the service" if stage.service_url else "KATO"
         facts["probes"] = asdict(told) | {"period_s": told.period, "of": of}
     if layout.translation is not None:
         facts["mesh"] = _mesh(prepared, stage, policy, load)

@@ -53,11 +53,16 @@ class Stage:
     collector: Collector | None = None
 
     @property
+    def service_url(self) -> str:
+        """Where the service under test speaks HTTP; empty where it doesn't, or there is none."""
+        return self.service.base_url if self.service is not None else ""
+
+    @property
     def probed(self) -> Address:
         """What an orchestrator looks at: the service under test where it speaks HTTP, else KATO."""
-        if self.service is None or not self.service.base_url:
+        if not self.service_url:
             return self.listeners[0]
-        url = urlsplit(self.service.base_url)
+        url = urlsplit(self.service_url)
         return url.hostname or "127.0.0.1", url.port or 80
 
     def aim(self, fault: Fault) -> Address:

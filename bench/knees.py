@@ -1,16 +1,19 @@
 """The capacity search against servers whose knee is known: 200 seeds of those it was made on, half of that of others.
 
-    PYTHONPATH=tests python bench/knees.py [SEEDS]
+    PYTHONPATH=tests python bench/knees.py [SEEDS] [MINUTES]
 
 One JSON document; exit 1 where fewer than 95 % of a server's searches came within ±5 %, or one took more probes.
+After so many minutes no other server is begun; those left out are named.
 Servers that stay in one of two states for longer than a probe lasts are measured too, but not held to theirs.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,25 +28,29 @@ NEAR = 0.05
 ENOUGH = 0.95
 
 
-def main(seeds: int) -> int:
+def main(seeds: int, minutes: float) -> int:
     """Search each server so many times; 0 when all bars hold."""
-    rows = []
-    for row in measured(seeds):
-        rows.append(row)
-        sys.stderr.write(f"{row}\n")
-    sys.stdout.write(json.dumps({"machine": described(), "servers": rows}, indent=1) + "\n")
+    until = time.monotonic() + minutes * 60
+    rows, left = [], []
+    for kind, name, server, objective, knee, searches in servers(seeds):
+        if time.monotonic() > until:
+            left.append(name)
+            continue
+        rows.append(row_of(kind, name, server, objective, knee(server, objective), searches))
+        sys.stderr.write(f"{rows[-1]}\n")
+    sys.stdout.write(json.dumps({"machine": described(), "not_begun": left, "servers": rows}, indent=1) + "\n")
     held = [row for row in rows if row["kind"] != "two states"]
     return 0 if all(row["within_5_percent"] >= ENOUGH and row["most_probes"] <= MOST_PROBES for row in held) else 1
 
 
-def measured(seeds: int) -> Iterator[dict[str, Any]]:
-    """A row for each server: those that the search was made on, others, and those of two states."""
+def servers(seeds: int) -> Iterator[tuple[str, str, Server, Objective, Callable[[Any, Objective], float], int]]:
+    """Kind, name, server, objective, its knee and how many searches: those that the search was made on, others, and
+    those of two states."""
     for name, (server, objective) in {**FAST, **SLOW, **OTHER}.items():
-        yield row_of("known", name, server, objective, knee_of(server, objective), seeds)
-    for kind, servers in (("other", UNUSUAL), ("two states", TWO_STATES)):
-        for name, each in servers.items():
-            knee = each.knee(each.server, each.objective)
-            yield row_of(kind, name, each.server, each.objective, knee, max(seeds // 2, 1))
+        yield "known", name, server, objective, knee_of, seeds
+    for kind, others in (("other", UNUSUAL), ("two states", TWO_STATES)):
+        for name, each in others.items():
+            yield kind, name, each.server, each.objective, each.knee, max(seeds // 2, 1)
 
 
 def row_of(kind: str, name: str, server: Server, objective: Objective, knee: float, seeds: int) -> dict[str, Any]:
@@ -58,4 +65,5 @@ def row_of(kind: str, name: str, server: Server, objective: Objective, knee: flo
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200))
+    numbers = [float(argument) for argument in sys.argv[1:]]
+    sys.exit(main(int(numbers[0]) if numbers else 200, numbers[1] if len(numbers) > 1 else math.inf))

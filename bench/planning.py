@@ -14,7 +14,7 @@ from typing import Any
 
 from machine import described
 
-from harness.run.holdout import LENGTH, HeldOut, held_out
+from harness.run.holdout import LENGTH_S, HeldOut, held_out
 from harness.run.planning import MIX
 from harness.stats import Interval
 from harness.twin.profiles import KATO_1W
@@ -31,7 +31,7 @@ def main() -> int:
         for found in held_out(KATO_1W.name, MIX, 0.95, WORKERS, busy):
             rows.append(_row(busy, found))
             sys.stderr.write(f"{rows[-1]}\n")
-    sys.stdout.write(json.dumps({"machine": described(), "length_of_a_run": LENGTH, "rows": rows}, indent=1) + "\n")
+    sys.stdout.write(json.dumps({"machine": described(), "length_of_a_run_s": LENGTH_S, "rows": rows}, indent=1) + "\n")
     return 0 if all(row["near"] for row in rows) else 1
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from harness.capacity.planning import Aim, mean_s, plan_for, state
+from harness.capacity.planning import Aim, mean_s, plan_for, ratios_over_seeds, state
 from harness.capacity.queueing import Demand, Fleet, Times
 from harness.cli.capacity import capacity
 from harness.errors import UsageError
@@ -50,6 +51,33 @@ def test_sessions_that_stay_on_one_worker_lose_no_update() -> None:
     assert lost["round_robin"] > 0
 
 
+def test_calls_of_a_session_that_wait_for_one_another_take_no_second_worker() -> None:
+    """150/s of 10 ms on one session: four workers carry them beside each other, and one by one a third is left over."""
+    fleet, demand = Fleet(1, 4), Demand(150, 1, ONE_KIND)
+    beside = state(fleet, demand, STEADY, 0.95, calls=1000)
+    one_by_one = state(fleet, replace(demand, in_turn=True), STEADY, 0.95, calls=1000)
+    assert beside.goodput == pytest.approx(150, rel=0.1)
+    assert beside.interval.high < 0.1
+    assert one_by_one.goodput < 102
+    assert one_by_one.interval.low > 1.0
+    assert beside.lost > one_by_one.lost == 0
+
+
+def test_calls_of_different_sessions_do_not_wait_for_one_another() -> None:
+    """A session for each call, or nearly: whether calls wait for those of their session changes hardly any."""
+    demand = Demand(50, 100_000, ONE_KIND)
+    one_by_one = state(Fleet(1, 1), replace(demand, in_turn=True), STEADY, 0.95, calls=2000)
+    assert one_by_one.quantile_s == pytest.approx(state(Fleet(1, 1), demand, STEADY, 0.95, calls=2000).quantile_s)
+
+
+def test_response_times_are_averaged_as_ratios() -> None:
+    """Of 1, 10 and 100 s the middle is 10, and the interval lies evenly around its logarithm."""
+    middle, interval = ratios_over_seeds([1.0, 10.0, 100.0])
+    assert middle == pytest.approx(10)
+    assert interval.low * interval.high == pytest.approx(100)
+    assert interval.low > 0
+
+
 def test_a_bound_below_the_service_time_is_served_by_no_fleet() -> None:
     """10 ms of work are never done in 5."""
     answers = plan_for(Demand(50, 10, ONE_KIND), STEADY, Aim(0.95, 0.005), 1, most=4, calls=300)
@@ -88,5 +116,6 @@ def test_the_command_line_answers_in_one_table_and_as_json(tmp_path: Path, monke
     done = CliRunner().invoke(capacity, asked, standalone_mode=False)
     assert done.return_value == 0
     assert "p95 ms with 1 lost" in done.output
+    assert "p95 ms one by one" in done.output
     rows = json.loads(CliRunner().invoke(capacity, [*asked, "--json"], standalone_mode=False).output)
     assert {row["balance"] for row in rows["answers"]} == {"session_hash", "round_robin", "least_pending"}

@@ -2,6 +2,7 @@
 
 Each fleet is simulated from several seeds; a quantile comes with its 95 % interval over them. A fleet serves when that
 whole interval is within the bound and no call was refused, with all replicas and with those left that are not lost.
+Calls of one session are independent of each other there; how much longer they take in turn is said beside it.
 """
 
 from __future__ import annotations
@@ -55,12 +56,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """For one way of balancing the least fleet that serves (None: none up to the most), whole and reduced."""
+    """For one way of balancing the least fleet that serves (None: none up to the most), whole and reduced; and whole
+    when each session's calls wait for one another."""
 
     balance: Balance
     fleet: Fleet | None
     whole: State | None = None
     reduced: State | None = None
+    in_turn: State | None = None
 
 
 def plan_for(demand: Demand, times: Times, aim: Aim, workers: int, most: int = MOST_REPLICAS, calls: int = CALLS
@@ -85,7 +88,8 @@ def _least(one: Fleet, demand: Demand, times: Times, aim: Aim, most: int, calls:
         middle = (low + high) // 2
         answer = _tried(one, demand, times, aim, middle, calls)
         low, high, found = (low, middle, answer) if answer is not None else (middle, high, found)
-    return found
+    assert found.fleet is not None
+    return replace(found, in_turn=state(found.fleet, replace(demand, in_turn=True), times, aim.q, calls))
 
 
 def _tried(one: Fleet, demand: Demand, times: Times, aim: Aim, replicas: int, calls: int) -> Answer | None:
@@ -100,10 +104,10 @@ def _tried(one: Fleet, demand: Demand, times: Times, aim: Aim, replicas: int, ca
     return Answer(one.balance, fleet, whole, reduced) if whole.serves(aim) else None
 
 
-def state(fleet: Fleet, demand: Demand, times: Times, q: float, calls: int = CALLS) -> State:
-    """The fleet under the load, over SEEDS simulated stretches."""
-    outcomes = [simulate(fleet, demand, times, calls, seed) for seed in range(1, SEEDS + 1)]
-    middle, interval = over_seeds([quantile(each.response_s, q) for each in outcomes])
+def state(fleet: Fleet, demand: Demand, times: Times, q: float, calls: int = CALLS, seeds: int = SEEDS) -> State:
+    """The fleet under the load, over so many simulated stretches."""
+    outcomes = [simulate(fleet, demand, times, calls, seed) for seed in range(1, seeds + 1)]
+    middle, interval = ratios_over_seeds([quantile(each.response_s, q) for each in outcomes])
     goodput, goodputs = over_seeds([each.goodput for each in outcomes])
     return State(
         quantile_s=middle,
@@ -128,6 +132,12 @@ def over_seeds(values: Sequence[float]) -> tuple[float, Interval]:
     middle = float(np.mean(values))
     half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(len(values)))
     return middle, Interval(middle - half, middle + half)
+
+
+def ratios_over_seeds(values: Sequence[float]) -> tuple[float, Interval]:
+    """The same of positive values that differ by factors: the geometric mean, and an interval that stays positive."""
+    middle, interval = over_seeds([math.log(value) for value in values])
+    return math.exp(middle), Interval(math.exp(interval.low), math.exp(interval.high))
 
 
 def mean_s(demand: Demand, times: Times) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -51,7 +51,8 @@ class Demand:
     """What is offered: calls/s, on how many sessions (one node each), by how many client processes, in which mix.
 
     `poisson`: arrivals and their sessions are independent of each other; else calls come evenly, one session after the
-    other. Calls that take longer than `timeout_s` are no goodput.
+    other. `in_turn`: a call waits until the one before it in its session has ended, as a user's do. Calls that take
+    longer than `timeout_s` are no goodput.
     """
 
     rate: float
@@ -59,6 +60,7 @@ class Demand:
     mix: Mapping[str, float] = field(default_factory=lambda: {"observe": 2.0, "predict": 1.0})
     clients: int = 1
     poisson: bool = True
+    in_turn: bool = False
     timeout_s: float = 10.0
 
 
@@ -202,6 +204,51 @@ class _Simulation:
         return begin, end
 
 
+class _Turns:
+    """The calls (number, moment) in the order in which they start: as they come, or as the one before them in their
+    session ends, which whoever walks through them tells."""
+
+    def __init__(self, arrivals: Sequence[float], sessions: Sequence[int]) -> None:
+        self._arrivals = arrivals
+        self._sessions = sessions
+        self._free_s: dict[int, float] = {}
+        self._waiting: dict[int, deque[int]] = {}
+        self._due: list[tuple[float, int]] = []
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        for number, now in enumerate(self._arrivals):
+            yield from self._until(now)
+            session = self._sessions[number]
+            free = self._free_s.get(session, 0.0)
+            if free <= now:
+                yield self._started(number, now)
+            elif free < math.inf:
+                self._put_off(number, free)
+            else:
+                self._waiting.setdefault(session, deque()).append(number)
+        yield from self._until(math.inf)
+
+    def ended(self, number: int, end: float) -> None:
+        """A call that started ends then."""
+        session = self._sessions[number]
+        self._free_s[session] = end
+        if waiting := self._waiting.get(session):
+            self._put_off(waiting.popleft(), end)
+
+    def _until(self, now: float) -> Iterator[tuple[int, float]]:
+        while self._due and self._due[0][0] <= now:
+            start, number = heapq.heappop(self._due)
+            yield self._started(number, start)
+
+    def _started(self, number: int, now: float) -> tuple[int, float]:
+        self._free_s[self._sessions[number]] = math.inf
+        return number, now
+
+    def _put_off(self, number: int, until: float) -> None:
+        self._free_s[self._sessions[number]] = math.inf
+        heapq.heappush(self._due, (until, number))
+
+
 def simulate(fleet: Fleet, demand: Demand, times: Times, calls: int, seed: int) -> Outcome:
     """Simulate so many calls, of which the first fifth is not counted."""
     draws = np.random.default_rng(seed)
@@ -213,12 +260,15 @@ def simulate(fleet: Fleet, demand: Demand, times: Times, calls: int, seed: int) 
     clients = draws.integers(demand.clients, size=calls)
     normals = draws.standard_normal(calls)
     kinds, observes = [times.kinds[name] for name in names], [name == "observe" for name in names]
-    columns = (arrivals, sessions, clients, chosen, normals)
-    spans = [
-        simulation.call(now, session, client, kinds[kind], normal, observes[kind])
-        for now, session, client, kind, normal in zip(*(column.tolist() for column in columns), strict=True)
-    ]
-    table = np.array([span or (math.nan, math.nan, 0) for span in spans])
+    columns = [column.tolist() for column in (sessions, clients, chosen, normals)]
+    table = np.full((calls, 3), (math.nan, math.nan, 0.0))
+    turns = _Turns(arrivals.tolist(), columns[0] if demand.in_turn else range(calls))
+    for number, now in turns:
+        session, client, kind, normal = (column[number] for column in columns)
+        span = simulation.call(now, session, client, kinds[kind], normal, observes[kind])
+        if span is not None:
+            table[number] = span
+        turns.ended(number, now if span is None else span[1])
     counted = np.arange(calls) >= WARM_UP * calls
     writes = np.isin(chosen, [at for at, name in enumerate(names) if name in WRITES]) & counted
     return _outcome(demand, simulation, arrivals, table, counted, lost_updates(sessions[writes], table[writes]))

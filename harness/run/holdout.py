@@ -1,7 +1,8 @@
 """How far a plan is off where it can be held to something: two and four workers, planned from one's times, and run.
 
 The plan is the queueing simulation's; the runs are of the embedded KATO with so many workers of the profile in virtual
-time, under a client. Which worker a connection gets is luck for both, so each is a mean over several.
+time, under a client whose sessions make one call after the other. Which worker a connection gets is luck for both, so
+each is a mean over several of equal length.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.capacity.planning import SEEDS, State, mean_s, over_seeds, state
-from harness.capacity.queueing import Demand, Fleet
+from harness.capacity.planning import SEEDS, State, mean_s, over_seeds, ratios_over_seeds, state
+from harness.capacity.queueing import WARM_UP, Demand, Fleet
 from harness.evidence import read_run
 from harness.run.options import Options
 from harness.run.planning import times_of
@@ -30,7 +31,9 @@ WORKERS = (2, 4)
 BUSY = 0.5
 """The share of what the workers can do together that is offered."""
 SESSIONS = 50
-LENGTH = "30s"
+LENGTH_S = 30.0
+PLANNED = 40
+"""Stretches that the plan is a mean over: one of them costs a hundredth of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,11 @@ def held_out(profile: str, mix: Mapping[str, float], q: float, workers: Iterable
     times = times_of(load_profile(profile), patterns=0)
     for count in workers:
         rate = round(busy * count / mean_s(Demand(1, SESSIONS, mix), times), 1)
-        planned = state(Fleet(1, count, "first"), Demand(rate, SESSIONS, mix), times, q)
+        demand, calls = Demand(rate, SESSIONS, mix, in_turn=True), round(rate * LENGTH_S / (1 - WARM_UP))
+        planned = state(Fleet(1, count, "first"), demand, times, q, calls, PLANNED)
         runs = [_run(profile, count, rate, mix, q, seed) for seed in range(1, SEEDS + 1)]
         quantiles, goodputs = zip(*runs, strict=True)
-        yield HeldOut(count, rate, planned, *over_seeds(quantiles), *over_seeds(goodputs))
+        yield HeldOut(count, rate, planned, *ratios_over_seeds(quantiles), *over_seeds(goodputs))
 
 
 def _run(profile: str, workers: int, rate: float, mix: Mapping[str, float], q: float, seed: int) -> tuple[float, float]:
@@ -85,7 +89,7 @@ def _scenario(folder: Path, profile: str, workers: int, rate: float, mix: Mappin
     file.write_text(json.dumps({
         "format": "kato-harness/1", "question": "How quick are so many workers?", "integration": "fast",
         "target": {"url": "embedded", "profile": str(folder / "workers.json")},
-        "load": {"rate": f"{rate:g}/s", "duration": LENGTH, "arrivals": "poisson", "mix": dict(mix),
+        "load": {"rate": f"{rate:g}/s", "duration": f"{LENGTH_S:g}s", "arrivals": "poisson", "mix": dict(mix),
                  "sessions": {"concurrent": SESSIONS}},
         "phases": {"warmup": "5s", "cooldown": "0s"},
     }))  # fmt: skip

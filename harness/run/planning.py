@@ -20,6 +20,7 @@ HEAD = (
     "goodput /s",
     "{q} with {lose} lost",
     "goodput /s",
+    "{q} one by one",
     "lost updates",
     "connections",
 )
@@ -97,19 +98,20 @@ def _table(answers: Sequence[Answer], aim: Aim, lose: int) -> str:
 
 
 NOTE = (
-    "lost updates per 1,000 writes (law D5: observes of one session at the same time on two workers); connections of\n"
-    f"the fullest worker, which admits {ADMITTED}, idle ones counted; intervals are 95 % over the simulated stretches"
+    "one by one: with all replicas, where a session's call waits for the one before it; lost updates per 1,000 writes\n"
+    "(law D5: observes of one session at the same time on two workers); connections of the fullest worker, which\n"
+    f"admits {ADMITTED}, idle ones counted; intervals are 95 % over the simulated stretches"
 )
 
 
 def _row(answer: Answer) -> tuple[str, ...]:
-    if answer.fleet is None or answer.whole is None or answer.reduced is None:
+    if answer.fleet is None or answer.whole is None or answer.reduced is None or answer.in_turn is None:
         return (NAMES[answer.balance], "no number serves", *[""] * (len(HEAD) - 2))
     whole, less = answer.whole, answer.reduced
     lost, connections = max(whole.lost, less.lost), max(whole.connections, less.connections)
     return (
         NAMES[answer.balance], str(answer.fleet.replicas), f"{whole.busy:.0%}", _ms(whole), _rate(whole),
-        _ms(less), _rate(less), f"{lost:.3g}", str(connections),
+        _ms(less), _rate(less), _ms(answer.in_turn), f"{lost:.3g}", str(connections),
     )  # fmt: skip
 
 

@@ -230,6 +230,14 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "policy: {retry: {backoff: {multiplier: 2}}}",
         "policy: {retry: {backoff: {multiplier: 2x}}}",
     ),
+    "policy.retry.backoff.spread": (
+        "policy: {retry: {backoff: {spread: 300ms}}}",
+        "policy: {retry: {backoff: {spread: 30%}}}",
+    ),
+    "policy.retry.backoff.first": (
+        "policy: {retry: {backoff: {first: 0s}}}",
+        "policy: {retry: {backoff: {first: at once}}}",
+    ),
     "policy.retry.backoff.max": ("policy: {retry: {backoff: {max: 2s}}}", "policy: {retry: {backoff: {max: two}}}"),
     "policy.retry.backoff.jitter": (
         "policy: {retry: {backoff: {jitter: full}}}",

@@ -79,6 +79,17 @@ class TestK2:
         ignores = {"retry": {"on": ["503"], "retry_after": "ignore"}}
         assert said("K2", promise({"retry": {"on": ["429", "503"]}}, ignores), calls=CALLS).status == "fail"
 
+    def test_a_back_off_in_other_words_is_held_to_its_waits(self) -> None:
+        """Full jitter up to 0.6 s is declared: urllib3's 0.2 s, with a random part on top, keep within it up to 2 s, in any words."""
+        declared = {"initial": 0.6, "multiplier": 2.0, "max": 2.0, "jitter": "full"}
+        read = {"initial": 0.2, "multiplier": 2.0, "max": 2.0, "first": 0.0, "jitter": "added", "spread": 1.0}
+        for longest, status in ((2.0, "pass"), (2.1, "fail")):
+            own = {"calls": {"predict": {"retry": {"backoff": read | {"max": longest}}}}}
+            assert said("K2", promise({"retry": {"backoff": declared}}, own), calls=CALLS).status == status
+        for initial, status in ((0.6, "pass"), (0.5, "fail")):
+            other = promise({"retry": {"backoff": declared}}, {"retry": {"backoff": declared | {"initial": initial}}})
+            assert said("K2", other, calls=CALLS).status == status
+
     def test_a_librarys_total_is_not_the_calls(self) -> None:
         """aiohttp's total is of one attempt, a declared one of all of them."""
         found = said("K2", promise({"timeout": {"total": 8.0}}, {"timeout": {"total": 2.0}}), calls=CALLS)

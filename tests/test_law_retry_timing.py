@@ -30,10 +30,11 @@ class TestR3:
         ("full", 1, "pass"), ("full", 500, "fail"),
         ("equal", 100, "pass"), ("equal", 60, "fail"),
         ("decorrelated", 200, "pass"), ("decorrelated", 170, "fail"),
+        ("added", 200, "pass"), ("added", 170, "fail"), ("added", 700, "pass"), ("added", 1000, "fail"),
     ])  # fmt: skip
     def test_jitter_widens_the_interval(self, jitter: str, gap: int, status: str) -> None:
-        """Full: from 0; equal: from half; decorrelated: from the initial wait."""
-        backoff = {"initial": 0.2, "multiplier": 2.0, "max": 2.0, "jitter": jitter}
+        """Full: from 0; equal: from half; decorrelated and added: from the initial wait."""
+        backoff = {"initial": 0.2, "multiplier": 2.0, "max": 2.0, "jitter": jitter, "spread": 0.5}
         assert (
             said("R3", promise({"retry": {"max_attempts": 3, "backoff": backoff}}), **self.waits(*[gap] * 5)).status
             == status
@@ -49,6 +50,15 @@ class TestR3:
             assert said("R3", full, **history(waits)).status == status
         found = said("R3", full, **history([tries(503, 503, 200, gaps=[0, 0])] * 10))
         assert (found.status, found.measured) == ("fail", "10 of 10 hasty")
+
+    def test_what_is_added_is_no_full_jitter(self) -> None:
+        """urllib3's, read: no wait, then 0.2 s and up to 5 s more. So much jitter never grows, and is hasty beside none
+        that did."""
+        backoff = {"initial": 0.2, "multiplier": 2.0, "first": 0.0, "jitter": "added", "spread": 5.0}
+        read = promise(read={"retry": {"max_attempts": 7, "backoff": backoff}})
+        kept, without = [0, 300, 3000, 1000, 2000, 4000], [0, 150, 150, 150, 150, 150]
+        for gaps, status in ((kept, "pass"), (without, "fail")):
+            assert said("R3", read, **history([tries(*[503] * 7, gaps=gaps)] * 10)).status == status
 
     def test_one_odd_wait_in_many_is_the_machines(self) -> None:
         """One of thirty."""

@@ -39,6 +39,8 @@ class TestR3:
     @pytest.mark.parametrize(("promised", "least", "most"), [
         (backing("equal"), 100, 200), (backing("full"), 0, 200), (backing("decorrelated"), 200, 600),
         (backing("decorrelated", max=0.5), 200, 500), (backing("none", max=0.1), 100, 100),
+        (backing("added", spread=0.3), 200, 500), (backing("added", spread=0.3, max=0.4), 100, 400),
+        (backing("added", spread=0.3, first=0.1), 100, 100),
     ])  # fmt: skip
     def test_says_the_interval_of_each_jitter(self, promised: Any, least: int, most: int) -> None:
         """Everybody waited far too long."""

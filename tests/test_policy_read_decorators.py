@@ -51,14 +51,27 @@ WAITS: list[tuple[Any, dict[str, Any]]] = [
     ),
     (
         tenacity.wait_exponential_jitter(initial=1, max=9, jitter=0.5),
-        {"initial": 1.5, "multiplier": 2.0, "jitter": "full", "max": 9.0},
+        {"initial": 1.0, "multiplier": 2.0, "jitter": "added", "spread": 0.5, "max": 9.0},
     ),
     (tenacity.wait_random(0, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
-    (tenacity.wait_random(1.5, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "equal"}),
-    (tenacity.wait_random(1, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
+    (tenacity.wait_random(1, 3), {"initial": 1.0, "multiplier": 1.0, "jitter": "added", "spread": 2.0}),
     (tenacity.wait_random(3, 3), {"initial": 3.0, "multiplier": 1.0, "jitter": "none"}),
-    (tenacity.wait_fixed(1) + tenacity.wait_random(1, 2), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
-    (tenacity.wait_fixed(1) + tenacity.wait_random(0, 2), {"initial": 3.0, "multiplier": 1.0, "jitter": "full"}),
+    (
+        tenacity.wait_fixed(1) + tenacity.wait_random(1, 2),
+        {"initial": 2.0, "multiplier": 1.0, "jitter": "added", "spread": 1.0},
+    ),
+    (
+        tenacity.wait_fixed(1) + tenacity.wait_random(0, 2),
+        {"initial": 1.0, "multiplier": 1.0, "jitter": "added", "spread": 2.0},
+    ),
+    (
+        tenacity.wait_exponential(multiplier=0.5, max=4) + tenacity.wait_random(0, 2),
+        {"initial": 0.5, "multiplier": 2.0, "jitter": "added", "spread": 2.0, "max": 6.0},
+    ),
+    (
+        tenacity.wait_fixed(1) + tenacity.wait_random_exponential(multiplier=0.5, max=4),
+        {"initial": 1.5, "multiplier": 2.0, "jitter": "full"},
+    ),
     (tenacity.wait_none(), {"initial": 0.0, "multiplier": 1.0, "jitter": "none"}),
     (
         tenacity.wait_chain(tenacity.wait_fixed(1), tenacity.wait_fixed(3)),
@@ -97,7 +110,7 @@ def test_staminas_decorator_is_read() -> None:
         "max_attempts": 5,
         "on": ["read_timeout"],
         "reraise": True,
-        "backoff": {"initial": 0.5, "multiplier": 2.0, "jitter": "full", "max": 3.0},
+        "backoff": {"initial": 0.2, "multiplier": 2.0, "jitter": "added", "spread": 0.3, "max": 3.0},
         "calls": ["observe", "predict"],
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import httpx
+import pytest
 import requests
 import urllib3
 from policy_holders import read
@@ -53,18 +54,42 @@ def test_a_requests_adapter_with_retries_and_timeout_is_read() -> None:
     assert (reads["max_attempts"], reads["retry_after"]) == (3, "honour")
     assert {"connect_error", "connect_timeout", "read_timeout", "503"} <= set(reads["on"])
     assert "429" not in reads["on"], "it is tried again only with a Retry-After"
-    assert reads["backoff"] == {"initial": 0.5, "multiplier": 2.0, "jitter": "full", "max": 4.0}
+    assert reads["backoff"] == {"initial": 0.5, "multiplier": 2.0, "first": 0.0, "jitter": "none", "max": 4.0}
     assert writes["on"] == ["connect_error", "connect_timeout"]
 
 
 def test_what_urllib3_draws_at_random_is_part_of_its_wait() -> None:
-    """backoff_jitter comes on top of factor · 2^(n−1)."""
+    """backoff_jitter comes on top of factor · 2^(n−1), and the first re-try has no wait at all."""
     retry = urllib3.Retry(2, connect=0, backoff_factor=0.2, backoff_jitter=0.1, allowed_methods=["GET"])
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=retry))
         policy = read(session)
-    assert policy["retry"]["backoff"]["initial"] == 0.5
+    waits = {"initial": 0.4, "multiplier": 2.0, "first": 0.0, "jitter": "added", "spread": 0.1, "max": 120.0}
+    assert policy["retry"]["backoff"] == waits
     assert policy["retry"]["calls"] == ["predict"]
+
+
+@pytest.mark.parametrize(("share", "jitter"), [(0, "none"), (0.3, "equal"), (1, "full")])
+def test_a_transport_that_retries_around_another_is_read(share: float, jitter: str) -> None:
+    """httpx-retries leaves out up to a share of factor · 2^n, and sends no POST again; the pool is the inner one's."""
+    retry = type("Retry", (), {"__module__": "httpx_retries.retry"})()
+    vars(retry).update(
+        total=2, retryable_exceptions=(httpx.ConnectError, httpx.ReadTimeout), status_forcelist=frozenset({503}),
+        respect_retry_after_header=False, allowed_methods=frozenset({"GET"}), backoff_factor=0.1, backoff_jitter=share,
+        max_backoff_wait=5.0,
+    )  # fmt: skip
+
+    class Wrapping(httpx.BaseTransport):
+        def __init__(self) -> None:
+            self.retry, self.inner = retry, httpx.HTTPTransport(limits=httpx.Limits(max_connections=7))
+
+    with httpx.Client(transport=Wrapping(), timeout=1) as client:
+        policy = read(client)
+    assert policy["limits"] == {"max_connections": 7}
+    assert policy["retry"] == {
+        "max_attempts": 3, "on": ["connect_error", "read_timeout", "503"], "retry_after": "ignore", "calls": ["predict"],
+        "backoff": {"initial": 0.2, "multiplier": 2.0, "jitter": jitter, "max": 5.0},
+    }  # fmt: skip
 
 
 def test_a_pool_manager_retries_three_times_unless_told() -> None:

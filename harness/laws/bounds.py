@@ -7,6 +7,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints
 from harness.policy import Policy
+from harness.policy.backoff import interval_s
 
 DRIPPING = ("drip", "slicer", "bandwidth")
 """Faults that feed a reader before its time-out: only a total bounds them, and T2 judges that."""
@@ -18,10 +19,7 @@ ROUNDED_S, ROUNDING_NS = 5.0, 1_000_000_000
 def backoff_s(policy: Policy, retry: int) -> float:
     """The longest promised wait before re-try `retry` = 1, 2, … (s)."""
     backoff = policy.retry.backoff if policy.retry else None
-    if backoff is None:
-        return 0.0
-    wait = backoff.initial * backoff.multiplier ** (retry - 1)
-    return min(wait, backoff.max) if backoff.max is not None else wait
+    return interval_s(backoff, retry)[1] if backoff is not None else 0.0
 
 
 def attempt_bound_s(policy: Policy) -> float | None:

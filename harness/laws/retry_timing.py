@@ -8,12 +8,12 @@ import math
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.bounds import DRIPPING, backoff_s, overshot, started_late, totals_ns
+from harness.laws.bounds import DRIPPING, overshot, started_late, totals_ns
 from harness.laws.case import Case, Ints, ids_in
 from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 from harness.laws.retries import RETRIED, no_retry, unseen
-from harness.policy import Backoff
+from harness.policy.backoff import interval_s
 from harness.stats import wilson
 
 EARLY_NS = 20_000_000
@@ -63,17 +63,6 @@ def _no_backoff(case: Case) -> Ruling | None:
     return None if known else inapplicable("no back-off is declared or read")
 
 
-def _interval_ns(backoff: Backoff, wait_s: float) -> tuple[int, int]:
-    """The shortest and longest wait that the policy allows where its plain wait is `wait_s`."""
-    if backoff.jitter == "full":
-        return 0, int(1e9 * wait_s)
-    if backoff.jitter == "equal":
-        return int(5e8 * wait_s), int(1e9 * wait_s)
-    if backoff.jitter == "decorrelated":
-        return int(1e9 * backoff.initial), int(1e9 * (backoff.max or wait_s * 3))
-    return int(1e9 * wait_s), int(1e9 * wait_s)
-
-
 @law(
     "R3",
     "BackoffShape",
@@ -103,7 +92,7 @@ def backoff_shape(case: Case) -> Ruling:
         mine = case.calls["op"].among(op)[rows]
         for retry in ids_in(chains.nth[retries][mine] - 1):
             chosen = mine & (chains.nth[retries] - 1 == retry)
-            least[chosen], most[chosen] = _interval_ns(policy.retry.backoff, backoff_s(policy, int(retry)))
+            least[chosen], most[chosen] = (int(1e9 * wait) for wait in interval_s(policy.retry.backoff, int(retry)))
     judged = most >= 0
     if not judged.any():
         return unexercised(f"nothing was tried again; it takes {exercise('R3')}")

@@ -18,7 +18,8 @@ _PARTS: Mapping[str, type] = {
 }
 _DURATIONS = frozenset(
     {f"timeout.{name}" for name in ("connect", "read", "write", "pool", "total")}
-    | {"retry.backoff.initial", "retry.backoff.max", "breaker.reset_timeout", "breaker.window"}
+    | {f"retry.backoff.{name}" for name in ("initial", "max", "spread", "first")}
+    | {"breaker.reset_timeout", "breaker.window"}
 )
 
 

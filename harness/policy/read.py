@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.policy.read_breaker import read_breaker
 from harness.policy.read_retry import read_retry
-from harness.policy.read_timeout import CONNECT_ONLY, read_timeout, read_transport_retry
+from harness.policy.read_timeout import read_timeout
+from harness.policy.read_transport import read_transport_retry
 from harness.policy.read_walk import Found, named, walk
 
 NOTHING: Mapping[str, list[dict[str, Any]]] = {}
@@ -73,12 +74,11 @@ def _retries(found: list[Found], ops: list[str], carried: Mapping[str, list[dict
 
 
 def _below(retry: dict[str, Any], op: str) -> dict[str, Any]:
-    """What a transport's retry does for one operation: for those it may not repeat, what was never sent at most."""
-    rest = {key: value for key, value in retry.items() if key != "calls"}
+    """What a transport's retry does for one operation: for those it may not repeat, what it does `elsewhere`."""
+    rest = {key: value for key, value in retry.items() if key not in ("calls", "elsewhere")}
     if op in retry.get("calls", (op,)):
         return rest
-    never_sent = [word for word in retry.get("on", ()) if word in CONNECT_ONLY]
-    return rest | {"on": never_sent} if never_sent else {}
+    return rest | {"on": retry["elsewhere"]} if retry["elsewhere"] else {}
 
 
 def _layered(above: dict[str, Any], below: dict[str, Any]) -> dict[str, Any]:

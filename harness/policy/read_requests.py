@@ -7,7 +7,7 @@ from math import inf, isfinite
 from typing import Any
 
 from harness.policy.merge import flatten
-from harness.policy.read_timeout import read_urllib3_retry
+from harness.policy.read_transport import read_urllib3_retry
 
 STEPS = ("connect", "read", "write", "pool", "total")
 Steps = Mapping[str, tuple[float, float]]

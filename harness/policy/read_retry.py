@@ -80,16 +80,15 @@ def _waits(wait: Any, attempts: int) -> dict[str, Any] | None:
     if _is(wait, "wait_exponential_jitter"):
         # called `initial` before tenacity 9.2
         first = wait.multiplier if hasattr(wait, "multiplier") else wait.initial
-        return _series(first + wait.jitter, wait.exp_base, wait.max, "full")
+        return _added(_series(first, wait.exp_base, wait.max, "none"), wait.jitter)
     if _is(wait, "wait_random"):
         return _uniform(float(wait.wait_random_min), float(wait.wait_random_max))
     return _fitted(wait, attempts) if _fixed(wait) else None
 
 
 def _uniform(least: float, most: float) -> dict[str, Any]:
-    """A wait drawn between two bounds, in the narrowest words that hold it: 0 to w, w/2 to w, or w itself."""
-    jitter = "none" if least == most else "equal" if least >= most / 2 else "full"
-    return _series(most, 1.0, None, jitter)
+    """A wait drawn between two bounds: 0 to w, or w and what may be added to it."""
+    return _added(_series(least, 1.0, None, "none"), most - least) if least else _series(most, 1.0, None, "full")
 
 
 def _fixed(wait: Any) -> bool:
@@ -113,18 +112,37 @@ def _series(initial: float, multiplier: float, longest: Any, jitter: str) -> dic
 
 
 def _sum(parts: list[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """Waits added up: the first grows, and what is random anywhere makes the whole random."""
+    """Waits added up: what is drawn between fixed bounds comes on top of one wait that grows, or of none. Of other
+    sums the longest wait is known alone."""
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or not known:
         return None
+    grows = [part for part in known if part["multiplier"] != 1.0 and part["jitter"] != "full"]
+    steady = [_bounds(part) for part in known if part["multiplier"] == 1.0]
+    least, spread = sum(low for low, _ in steady), sum(high - low for low, high in steady)
+    if len(steady) == len(known):
+        return _added(_series(least, 1.0, None, "none"), spread)
+    if len(grows) == 1 and len(steady) == len(known) - 1 and not least:
+        whole = {"max": grows[0]["max"] + spread} if "max" in grows[0] else {}
+        return _added(grows[0] | whole, spread + grows[0].get("spread", 0.0))
     jitter = "full" if any(part["jitter"] != "none" for part in known) else "none"
-    growth = max(part["multiplier"] for part in known)
     longest = sum(part["max"] for part in known) if all("max" in part for part in known) else None
-    return _series(sum(part["initial"] for part in known), growth, longest, jitter)
+    most = sum(part["initial"] + part.get("spread", 0.0) for part in known)
+    return _series(most, max(part["multiplier"] for part in known), longest, jitter)
+
+
+def _bounds(part: dict[str, Any]) -> tuple[float, float]:
+    """The shortest and the longest wait of one that doesn't grow."""
+    first = part["initial"]
+    return (0.0 if part["jitter"] == "full" else first), first + part.get("spread", 0.0)
+
+
+def _added(series: dict[str, Any], spread: float) -> dict[str, Any]:
+    """The series with up to `spread` seconds more of each wait; a longest wait is that of both."""
+    return series | ({"jitter": "added", "spread": float(spread)} if spread else {})
 
 
 def _stamina_waits(context: Any) -> dict[str, Any]:
     """stamina: min(max, initial · base^(n−1) + a random part up to `jitter`)."""
-    jitter = context._wait_jitter
-    first = context._wait_initial + jitter
-    return _series(first, context._wait_exp_base, context._wait_max, "full" if jitter else "none")
+    plain = _series(context._wait_initial, context._wait_exp_base, context._wait_max, "none")
+    return _added(plain, context._wait_jitter)

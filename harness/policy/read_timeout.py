@@ -1,14 +1,11 @@
-"""Time-outs, pool limits and transport retries of httpx, requests, urllib3 and aiohttp clients."""
+"""Time-outs and pool limits of httpx, requests, urllib3 and aiohttp clients."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+from harness.policy.read_transport import transports_of
 from harness.taxonomy import name_of
-
-CONNECT_ONLY = ["connect_error", "connect_timeout"]
-
 
 def read_timeout(client: Any) -> dict[str, Any]:
     """`{"timeout": …, "limits": …}` of a client; without the part that it has no setting for."""
@@ -25,23 +22,6 @@ def read_timeout(client: Any) -> dict[str, Any]:
     if settings is not None:
         return _parts(_urllib3(settings.get("timeout")), _size(settings.get("maxsize"), settings.get("block")))
     return _parts(_urllib3(getattr(client, "timeout", None)), None)
-
-
-def read_transport_retry(client: Any) -> dict[str, Any]:
-    """The retries that the client's transport makes by itself, below the client."""
-    pools = [getattr(transport, "_pool", None) for transport in _transports(client)]
-    connects = {getattr(pool, "_retries", 0) for pool in pools if pool is not None}
-    if connects and (most := max(connects)):
-        # httpcore waits 0, then 0.5 s · 2^n (_sync/connection.py, RETRIES_BACKOFF_FACTOR)
-        waits = {"initial": 0.5, "multiplier": 2.0, "jitter": "full"}
-        return {"max_attempts": most + 1, "on": CONNECT_ONLY, "backoff": waits}
-    retries = [getattr(adapter, "max_retries", None) for adapter in getattr(client, "adapters", {}).values()]
-    settings = getattr(client, "connection_pool_kw", None)
-    if settings is not None:
-        # a PoolManager that is told nothing re-tries three times (util/retry.py, Retry.DEFAULT)
-        retries.append(settings.get("retries", sys.modules["urllib3"].Retry.DEFAULT))
-    found = [read_urllib3_retry(retry) for retry in (*retries, getattr(client, "retries", None))]
-    return next((retry for retry in found if retry), {})
 
 
 def _parts(timeout: dict[str, float], limit: Any) -> dict[str, Any]:
@@ -62,14 +42,9 @@ def _httpx(timeout: Any) -> dict[str, float]:
     return _given(connect=timeout.connect, read=timeout.read, write=timeout.write, pool=timeout.pool)
 
 
-def _transports(client: Any) -> list[Any]:
-    mounted = getattr(client, "_mounts", None)
-    others = list(mounted.values()) if isinstance(mounted, dict) else []
-    return [transport for transport in (getattr(client, "_transport", None), *others) if transport is not None]
-
-
 def _httpx_pool(client: Any) -> Any:
-    limit = getattr(getattr(getattr(client, "_transport", None), "_pool", None), "_max_connections", None)
+    pools = [getattr(transport, "_pool", None) for transport in transports_of(client)]
+    limit = next((getattr(pool, "_max_connections", None) for pool in pools if pool is not None), None)
     return limit if isinstance(limit, int) and limit < 1 << 31 else None  # httpcore writes "no limit" as sys.maxsize
 
 
@@ -93,32 +68,3 @@ def _urllib3(timeout: Any) -> dict[str, float]:
     steps = {step: getattr(timeout, name, None) for step, name in (("connect", "_connect"), ("read", "_read"))}
     total = getattr(timeout, "total", None)
     return _given(**{step: value if isinstance(value, (int, float)) else total for step, value in steps.items()})
-
-
-def read_urllib3_retry(retry: Any) -> dict[str, Any]:
-    """What urllib3's Retry, or a number for one, re-tries; empty where nothing. Waits are 0, then factor · 2^(n−1) +
-    up to `backoff_jitter` (util/retry.py, get_backoff_time).
-
-    `allowed_methods` bounds what may have arrived; a request that was never sent is sent again whatever its method.
-    413, 429 and 503 outside `status_forcelist` are tried again only when they ask for it, which `retry_after` says.
-    """
-    total = getattr(retry, "total", retry)
-    if not isinstance(total, int) or isinstance(total, bool) or total < 1:
-        return {}
-    if isinstance(retry, int):
-        return {"max_attempts": total + 1}
-    on = [] if retry.connect == 0 else list(CONNECT_ONLY)
-    on += [] if retry.read in (0, False) else ["read_timeout", "reset", "protocol_error"]
-    methods = retry.allowed_methods
-    read: dict[str, Any] = {
-        "max_attempts": total + 1,
-        "on": on + sorted({str(status) for status in retry.status_forcelist or ()}),
-        "retry_after": "honour" if retry.respect_retry_after_header else "ignore",
-    }
-    if methods and "POST" not in methods:
-        read["calls"] = ["predict"]
-    first = retry.backoff_factor * 2.0 + getattr(retry, "backoff_jitter", 0.0)
-    if first:
-        longest = getattr(retry, "backoff_max", None)
-        read["backoff"] = {"initial": first, "multiplier": 2.0, "jitter": "full"} | _given(max=longest)
-    return read

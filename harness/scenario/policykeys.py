@@ -64,8 +64,8 @@ class Part:
 
 _TIMEOUT = Part(dict.fromkeys(("connect", "read", "write", "pool", "total"), POSITIVE_DURATION))
 _BACKOFF = Part({
-    "initial": DURATION, "multiplier": number(1), "max": DURATION,
-    "jitter": choice("none", "full", "equal", "decorrelated"),
+    "initial": DURATION, "multiplier": number(1), "max": DURATION, "spread": DURATION, "first": DURATION,
+    "jitter": choice("none", "full", "equal", "decorrelated", "added"),
 })  # fmt: skip
 _RETRY = Part({
     "max_attempts": integer(1, 1000), "on": _ERRORS, "calls": _OPS, "backoff": _BACKOFF,

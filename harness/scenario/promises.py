@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.model import OPERATIONS
 from harness.policy import Policy, scaled
+from harness.policy.backoff import interval_s
 from harness.policy.merge import flatten
 
 GUIDE: Mapping[str, Any] = {
@@ -89,9 +90,7 @@ def longest_call_s(policy: Policy) -> float | None:
 
 def _wait_s(policy: Policy, retry: int) -> float:
     backoff = policy.retry.backoff if policy.retry else None
-    if backoff is None:
-        return 0.0
-    return min(backoff.initial * backoff.multiplier ** (retry - 1), backoff.max or float("inf"))
+    return interval_s(backoff, retry)[1] if backoff is not None else 0.0
 
 
 def longest_timeout_s(policy: Policy) -> float:

@@ -166,6 +166,17 @@ class TestP6:
         filled = self.tables(lambda s: 80_000_000 + 9_000_000 * min(s, 5) + 9_000_000 * max(min(s - 20, 5), 0))
         assert said("P6", NOTHING, phases=PHASES, **filled).status == "pass"
 
+    @pytest.mark.parametrize(("users", "status"), [(2000, "not_exercised"), (1400, "pass"), (50, "fail")])
+    def test_memory_that_new_users_bring_is_no_leak(self, users: int, status: str) -> None:
+        """2 MB a second, for as long as users come for the first time, or though all have come long ago."""
+        held = (
+            (lambda s: 80_000_000 + 2_000_000 * min(s, users // 50)) if users > 50 else lambda s: 80_000_000 * (1 + s)
+        )
+        tables = self.tables(held)
+        head, *rows = tables["calls"].split("\n")
+        named = [f"{head} user", *(f"{row} u{n % users}" for n, row in enumerate(rows))]
+        assert said("P6", NOTHING, phases=PHASES, **tables | {"calls": "\n".join(named)}).status == status
+
     def test_fails_by_a_thread_a_call(self) -> None:
         """Each waits for ever."""
         found = said("P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000, lambda s: 4 + 50 * s))

@@ -47,6 +47,26 @@ class TestT1:
         tables = {"calls": calls.format(1800), "attempts": attempts.format(1800, "aiohttp")}
         assert said("T1", TOTAL, **tables).status == "fail"
 
+    def test_no_slack_where_aiohttp_rounds_nothing(self) -> None:
+        """6 s kept by two attempts of 3, or by a task's own deadline beside aiohttp's five minutes; its `sock_read` is
+        never rounded, its wait for the pool is, and two attempts of 6 s are twice."""
+        cases = [
+            ({"total": 6.0}, {"total": 3.0}, 7200, "fail"), ({"total": 6.0}, {"total": 300.0}, 7200, "fail"),
+            ({"total": 6.0}, {"total": 5.0}, 7200, "not_exercised"), ({"total": 6.0}, {"total": 4.9}, 7200, "fail"),
+            ({}, {"connect": 1.0, "read": 6.0}, 8200, "fail"), ({}, {"connect": 6.0, "read": 1.0}, 8200, "not_exercised"),
+            ({}, {"connect": 6.0, "read": 1.0}, 8300, "fail"),
+        ]  # fmt: skip
+        for declared, read, end, status in cases:
+            promised = promise({"timeout": declared} if declared else {}, {"timeout": read})
+            attempts = f"call attempt start_ms end_ms result via\n1 1 10 {end} reset aiohttp"
+            calls = f"call op start_ms end_ms outcome\n1 observe 10 {end} error"
+            assert said("T1", promised, calls=calls, attempts=attempts).status == status, read
+        twice = promise({"retry": {"max_attempts": 2}}, {"timeout": {"total": 6.0}})
+        for end, status in ((14_200, "not_exercised"), (14_300, "fail")):
+            tries = f"call attempt start_ms end_ms result via\n1 1 10 7000 reset aiohttp\n1 2 7000 {end} reset aiohttp"
+            calls = f"call op start_ms end_ms outcome\n1 observe 10 {end} error"
+            assert said("T1", twice, calls=calls, attempts=tries).status == status, end
+
     def test_lag_of_the_harness_is_allowed_for(self) -> None:
         """100 ms of lag during the call excuse the 50 ms."""
         lag = """

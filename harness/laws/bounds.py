@@ -13,7 +13,9 @@ DRIPPING = ("drip", "slicer", "bandwidth")
 """Faults that feed a reader before its time-out: only a total bounds them, and T2 judges that."""
 
 ROUNDED_S, ROUNDING_NS = 5.0, 1_000_000_000
-"""aiohttp lets longer time-outs end with a whole second of its clock (ClientTimeout.ceil_threshold)."""
+"""aiohttp lets time-outs of that length end with a whole second of its clock (ClientTimeout.ceil_threshold): those of
+ROUNDED, of which `total` bounds the others. `sock_read` is kept to the moment."""
+ROUNDED = ("connect", "pool")
 
 
 def backoff_s(policy: Policy, retry: int) -> float:
@@ -69,9 +71,28 @@ def attempts_of(case: Case, op: str) -> int | None:
 
 
 def rounding_ns(case: Case, limit: Ints) -> Ints:
-    """For each call by how much its HTTP library may overrun a `limit` (ns)."""
-    rounds = case.attempts.any(case.attempts.table["via"].among("aiohttp"))
-    return np.where(rounds & (limit > int(ROUNDED_S * 1e9)), ROUNDING_NS, 0)
+    """For each call by how much its HTTP library may overrun a `limit` (ns): by a second for each time-out of an
+    attempt that aiohttp rounds up, as often as it fits into the limit."""
+    rounds = case.attempts.number(case.attempts.table["via"].among("aiohttp"))
+    found = np.zeros(len(case.calls), np.int64)
+    for op in case.calls["op"].names:
+        steps = _aiohttp_steps(case, op)
+        kept = [steps["total"]] if "total" in steps else [steps[name] for name in ROUNDED if name in steps]
+        mine = case.calls["op"].among(op)
+        for step in kept:
+            if step >= ROUNDED_S:
+                found[mine] += np.minimum(rounds, limit // int(1e9 * step))[mine] * ROUNDING_NS
+    return found
+
+
+def _aiohttp_steps(case: Case, op: str) -> dict[str, float]:
+    """The time-outs that aiohttp was given for `op` (s): those that its requests carried, else what is promised."""
+    timeout, read = case.policy.of(op).timeout, case.promise.read
+    names = ("total", *ROUNDED)
+    told = {name: read.get(f"calls.{op}.timeout.{name}", read.get(f"timeout.{name}")) for name in names}
+    if not any(isinstance(value, (int, float)) for value in told.values()):
+        told = {name: getattr(timeout, name, None) for name in names}
+    return {name: float(value) for name, value in told.items() if isinstance(value, (int, float))}
 
 
 def totals_ns(case: Case) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,8 @@ def no_connection_leak(case: Case) -> Ruling:
     family="pools",
     rule="threads and memory of a service don't grow with the number of calls: less than 0.01 threads and 16 KiB a "
     "call while nothing is wrong",
-    trap="a cache or a pool that fills grows too, and then stops: the last third must grow like the first",
+    trap="a cache or a pool that fills grows too, and then stops: the last third must grow like the first; a user who "
+    "comes for the first time may bring a thread and memory of its own",
     cure="bound every cache and queue, and end what a request began with the request",
     example="a list of recent requests that nobody cuts; a thread a request that waits for ever",
     wants="a service (subject) and 500 calls in stretches without faults",
@@ -116,31 +118,36 @@ def _memory(case: Case) -> Ruling:
 
 def _thirds(case: Case) -> list[float]:
     """Bytes that each call left behind, of the stretches in which memory grew steadily to their end."""
-    found, starts = [], in_order(case.calls["start_ns"])
-    for mine in _stretches(case):
-        if len(mine) < LEAST_SAMPLES:
+    found = []
+    for made, gained in _settled(case, "rss"):
+        if len(made) + 1 < LEAST_SAMPLES:
             continue
-        first, middle, last = (float(np.median(third)) for third in np.array_split(mine["rss"], 3))
-        times = mine["time_ns"]
-        made = (int(np.searchsorted(starts, times[-1])) - int(np.searchsorted(starts, times[0]))) * 2 / 3
+        held = np.append(0, np.cumsum(gained))
+        first, middle, last = (float(np.median(third)) for third in np.array_split(held, 3))
         steady = last - middle >= 0.5 * (middle - first) > 0
-        if steady and last - first > MEMORY_GROWN and made >= 1:
-            found.append((last - first) / made)
+        if steady and last - first > MEMORY_GROWN:
+            found.append((last - first) / (int(made.sum()) * 2 / 3))
     return found
 
 
 def _growth(case: Case, column: str) -> Growth:
     slopes: list[float] = []
     calls = grown = 0
-    starts, firsts = in_order(case.calls["start_ns"]), in_order(_first_calls(case))
-    for mine in _stretches(case):
-        made: Ints = np.diff(np.searchsorted(starts, mine["time_ns"]))
-        settled = (made > 0) & (np.diff(np.searchsorted(firsts, mine["time_ns"])) == 0)
-        made, gained = made[settled], np.diff(mine[column])[settled]
+    for made, gained in _settled(case, column):
         slopes.extend((gained / made).tolist())
         calls += int(made.sum())
         grown += int(gained.sum())
     return Growth(np.array(slopes), calls, grown)
+
+
+def _settled(case: Case, column: str) -> Iterator[tuple[Ints, Ints]]:
+    """For each stretch in peace the calls made and the `column` gained from one sample to the next: where some were
+    made, and none was a user's first."""
+    starts, firsts = in_order(case.calls["start_ns"]), in_order(_first_calls(case))
+    for mine in _stretches(case):
+        made: Ints = np.diff(np.searchsorted(starts, mine["time_ns"]))
+        settled = (made > 0) & (np.diff(np.searchsorted(firsts, mine["time_ns"])) == 0)
+        yield made[settled], np.diff(mine[column])[settled]
 
 
 def _first_calls(case: Case) -> Ints:

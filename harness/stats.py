@@ -47,6 +47,19 @@ def wilson(hits: int, of: int, confidence: float = CONFIDENCE) -> Interval:
     return Interval(low, high)
 
 
+def excess(hits: int, of: int, others: int, among: int, confidence: float = CONFIDENCE) -> Interval:
+    """By how much the share of `hits` in `of` is above that of `others` in `among`: the interval from both of Wilson's
+    (R. G. Newcombe, Statistics in Medicine 17 (1998), 873, method 10)."""
+    if not of or not among:
+        return Interval(-1.0, 1.0)
+    one, other = wilson(hits, of, confidence), wilson(others, among, confidence)
+    share, usual = hits / of, others / among
+    return Interval(
+        share - usual - math.hypot(share - one.low, other.high - usual),
+        share - usual + math.hypot(one.high - share, usual - other.low),
+    )
+
+
 def clean_bound(of: int, confidence: float = CONFIDENCE) -> float:
     """The highest share that `of` clean cases leave possible: 1 − (1 − confidence)^(1/n), about 3/n; 1 for none."""
     return 1.0 if of == 0 else 1 - (1 - confidence) ** (1 / of)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from law_cases import promise, said, verdict
 
 from harness.evidence.history import History
@@ -34,6 +36,19 @@ class TestK1:
         promised = promise(read={"calls": {"predict": {"timeout": {"read": 1.0}}}})
         assert verdict("K1", predictions, promised).status == "pass"
         assert verdict("K1", history, promised).status == "warn"
+
+    @pytest.mark.parametrize(("policy", "aside", "status"), [
+        ({}, {}, "warn"), ({}, {"connect": 1.0}, "warn"), ({}, {"read": 1.0}, "pass"), ({}, {"total": 9.0}, "pass"),
+        ({"timeout": {"read": 5.0}}, {}, "pass"), ({"retry": {"max_attempts": 2}}, {}, "warn"),
+    ])  # fmt: skip
+    def test_warns_by_requests_that_no_call_waits_for(
+        self, policy: dict[str, Any], aside: dict[str, float], status: str
+    ) -> None:
+        """A flusher's requests wait for ever, while calls have a time-out that is read; a declared one may be a task's
+        own, which no request shows."""
+        read = {"timeout": {"read": 5.0}, "background": {"timeout": aside}}
+        found = said("K1", promise(policy, read), calls=CALLS)
+        assert (found.status, "outside calls" in found.reason) == (status, status == "warn")
 
     def test_lists_what_nobody_says(self) -> None:
         """No total, and a retry without a number."""
@@ -80,7 +95,8 @@ class TestK2:
         assert said("K2", promise({"retry": {"on": ["429", "503"]}}, ignores), calls=CALLS).status == "fail"
 
     def test_a_back_off_in_other_words_is_held_to_its_waits(self) -> None:
-        """Full jitter up to 0.6 s is declared: urllib3's 0.2 s, with a random part on top, keep within it up to 2 s, in any words."""
+        """Full jitter up to 0.6 s, and 2 s at most, holds urllib3's 0.2 s and a random part, as long as they stay below
+        2 s."""
         declared = {"initial": 0.6, "multiplier": 2.0, "max": 2.0, "jitter": "full"}
         read = {"initial": 0.2, "multiplier": 2.0, "max": 2.0, "first": 0.0, "jitter": "added", "spread": 1.0}
         for longest, status in ((2.0, "pass"), (2.1, "fail")):

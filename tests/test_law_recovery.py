@@ -70,6 +70,23 @@ class TestM1:
         for named_ms in (10_000, 0):
             assert said("M1", CLIENT, phases=PHASES, **self.behind(20, named_ms)).status == "inconclusive"
 
+    def test_errors_of_peace_that_come_by_chance_are_no_ill(self) -> None:
+        """One call of nine fails in peace and again after the outage: none, one or two of ten a second, two in every
+        third. Where four of ten fail in every second, or two of ten as often as not, it isn't back."""
+        for ill, status in ((2, "pass"), (6, "fail")):
+            rows = ["call op phase intended_ms ready_ms start_ms end_ms outcome"]
+            for n in range(600):
+                second, nth = divmod(n, 10)
+                often = (
+                    (2, 1, 0)[second % 3] if second < 10 else 10 if second < 14 else (ill, ill // 2, ill)[second % 3]
+                )
+                phase = "baseline" if second < 10 else "fault:out" if second < 14 else "recovery"
+                rows.append(f"{n + 1} observe {phase} {100 * n} {100 * n} {100 * n} {100 * n + 20} "
+                            f"{'error' if nth < often else 'ok'}")  # fmt: skip
+            tables = {"calls": "\n".join(rows), "faults": FAULTS}
+            for law in ("M1", "M2"):
+                assert said(law, QUICK, phases=PHASES, **tables).status == status, (law, ill)
+
     def test_a_substitute_is_no_recovery_and_no_substitute_is_worse(self) -> None:
         """A third of the baseline came from a cache: afterwards all does, or a third comes to nothing."""
         peace = run(20)["calls"].split("\n")

@@ -63,21 +63,22 @@ class TestBand:
 
     def test_is_the_baselines_errors_and_five_points_its_median_twice_and_ten_milliseconds(self) -> None:
         """A tenth failed, those that took 20 ms."""
-        assert band_of(case(*peace(20, failed=2))) == Band(pytest.approx(0.15), pytest.approx(0.15), 50e6)
+        assert band_of(case(*peace(20, failed=2))) == Band(20, 2, 2, 50e6)
         assert band_of(case(*peace(19))) is None
 
     def test_substitutes_are_given_and_not_served(self) -> None:
         """A quarter came from a cache."""
         rows = [(*row[:3], "degraded") if n % 4 == 0 else row for n, row in enumerate(peace(40))]
-        assert band_of(case(*rows)) == Band(pytest.approx(0.3), pytest.approx(0.05), 50e6)
+        assert band_of(case(*rows)) == Band(40, 10, 0, 50e6)
 
     @pytest.mark.parametrize(("hows", "took", "lag", "there"), [
         ("oooo", 50, 0, True), ("oooo", 51, 0, False), ("oooo", 51, 1, True), ("eooo", 50, 0, True),
         ("eeoo", 50, 0, False),
-        ("dooo", 50, 0, True), ("ddoo", 50, 0, False), ("e", 50, 0, True), ("eeoooooooooo", 50, 0, False),
+        ("dooo", 50, 0, True), ("ddoo", 50, 0, False), ("eeoooooooooo", 50, 0, True),
+        ("eeeooooooooo", 50, 0, True), ("eeeeoooooooo", 50, 0, False),
     ])  # fmt: skip
-    def test_one_failed_call_of_a_second_is_none_too_many(self, hows: str, took: int, lag: int, there: bool) -> None:
-        """Where 5 % are less than one; nor is lag."""
+    def test_what_may_be_chance_is_none_too_many(self, hows: str, took: int, lag: int, there: bool) -> None:
+        """Beside twenty calls in peace that were well; nor is lag."""
         found = case(*peace(), *after(20, hows, took))
         rows = (found.calls["start_ns"] >= 20 * S).nonzero()[0]
         band = band_of(found)

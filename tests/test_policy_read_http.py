@@ -87,8 +87,8 @@ def test_a_transport_that_retries_around_another_is_read(share: float, jitter: s
         policy = read(client)
     assert policy["limits"] == {"max_connections": 7}
     assert policy["retry"] == {
-        "max_attempts": 3, "on": ["connect_error", "read_timeout", "503"], "retry_after": "ignore", "calls": ["predict"],
-        "backoff": {"initial": 0.2, "multiplier": 2.0, "jitter": jitter, "max": 5.0},
+        "max_attempts": 3, "on": ["connect_error", "read_timeout", "503"], "retry_after": "ignore",
+        "calls": ["predict"], "backoff": {"initial": 0.2, "multiplier": 2.0, "jitter": jitter, "max": 5.0},
     }  # fmt: skip
 
 

@@ -55,6 +55,23 @@ def test_the_retries_that_went_with_requests_beat_those_of_the_pool() -> None:
     assert (read["retry"]["max_attempts"], read["retry"]["calls"]) == (5, ["predict"])
 
 
+def test_what_a_flusher_sends_bounds_the_operation_that_sends_nothing() -> None:
+    """Observes are put aside and sent by a thread with 2 s; predictions have their own, and objects are asked first."""
+    seen = carried(predict=[{"read": 1}], background=[{"read": 2}, {"read": 2}])
+    read = with_requests({}, seen, {}, OPS)
+    assert read["calls"] == {"observe": {"timeout": {"read": 2.0}}, "predict": {"timeout": {"read": 1.0}}}
+    assert read["background"] == {"timeout": {"read": 2.0}}
+    assert with_requests(FIVE, seen, {}, OPS)["calls"]["observe"] == {"timeout": FIVE["timeout"]}
+
+
+def test_a_flusher_that_waits_for_ever_is_told() -> None:
+    """Whatever the calls carry, or none was sent in any."""
+    read = with_requests(FIVE, carried(predict=[{"read": 5}], background=[{"read": None}]), {}, OPS)
+    assert read["background"] == {"timeout": {}}
+    assert with_requests({}, carried(background=[{"read": None}]), {}, OPS) == {"background": {"timeout": {}}}
+    assert with_requests({}, carried(background=[{"read": 3}]), {}, OPS)["timeout"] == {"read": 3.0}
+
+
 def test_one_time_out_for_all_replaces_that_of_the_object() -> None:
     """Every request carried 2 s, whatever the client was made with; the rest stays."""
     two = {"connect": 2.0, "read": 2.0}

@@ -9,6 +9,10 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, once
 from harness.laws.writes import committed_ns, strays
+from harness.stats import excess
+
+POINTS = 0.05
+"""How much larger the share of failed calls may be than in peace (laws.md, M1)."""
 
 LEAST_A_WINDOW = 4
 """Calls a window below which its share of errors says nothing."""
@@ -32,12 +36,18 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What counts as being back: at most these shares of calls that KATO didn't serve and that got nothing at all, and
-    this median service time (ns)."""
+    """What counts as being back: as many of the baseline's `calls` KATO didn't serve, and so many got nothing at all;
+    and this median service time (ns)."""
 
-    errors: float
-    without: float
+    calls: int
+    lost: int
+    without: int
     median_ns: float
+
+    @property
+    def errors(self) -> float:
+        """The share of the baseline's calls that KATO didn't serve."""
+        return self.lost / self.calls
 
 
 def working(case: Case) -> Mask:
@@ -69,25 +79,32 @@ def written_behind(case: Case) -> tuple[str, ...]:
 
 
 def band_of(case: Case) -> Band | None:
-    """laws.md, M1: errors at most the baseline's + 5 points, p50 at most twice the baseline's + 10 ms; None
+    """laws.md, M1: errors at most the baseline's + POINTS, p50 at most twice the baseline's + 10 ms; None
     where too few calls tell, or nobody sees when what is put aside was committed."""
     rows = np.flatnonzero(case.history.calls_in("baseline") & working(case))
     service = service_of(case)
     seen = service.ok[rows[case.calls["op"].among(*written_behind(case))[rows]]]
     if len(rows) < 5 * LEAST_A_WINDOW or (len(seen) and seen.mean() < BEHIND):
         return None
-    errors, without = 1 - service.ok[rows].mean(), 1 - service.given[rows].mean()
-    return Band(float(errors) + 0.05, float(without) + 0.05, 2 * float(np.median(service.took[rows])) + 10e6)
+    lost, without = int((~service.ok[rows]).sum()), int((~service.given[rows]).sum())
+    return Band(len(rows), lost, without, 2 * float(np.median(service.took[rows])) + 10e6)
 
 
 def within(band: Band, case: Case, rows: Ints, lag_ns: int = 0) -> bool:
-    """Whether these calls, of one second or of a fault, are in band; one failed call of a second is none too many."""
+    """Whether these calls, of one second or of several, are in band."""
     service = service_of(case)
     served = service.took[rows][service.ok[rows]]
-    lost, without = len(rows) - len(served), int((~service.given[rows]).sum())
-    most = (max(band.errors * len(rows), 1.0), max(band.without * len(rows), 1.0))
     quick = not len(served) or float(np.median(served)) <= band.median_ns + lag_ns
-    return lost <= most[0] and without <= most[1] and quick
+    return quick and not failing(band, case, rows)
+
+
+def failing(band: Band, case: Case, rows: Ints) -> bool:
+    """Whether more of these calls failed than in peace, + POINTS, by the whole interval of the difference: a client
+    that fails one call in nine in peace has two of ten fail in every third second."""
+    service = service_of(case)
+    lost, without = int((~service.ok[rows]).sum()), int((~service.given[rows]).sum())
+    more = excess(lost, len(rows), band.lost, band.calls), excess(without, len(rows), band.without, band.calls)
+    return any(interval.above(POINTS) for interval in more)
 
 
 def untold(case: Case, rows: Ints) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from harness.laws.bounds import attempt_bound_s, attempts_of
+from harness.laws.bounds import attempt_bound_s, attempt_source, attempts_of
 from harness.laws.case import Case, names_in
 from harness.laws.findings import comparable, differences
 from harness.laws.registry import Ruling, inapplicable, law, passed, plural
+from harness.policy.read_requests import BACKGROUND
 
 
 @law(
@@ -13,7 +14,8 @@ from harness.laws.registry import Ruling, inapplicable, law, passed, plural
     "PolicyDeclared",
     family="policy",
     rule="every call has a declared or readable time-out; what else nobody says is listed, never failed",
-    trap="a library's defaults count as read, and so does what each request carries, where a hook sees it",
+    trap="a library's defaults count as read, and so does what each request carries, where a hook sees it: also those "
+    "that no call waits for",
     cure="declare the policy: a `policy` on the integration, or the scenario's `policy:`",
     example="http.client with a time-out that only the code knows",
     severity="warn",
@@ -25,11 +27,20 @@ def policy_declared(case: Case) -> Ruling:
     silent = sorted(op for op in ops if attempt_bound_s(case.policy.of(op)) is None)
     if silent:
         return Ruling("warn", f"no time-out is declared or readable for {', '.join(silent)}")
+    if _unbounded_aside(case, ops):
+        return Ruling("warn", "what is sent outside calls (by a flusher, a refresher) carries no time-out")
     open_points = [text for text in _open_points(case, ops) if text]
     said = (
         f"every call has a time-out; not said: {', '.join(open_points)}" if open_points else "every call has a time-out"
     )
     return passed(said)
+
+
+def _unbounded_aside(case: Case, ops: list[str]) -> bool:
+    """Whether requests that no call waits for carry no time-out, and none is declared that may hold for them too."""
+    aside = {key.removeprefix(f"{BACKGROUND}.") for key in case.promise.read if key.startswith(f"{BACKGROUND}.")}
+    declared = any(attempt_source(case, op) == "declared" for op in ops)
+    return bool(aside) and not declared and not aside & {"timeout.total", "timeout.read"}
 
 
 def _open_points(case: Case, ops: list[str]) -> list[str]:

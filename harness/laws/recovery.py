@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.band import LEAST_A_WINDOW, Band, band_of, service_of, untold, within, working
+from harness.laws.band import LEAST_A_WINDOW, Band, band_of, failing, service_of, untold, within, working
 from harness.laws.bounds import backoff_s, call_bounds_s
 from harness.laws.breaker_events import explicit_rejections
 from harness.laws.breaker_open import Quiet, quiet_stretches
@@ -74,8 +74,12 @@ def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
     for second in range(seconds):
         mine = rows[edges[second] : edges[second + 1]]
         good[second] = len(mine) < LEAST_A_WINDOW or within(band, case, mine, case.lag_in(begin, second))
-    runs = np.convolve(good, np.ones(IN_A_ROW), "valid") == IN_A_ROW
-    back = int(np.argmax(runs)) if runs.any() else -1
+    back = -1
+    for second in range(seconds - IN_A_ROW + 1):
+        together = rows[edges[second] : edges[second + IN_A_ROW]]
+        if good[second : second + IN_A_ROW].all() and not failing(band, case, together):
+            back = second
+            break
     out = tuple(int(second) for second in np.flatnonzero(~good))
     return Return(quiet, out, back * SECOND_NS + GRACE_NS if back >= 0 else -1, seconds)
 
@@ -84,8 +88,8 @@ def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
     "M1",
     "MTTR",
     family="recovery",
-    rule="after a fault is gone the first of three seconds in band (errors ≤ baseline + 5 points, p50 ≤ 2 × baseline + "
-    "10 ms) comes within max(reset_timeout, longest back-off) + the longest call + 10 s",
+    rule="after a fault is gone the first of three seconds in band (errors ≤ baseline + 5 points by the whole 95 % "
+    "interval, p50 ≤ 2 × baseline + 10 ms) comes within max(reset_timeout, longest back-off) + the longest call + 10 s",
     trap="the first second is left out: removing a time-out toxic closes the connections that it held; a client that "
     "puts every write aside has served one when KATO commits it",
     cure="let trials through when the reset time-out has passed, bound back-off, drop pooled connections that died, "
@@ -146,9 +150,7 @@ def _hurt(case: Case, band: Band) -> bool:
     rows = np.flatnonzero(case.during() & working(case))
     if not len(rows):
         return False
-    service = service_of(case)
-    errors = bool((~service.ok[rows]).mean() > band.errors or (~service.given[rows]).mean() > band.without)
-    return errors or bool(np.median(service.took[rows]) > band.median_ns)
+    return failing(band, case, rows) or bool(np.median(service_of(case).took[rows]) > band.median_ns)
 
 
 @law(

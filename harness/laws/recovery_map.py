@@ -42,7 +42,7 @@ def settle_ns(case: Case) -> int:
 def after_trigger(case: Case, end_ns: int, until_ns: int) -> tuple[State, float]:
     """Whether the client is in band again by `until_ns`, and how many seconds that took from `end_ns` on."""
     band = band_of(case)
-    if band is None or band.errors - 0.05 > MOST_ERRORS:
+    if band is None or band.errors > MOST_ERRORS:
         return "overloaded", float("nan")
     back_s = _back_s(case, band, end_ns, until_ns)
     return ("stays", back_s) if isnan(back_s) else ("returns", back_s)

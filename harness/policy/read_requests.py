@@ -10,6 +10,8 @@ from harness.policy.merge import flatten
 from harness.policy.read_transport import read_urllib3_retry
 
 STEPS = ("connect", "read", "write", "pool", "total")
+BACKGROUND = "background"
+"""What stands in an operation's place for requests that no call waits for: a flusher's, a refresher's."""
 Steps = Mapping[str, tuple[float, float]]
 """For each step of a time-out the shortest and the longest that was seen (s); infinite where a request had none."""
 
@@ -53,14 +55,20 @@ def with_requests(
     """The `read` policy, with what requests carried instead of what the client's objects say.
 
     A time-out that differs from request to request, of whatever operation, is cut to what is left of a deadline, or
-    follows measurements: the longest one counts, and none where it stays within what is declared.
+    follows measurements: the longest one counts, and none where it stays within what is declared. Requests that no
+    call waits for are told under BACKGROUND, and are those of an operation that sends none itself.
     """
-    if not carried:
+    aside = {step: most for step, (_, most) in carried.get(BACKGROUND, {}).items() if isfinite(most)}
+    if BACKGROUND in carried:
+        read = {**read, BACKGROUND: {"timeout": aside}}
+    carried = {op: steps for op, steps in carried.items() if op != BACKGROUND}
+    if not carried and not (aside and "timeout" not in read):
         return dict(read)
     flat = flatten(declared)
     seen = [(step, limit) for steps in carried.values() for step, limits in steps.items() for limit in limits]
     varied = {step for step in STEPS if len({limit for other, limit in seen if other == step}) > 1}
-    told = {op: _told(op, carried[op], flat, varied) if op in carried else read.get("timeout", {}) for op in ops}
+    others = read.get("timeout", aside)
+    told = {op: _told(op, carried[op], flat, varied) if op in carried else others for op in ops}
     rest = {key: value for key, value in read.items() if key != "timeout"}
     one = next(iter(told.values()), {})
     if all(timeout == one for timeout in told.values()):

@@ -7,6 +7,7 @@ from typing import Any
 from harness.policy.read_transport import transports_of
 from harness.taxonomy import name_of
 
+
 def read_timeout(client: Any) -> dict[str, Any]:
     """`{"timeout": …, "limits": …}` of a client; without the part that it has no setting for."""
     names = {name_of(kind) for kind in type(client).__mro__}

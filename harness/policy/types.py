@@ -22,8 +22,8 @@ class Backoff:
     """The wait before re-try i (1, 2, …) is min(max, initial · multiplier^(i−1)) seconds, spread by `jitter`.
 
     jitter: none (exact), full (uniform 0..w), equal (w/2..w), decorrelated (initial..3·previous, at most max), added
-    (w..w + spread seconds, at most max). `first`: the wait before re-try 1 where it isn't one of that series, which begins with
-    re-try 2 then: urllib3 and httpcore send the first one at once.
+    (w..w + spread seconds, at most max). `first`: the wait before re-try 1 where it isn't one of that series, which
+    then begins with re-try 2: urllib3 and httpcore send the first one at once.
     """
 
     initial: float = 0.0

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from harness.load.frame import NOTHING, Frame, working_for
 from harness.load.outcomes import classify
 from harness.model import ATTEMPT_HEADER
-from harness.policy.read_requests import Carried
+from harness.policy.read_requests import BACKGROUND, Carried
 
 
 class AttemptRecorder(Protocol):
@@ -99,8 +99,8 @@ class Attempt:
 
     def bounded(self, **steps: Any) -> None:
         """The time-outs that the request carries (s), by step."""
-        if self.frame is not None and self.frame.op:
-            WATCH.carried.note(self.frame.op, **steps)
+        if self.frame is None or self.frame.op:
+            WATCH.carried.note(self.op or BACKGROUND, **steps)
 
     def retried(self, retry: Any) -> None:
         """urllib3's Retry that goes with the request."""

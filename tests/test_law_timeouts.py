@@ -54,7 +54,8 @@ class TestT1:
             ({"total": 6.0}, {"total": 3.0}, 7200, "fail"), ({"total": 6.0}, {"total": 300.0}, 7200, "fail"),
             ({"total": 6.0}, {"total": 5.0}, 7200, "not_exercised"), ({"total": 6.0}, {"total": 4.9}, 7200, "fail"),
             ({}, {"connect": 1.0, "read": 6.0}, 8200, "fail"),
-            ({}, {"connect": 6.0, "read": 1.0}, 8200, "not_exercised"), ({}, {"connect": 6.0, "read": 1.0}, 8300, "fail"),
+            ({}, {"connect": 6.0, "read": 1.0}, 8200, "not_exercised"),
+            ({}, {"connect": 6.0, "read": 1.0}, 8300, "fail"),
         ]  # fmt: skip
         for declared, read, end, status in cases:
             promised = promise({"timeout": declared} if declared else {}, {"timeout": read})

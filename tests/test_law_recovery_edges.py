@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from law_cases import calls_of, promise, said
-from test_law_recovery import CLIENT, PHASES, QUICK, run
+from test_law_recovery import CLIENT, FAULTS, PHASES, QUICK, run
+from test_law_recovery import TestM1 as _TestM1
 from test_law_recovery import TestM3 as _TestM3
+
+from harness.policy import Promise
 
 herd = _TestM3().attempts
 
@@ -68,6 +71,45 @@ class TestM1:
                     row[6:] = [str(int(row[5]) + took), "ok"]
             calls = "\n".join(["call op phase intended_ms ready_ms start_ms end_ms outcome", *map(" ".join, rows)])
             assert said("M1", CLIENT, phases=PHASES, **(run(0) | {"calls": calls})).status == status
+
+    def test_names_the_calls_of_every_late_return_from_its_second_second_on(self) -> None:
+        """Ill for 20 s after each of two faults."""
+        rows = run(20, length_s=90)["calls"].split("\n")
+        ill = [row.replace(" ok", " error") if 50_000 <= int(row.split()[3]) < 74_000 else row for row in rows[1:]]
+        faults = f"{FAULTS}\nagain refuse 50000 50001 50002 54000"
+        found = said("M1", QUICK, phases=PHASES, calls="\n".join([rows[0], *ill]), faults=faults)
+        assert (found.status, calls_of(found)) == ("fail", [301, 302, 303, 304, 305])
+        assert "after 2 faults" in found.reason
+
+    def test_lag_of_the_harness_is_no_slowness_of_the_client(self) -> None:
+        """51 ms where 50 are in band, and the harness was 2 ms late all along."""
+        lag = "\n".join(["time_ms lag_ms", *(f"{1000 * second} 2" for second in range(61))])
+        assert served(51) == "fail"
+        assert said("M1", CLIENT, phases=PHASES, samples=lag, **run(0, slow_ms=51)).status != "fail"
+
+    @pytest.mark.parametrize(("before", "under", "status"), [
+        (["ok"], ["degraded"], "pass"), (["ok", "ok", "degraded"], ["ok", "ok", "error"], "pass"),
+        (["ok"], ["ok"] * 19 + ["error"], "not_exercised"), (["ok"], ["ok"] * 18 + ["error"] * 2, "pass"),
+    ])  # fmt: skip
+    def test_what_hurts_is_fewer_served_or_more_without_anything(
+        self, before: list[str], under: list[str], status: str
+    ) -> None:
+        """Substitutes for what was served, nothing for substitutes; a twentieth more is in band."""
+        head, *rows = run(0)["calls"].split("\n")
+        calls = []
+        for n, row in enumerate(rows):
+            outcomes = under if " fault:out " in row else before
+            calls.append(" ".join([*row.split()[:-1], outcomes[n % len(outcomes)]]))
+        assert said("M1", CLIENT, phases=PHASES, calls="\n".join([head, *calls]), faults=FAULTS).status == status
+
+    @pytest.mark.parametrize(("law", "client"), [("M1", CLIENT), ("M2", QUICK)])
+    def test_commits_of_nobody_may_be_those_of_the_calls_in_question(self, law: str, client: Promise) -> None:
+        """Of all calls more are missing than there are such commits: what was put aside in the fault is lost."""
+        behind = _TestM1().behind(20, 10_000)
+        head, *rows = behind["arrivals"].split("\n")
+        kept = [row for row in rows if not 200 < int(row.split()[4]) <= 280]
+        tables = {**behind, "arrivals": "\n".join([head, *kept])}
+        assert said(law, client, phases=PHASES, **tables).status == "inconclusive"
 
 
 class TestM2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from harness.laws.band import Band, band_of, service_of, within
 from harness.laws.breaker_open import Quiet
 from harness.laws.case import Case
 from harness.laws.recovery import allowed_ns, return_of
-from harness.laws.recovery_map import after_halving, after_trigger, settle_ns
+from harness.laws.recovery_map import Cell, after_halving, after_trigger, settle_ns
 
 HEAD = "call op phase intended_ms ready_ms start_ms end_ms outcome"
 
@@ -261,10 +262,17 @@ class TestMap:
         assert after_trigger(self.cell((10, 20), failed=4), 15 * S, 60 * S) == ("returns", 5.0)
         assert after_trigger(self.cell((10, 20), failed=6), 15 * S, 60 * S)[0] == "overloaded"
 
-    @pytest.mark.parametrize(("ill", "state"), [((57, 60), "stays"), ((58, 60), "returns"), ((50, 54), "returns")])
+    @pytest.mark.parametrize(("ill", "state"), [
+        ((57, 60), "stays"), ((58, 60), "returns"), ((50, 54), "returns"), ((54, 57), "stays"), ((53, 56), "returns"),
+    ])  # fmt: skip
     def test_three_bad_seconds_of_the_last_six_are_no_return(self, ill: tuple[int, int], state: str) -> None:
         """Two are chance, and those before them are over."""
         assert after_trigger(self.cell((10, 20), ill), 15 * S, 60 * S)[0] == state
+
+    def test_a_watch_too_short_to_tell_is_no_return(self) -> None:
+        """Three seconds, the first left out; and a cell without a return has no time of it."""
+        assert after_trigger(self.cell((10, 20)), 15 * S, 18 * S)[0] == "stays"
+        assert isnan(Cell(1.0, 0.5, "stays").back_s)
 
     def test_the_end_after_halving_decides(self) -> None:
         """From where the load was restored."""

@@ -64,7 +64,7 @@ def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
     """How one stretch went; None when it is too short or too empty to tell."""
     calls = case.calls
     begin = quiet.start_ns + GRACE_NS
-    seconds = int((quiet.end_ns - begin) // SECOND_NS)
+    seconds = (quiet.end_ns - begin) // SECOND_NS
     rows = np.flatnonzero(working(case) & (calls["start_ns"] >= begin) & (calls["start_ns"] < quiet.end_ns))
     if seconds < IN_A_ROW or len(rows) < LEAST_A_WINDOW * seconds / 2:
         return None
@@ -137,9 +137,8 @@ def _rows_out(case: Case, found: list[Return]) -> Ints:
     calls = case.calls
     chosen = np.zeros(len(calls), bool)
     for each in found:
-        begin = each.quiet.start_ns + GRACE_NS
-        second = (calls["start_ns"] - begin) // SECOND_NS
-        chosen |= np.isin(second, each.out) & (calls["start_ns"] >= begin) & (calls["start_ns"] < each.quiet.end_ns)
+        second = (calls["start_ns"] - each.quiet.start_ns - GRACE_NS) // SECOND_NS
+        chosen |= np.isin(second, each.out)
     rows = np.flatnonzero(chosen & working(case))
     bad = rows[~service_of(case).ok[rows]]
     return bad if len(bad) else rows

@@ -44,7 +44,8 @@ def verdict(law: str, history: History, promised: Promise) -> Verdict:
 
 
 def _verdict(law: str, history: History, promised: Promise) -> Verdict:
-    return LAWS[law].verdict(LAWS[law].judge(Case(history, promised)), promised.scale)
+    ruling = LAWS[law].judge(Case(history, promised))
+    return LAWS[law].verdict(ruling, promised.scale)
 
 
 def _numbers(found: Verdict) -> tuple[object, ...]:

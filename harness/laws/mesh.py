@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, rows_from
 from harness.laws.mesh_ejection import Spell, spells
-from harness.laws.mesh_view import NO_MESH, MeshView, call_rows, compared, flagged, mesh_of
+from harness.laws.mesh_view import NO_MESH, Compared, MeshView, call_rows, compared, flagged, mesh_of
 from harness.laws.registry import (
     Ruling,
     broken,
@@ -28,6 +28,9 @@ AGREE = 0.95
 
 POLICY_RULES = ("I", "T4", "T5", "R6", "R8", "P3")
 """Findings of the audit by the start of their rule that are about what the mesh's policy means."""
+
+NOWHERE = -1
+"""In place of a route, where the policy or the log has none."""
 
 FAILING = frozenset({"status", "sequence", "refuse", "reset_peer", "kill", "restart", "timeout", "pause", "quota"})
 """Faults that make attempts fail in ways that a mesh reacts to."""
@@ -76,53 +79,39 @@ def mesh_retries(case: Case) -> Ruling:
     view = mesh_of(case)
     if view is None:
         return NO_MESH
-    met = [found for found in compared(case) if found.failure or found.tries > 1 or found.wrong]
+    seen = list(compared(view))
+    met = [found for found in seen if found.failure or found.tries > 1]
     if not met:
         return unexercised(f"no try of the sidecar failed; it takes {exercise('I2')}")
     wrong = [found for found in met if found.wrong]
-    measured = f"{len(met) - len(wrong):,} of {plural(len(met), 'failing request')} as predicted; {traffic(case)}"
+    measured = (
+        f"{len(met) - len(wrong):,} of {plural(len(met), 'failing request')} as predicted; {_traffic(view, seen)}"
+    )
     if len(wrong) <= (1 - AGREE) * len(met):
         return passed("the sidecar sent what its policy says", measured=measured)
     common, times = Counter(found.wrong for found in wrong).most_common(1)[0]
-    rows = call_rows(case, view.requests, np.array([found.row for found in wrong], np.int64))
+    rows = call_rows(case, view.requests, rows_from(found.row for found in wrong))
     reason = f"{plural(len(wrong), 'request')} got other tries than the policy says, {times:,} of them: {common}"
     return broken(case, rows, reason, of=len(met), measured=measured, bound=f"{AGREE:.0%} as predicted")
 
 
-def traffic(case: Case) -> str:
-    """Observed tries by route and first failure, in words: what stands beside the prediction."""
-    view = mesh_of(case)
-    if view is None:
-        return ""
-    return "; ".join(
-        f"{view.name(row['route'])} {row['failure']}: {row['tries']} (predicted {row['predicted']})"
-        for row in predicted_against_observed(case)[:6]
-    )
-
-
-def predicted_against_observed(case: Case) -> list[dict[str, Any]]:
-    """For each route and first failure: how many requests, tries predicted and tries observed, most frequent first."""
-    view = mesh_of(case)
+def _traffic(view: MeshView, seen: list[Compared]) -> str:
+    """Observed tries by route and first failure, most frequent first: what stands beside the prediction."""
     groups: dict[tuple[int, str], list[int]] = {}
-    for found in compared(case):
+    for found in seen:
         if found.failure:
             groups.setdefault((found.route, found.failure), []).append(found.tries)
-    rows = [
-        {
-            "route": route,
-            "failure": failure,
-            "requests": len(tries),
-            "predicted": _predicted(view.routes[route], failure) if view is not None else "",
-            "tries": _range(min(tries), max(tries)),
-        }
-        for (route, failure), tries in groups.items()
-    ]
-    return sorted(rows, key=lambda row: (-row["requests"], row["route"]))
+    most = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[:6]
+    return "; ".join(
+        f"{view.name(route)} {failure}: {_range(min(tries), max(tries))}"
+        f" (predicted {_predicted(view.routes[route], failure)})"
+        for (route, failure), tries in most
+    )
 
 
 def _predicted(told: Mapping[str, Any], failure: str) -> str:
     """The tries of a request whose first one meets `failure`: later ones may succeed, and time may run out."""
-    return _range(1, 1) if failure not in told["resends"] else _range(2, int(told["retries"]) + 1)
+    return _range(2, int(told["retries"]) + 1) if failure in told["resends"] else "1"
 
 
 def _range(least: int, most: int) -> str:
@@ -203,9 +192,8 @@ def header_routing(case: Case) -> Ruling:
         return inapplicable("all requests take one route to one cluster")
     if not len(view.requests):
         return unexercised("the sidecar saw no request")
-    nobody = np.flatnonzero(flagged(view.requests, "UH", "NC"))
     empty = {name for name, told in view.clusters.items() if not told["instances"]}
-    lost = nobody[view.requests["cluster"][nobody].among(*empty)] if len(nobody) else nobody
+    lost = np.flatnonzero(flagged(view.requests, "UH", "NC") & view.requests["cluster"].among(*empty))
     if len(lost):
         names = listed({f"`{name.split('|')[2] or name}`" for name in view.requests["cluster"][lost].tolist()})
         reason = f"{plural(len(lost), 'request')} got 503, because no pod carries the labels of subset {names}"
@@ -222,18 +210,18 @@ def header_routing(case: Case) -> Ruling:
 
 def _strayed(case: Case, view: MeshView) -> Ints:
     """The requests on a route that is not the one of their user and operation."""
-    rows, kinds = case.rows_of(view.requests["call"]), view.facts.get("kinds", {})
+    kinds = view.facts.get("kinds")
     if not kinds:
-        return np.zeros(0, np.int64)
+        return rows_from(())
+    rows, taken = case.rows_of(view.requests["call"]), view.requests["route"]
     users, ops = case.calls["user"], case.calls["op"]
-    wanted = np.full((len(users.names), len(ops.names)), -1, np.int64)
+    wanted = np.full((len(users.names), len(ops.names)), NOWHERE)
     for at, user in enumerate(users.names):
-        kind = kinds.get(user)
+        routes = view.facts["users"][kinds[user]]["routes"] if user in kinds else {}
         for to, op in enumerate(ops.names):
-            route = view.facts["users"][kind]["routes"].get(op) if kind is not None else None
-            wanted[at, to] = -1 if route is None else route
-    told = np.where(rows >= 0, wanted[users.codes[rows], ops.codes[rows]], -1)
-    strayed: Ints = np.flatnonzero((told >= 0) & (view.requests["route"] >= 0) & (view.requests["route"] != told))
+            wanted[at, to] = NOWHERE if routes.get(op) is None else routes[op]
+    told = wanted[users.codes[rows], ops.codes[rows]]
+    strayed: Ints = np.flatnonzero((rows >= 0) & (told != NOWHERE) & (taken != NOWHERE) & (taken != told))
     return strayed
 
 
@@ -289,6 +277,6 @@ def connection_reuse(case: Case) -> Ruling:
     if over.any():
         rows = call_rows(case, seen, np.flatnonzero(over[at]))
         reason = f"{plural(int(over.sum()), 'connection')} carried more requests than the policy allows"
-        return broken(case, rows, reason, of=len(count), measured=f"{count.max()}", bound=bound)
+        return broken(case, rows, reason, of=len(seen), measured=f"{count.max()}", bound=bound)
     reason = f"{plural(int((count == limit).sum()), 'connection')} ended at the limit, none beyond"
     return passed(reason, measured=f"{count.max()}", bound=bound)

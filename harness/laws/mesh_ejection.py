@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.laws.case import Ints
+from harness.laws.case import Ints, rows_from
 from harness.laws.mesh_view import CUT, MeshView
 
 REACTS_NS = 100_000_000
@@ -21,7 +21,6 @@ REACTS_NS = 100_000_000
 MERGES = 2
 """An ejection within so many merge windows of another change waits for the window's end, which that change moves."""
 
-DEFAULT_THRESHOLD = 5
 GATEWAY = frozenset({"502", "503", "504"})
 
 
@@ -40,7 +39,8 @@ class Spell:
 
 @dataclass(slots=True)
 class _Endpoint:
-    in_row: int = 0
+    in_row: dict[str, int] = field(default_factory=dict)
+    threshold: int = 0
     times: int = 0
     first_ns: int = 0
     out_from_ns: int = 0
@@ -53,7 +53,7 @@ class _Endpoint:
 def spells(view: MeshView, cluster: str, told: Mapping[str, Any]) -> list[Spell]:
     """The spells of a cluster's endpoints. One that fails while others are out, so that the policy leaves no room to
     eject it too, is none."""
-    attempts, threshold = view.attempts, _threshold(told)
+    attempts = view.attempts
     ends = {instance: _Endpoint() for instance in told["instances"]}
     rows = np.flatnonzero(attempts["cluster"].among(cluster) & np.isin(attempts["instance"], told["instances"]))
     for row in rows[np.argsort(attempts["end_ns"][rows], kind="stable")].tolist():
@@ -64,10 +64,11 @@ def spells(view: MeshView, cluster: str, told: Mapping[str, Any]) -> list[Spell]
                 endpoint.kept.append(row)
             continue
         endpoint.back_ns = endpoint.back_ns or (start_ns if endpoint.times else 0)
-        endpoint.in_row = endpoint.in_row + 1 if _counts(view.failure[row], told) else 0
-        if endpoint.in_row < threshold:
+        endpoint.in_row = {bound: endpoint.in_row.get(bound, 0) + 1 for bound in _bounds(view.failure[row], told)}
+        reached = [told[bound] for bound, count in endpoint.in_row.items() if count >= told[bound]]
+        if not reached:
             continue
-        endpoint.in_row = 0
+        endpoint.in_row, endpoint.threshold = {}, min(reached)
         out = sum(other.out_until_ns > end_ns for other in ends.values())
         if not told["ejectable"] or out < told["ejectable"]:
             endpoint.times += 1
@@ -78,26 +79,22 @@ def spells(view: MeshView, cluster: str, told: Mapping[str, Any]) -> list[Spell]
             endpoint.out_from_ns, endpoint.out_until_ns = end_ns, end_ns + told["base_ns"]
             endpoint.back_ns = 0
     return [
-        Spell(cluster, number, threshold, end.times, np.array(end.kept, np.int64), _share(view, cluster, number, end))
+        Spell(cluster, number, end.threshold, end.times, rows_from(end.kept), _share(view, cluster, number, end))
         for number, end in ends.items()
         if end.times
     ]
 
 
-def _threshold(told: Mapping[str, Any]) -> int:
-    bounds = [told[name] for name in ("on_5xx", "on_gateway", "on_local") if told[name] is not None]
-    return min(bounds, default=DEFAULT_THRESHOLD)
-
-
-def _counts(failure: str, told: Mapping[str, Any]) -> bool:
-    """Does a failure add to the row that ejects? What the caller cut says nothing."""
+def _bounds(failure: str, told: Mapping[str, Any]) -> tuple[str, ...]:
+    """The bounds of the policy whose rows this failure adds to, and by that ends all others. What the caller cut says
+    nothing; a failure of the sidecar's own making counts like a 503, unless the policy never ejects for one."""
     if not failure or failure == CUT:
-        return False
-    if not failure.isdecimal():
-        return told["on_local"] is not None
-    if told["on_5xx"] is not None:
-        return failure >= "500"
-    return failure in GATEWAY
+        return ()
+    if failure.isdecimal():
+        kinds = {"on_5xx": failure >= "500", "on_gateway": failure in GATEWAY}
+    else:
+        kinds = dict.fromkeys(("on_5xx", "on_gateway", "on_local"), told["on_local"] is not None)
+    return tuple(bound for bound, counts in kinds.items() if counts and told[bound] is not None)
 
 
 def _share(view: MeshView, cluster: str, instance: int, endpoint: _Endpoint) -> float:

@@ -106,7 +106,7 @@ def budget_fits_attempts(case: Case) -> Ruling:
     ended = flagged(view.requests, "UT") & (view.requests["route"] == index)
     seen = f"; requests that it ended had {int(view.requests['tries'][ended].max())} tries" if ended.any() else ""
     end = _s(told["route_ns"])
-    return Ruling("warn", f"{reason}ends after {end}{seen}", measured=_s(needed), bound=end, severity="warn")
+    return Ruling("warn", f"{reason}ends after {end}{seen}", measured=_s(needed), bound=end)
 
 
 def _needed_ns(told: Mapping[str, Any]) -> int:

@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from harness.evidence.pairing import rows_of
 from harness.evidence.table import Mask, Table
-from harness.laws.case import EPSILON_NS, Case, Ints, once
+from harness.laws.case import EPSILON_NS, Case, Ints, once, order_of
 from harness.laws.registry import inapplicable
 
 CUT = "cut"
 """An attempt that the route's time-out or the caller ended."""
 
+TRIES = 1 << 12
+"""More than a client makes of one call."""
+
 _FLAGS = (
-    ("UO", "overflow"), ("UH", "no_host"), ("NC", "no_host"), ("UT", "silent"), ("UF", "refused"), ("URX", ""),
+    ("UO", "overflow"), ("UH", "no_host"), ("NC", "no_host"), ("UT", "silent"), ("UF", "refused"),
     ("UC", "reset"), ("UR", "reset"), ("UPE", "reset"), ("LR", "reset"),
 )  # fmt: skip
 """Envoy's response flags (access log documentation) as the failures of a prediction."""
@@ -69,11 +73,9 @@ def mesh_of(case: Case) -> MeshView | None:
         return None
     hops = case.history.hops
     requests, attempts = hops.where(hops["kind"].among("request")), hops.where(hops["kind"].among("attempt"))
-    keys, wanted = _keys(requests), _keys(attempts)
-    order = np.argsort(keys, kind="stable")
-    at = np.minimum(np.searchsorted(keys[order], wanted), max(len(keys) - 1, 0))
-    known = (keys[order][at] == wanted) & (attempts["call"] > 0) if len(keys) else np.zeros(len(wanted), bool)
-    request = np.where(known, order[at], -1) if len(keys) else np.full(len(wanted), -1)
+    keys = _keys(requests)
+    order = order_of(keys)
+    request = rows_of(_keys(attempts), order, keys[order])
     failure = tuple(
         _failure(status, flags)
         for status, flags in zip(attempts["status"].tolist(), attempts["flags"].tolist(), strict=True)
@@ -82,16 +84,15 @@ def mesh_of(case: Case) -> MeshView | None:
 
 
 def _keys(table: Table) -> Ints:
-    """Call and attempt of the client in one number."""
-    keys: Ints = table["call"] * (1 << 12) + np.minimum(table["attempt"], (1 << 12) - 1)
-    return keys
+    """Call and attempt of the client in one number; 0 where the call is not known."""
+    return np.where(table["call"] > 0, table["call"] * TRIES + np.minimum(table["attempt"], TRIES - 1), 0)
 
 
 def _failure(status: int, flags: str) -> str:
     if status:
         return str(status) if status >= 400 else ""
     said = flags.split(",")
-    return next((word for flag, word in _FLAGS if flag in said and word), CUT)
+    return next((word for flag, word in _FLAGS if flag in said), CUT)
 
 
 def flagged(table: Table, *flags: str) -> Mask:
@@ -126,22 +127,18 @@ class Compared:
     wrong: str
 
 
-@once
-def compared(case: Case) -> tuple[Compared, ...]:
+def compared(view: MeshView) -> Iterator[Compared]:
     """Every logged request whose tries are all known, held against its route."""
-    view = mesh_of(case)
-    return tuple(_compare(view)) if view is not None else ()
-
-
-def _compare(view: MeshView) -> Iterator[Compared]:
-    requests = view.requests
+    requests, routes = view.requests, view.routes
     order = np.lexsort((view.attempts["start_ns"], view.request))
     bounds = np.searchsorted(view.request[order], np.arange(len(requests) + 1))
     for row in range(len(requests)):
         route = int(requests["route"][row])
         tries = order[bounds[row] : bounds[row + 1]]
-        told = view.facts["routes"][route] if 0 <= route < len(view.facts["routes"]) else None
-        if told is None or told["answered"] is not None or len(tries) != requests["tries"][row]:
+        if route < 0 or len(tries) != requests["tries"][row]:
+            continue
+        told = routes[route]
+        if told["answered"] is not None:
             continue
         failures = [view.failure[int(at)] for at in tries]
         wrong = _wrong(view, row, tries, failures, told)
@@ -168,6 +165,5 @@ def _ended_early(view: MeshView, row: int, told: Mapping[str, Any]) -> bool:
     """The route's time-out, the caller, or a full retry budget ended the request before its next try."""
     requests = view.requests
     cut = bool(flagged(requests.where(np.array([row])), "DC", "UT", "UO")[0])
-    next_wait = max(told["backoffs_ns"], default=0)
-    spent = int(took_ns(requests)[row]) + next_wait
+    spent = int(took_ns(requests)[row]) + max(told["backoffs_ns"])
     return cut or bool(told["route_ns"] and spent >= told["route_ns"])

@@ -11,12 +11,13 @@ from weakref import WeakSet
 from harness.twin.kato.config import Config
 from harness.twin.kato.knowledge import Knowledge, Pattern, Statistics, nothing_to_settle
 from harness.twin.kato.messages import CrashError
+from harness.twin.kato.neighbours import Collection
 from harness.twin.kato.prediction import Future, Prediction, predict
 from harness.twin.kato.sessions import Event, Session
 from harness.twin.kato.single import predict_single
 from harness.twin.kato.sql import is_broken, is_changed
 from harness.twin.kato.stores import STORM_S, FrozenError, Stores
-from harness.twin.kato.vectors import Collection, summed, vector_name
+from harness.twin.kato.vectors import summed, vector_name
 
 MAX_UNWRITTEN = 10
 """Rows that a failing ClickHouse leaves with the worker; older ones are lost."""

@@ -11,11 +11,11 @@ from harness.twin.kato.config import Config, created_with
 from harness.twin.kato.knowledge import Knowledge
 from harness.twin.kato.messages import CrashError, encode
 from harness.twin.kato.monitor import Monitor
+from harness.twin.kato.neighbours import Collection
 from harness.twin.kato.node import Node, processor_id
 from harness.twin.kato.sessions import Session, SessionTable
 from harness.twin.kato.settings import Settings
 from harness.twin.kato.stores import Stores
-from harness.twin.kato.vectors import Collection
 
 MAX_NODES = 100
 _NEW_NODE_REQUESTS = 2

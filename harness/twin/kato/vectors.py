@@ -1,15 +1,13 @@
-"""Vectors: their names, which hash how numpy prints them, and the collection that finds their neighbours."""
+"""Vectors: their sum and their names, which hash how numpy prints them."""
 
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Sequence
 from hashlib import sha1
 
 from harness.twin.kato.messages import CrashError
 
-NEIGHBOURS = 3
 _DIGITS = 8
 _LINE = 74
 _SUMMARY_ABOVE = 1000
@@ -37,41 +35,6 @@ def summed(vectors: Sequence[Sequence[float]]) -> list[float]:
         else:
             raise CrashError
     return total
-
-
-class Collection:
-    """A node's vectors in Qdrant: single precision, Euclidean distance; the first one fixes the dimension."""
-
-    __slots__ = ("_lost", "_vectors", "dimension")
-
-    def __init__(self) -> None:
-        self._vectors: dict[str, array[float]] = {}
-        self._lost = False
-        self.dimension: int | None = None
-
-    def add(self, name: str, vector: Sequence[float]) -> None:
-        """Store the vector unless Qdrant would refuse it: another dimension, none at all, or not finite."""
-        if self.dimension is None:
-            self.dimension = len(vector)
-        if len(vector) == self.dimension and vector and _storable(vector) and not self._lost:
-            self._vectors[name] = array("f", vector)
-
-    def lose(self) -> None:
-        """Qdrant came back empty: a collection that a worker has made once is not made again by it."""
-        self._lost = self.dimension is not None
-        self._vectors = {}
-
-    def nearest(self, vector: Sequence[float]) -> list[str]:
-        """The names of the nearest stored vectors, at most NEIGHBOURS; none for a vector of another dimension."""
-        if len(vector) != self.dimension or not _storable(vector):
-            return []
-        query = array("f", vector)
-        ranked = sorted(self._vectors.items(), key=lambda item: math.dist(query, item[1]))
-        return [name for name, _ in ranked[:NEIGHBOURS]]
-
-
-def _storable(vector: Sequence[float]) -> bool:
-    return all(abs(value) <= 3.4e38 for value in vector)
 
 
 def array_text(values: Sequence[float]) -> str:

@@ -67,7 +67,10 @@ def at_least_once(case: Case) -> Ruling:
         words = [f"{plural(len(lost), 'confirmed message')} of {total:,} lost"] if len(lost) else []
         words += [f"poison {listed(gone)} dropped without a dead letter"] if gone else []
         reason = f"{' and '.join(words)}: neither committed, nor dead letters, nor in the queue"
-        return broken(case, lost, reason, of=total, notes=_notes(found), measured=shown, bound="0 lost")
+        return broken(
+            case, lost, reason, of=total + len(gone), broke=len(lost) + len(gone), notes=_notes(found), measured=shown,
+            bound="0 lost",
+        )  # fmt: skip
     if len(lost):
         return inconclusive(
             f"{plural(unknown, 'commit')} belong to no one message, and may be those of {len(lost):,} without one: the"
@@ -180,7 +183,7 @@ def poison_bound(case: Case) -> Ruling:
         measured = f"{_rate(worst):.0f} redeliveries/s"
         names = listed(each.name for each in hot if each.name)
         reason += f" ({names})" if names else ""
-        ruling = broken(case, rows, reason, of=len(many), measured=measured, bound=f"{LIMIT}, 1/s")
+        ruling = broken(case, rows, reason, of=len(many), broke=len(hot), measured=measured, bound=f"{LIMIT}, 1/s")
         return ruling if len(rows) else replace(ruling, witnesses=tuple(_stranger(each) for each in hot[:WITNESSES]))
     if (held := _held_for_ever(case, found)) is not None:
         return held
@@ -248,18 +251,18 @@ def ack_after_effect(case: Case) -> Ruling:
     acked, early = found.acked_ns > 0, found.early_acks()
     ended = found.strangers("dead", "left_dead", "copy_confirmed").keys()
     poison = poison_names(case) & found.strangers("acked").keys() - ended
-    measured = f"{len(early) + len(poison):,} of {int(acked.sum()) + len(poison):,}"
+    wrong, count = len(early) + len(poison), int(acked.sum()) + len(poison)
+    measured = f"{wrong:,} of {count:,}"
     bare, unknown = int((found.commits[early] == 0).sum()), strays(case, "observe")
     if len(early) and not poison and bare == len(early) <= unknown:
         return inconclusive(f"{plural(unknown, 'commit')} belong to no one message, and may be those of {bare:,} acked")
-    if len(early) or poison:
-        reason = f"{plural(len(early) + len(poison), 'message')} acked without a commit before it"
+    if wrong:
+        reason = f"{plural(wrong, 'message')} acked without a commit before it"
         reason += ", all by auto-ack" if found.table["flag"][found.table["event"].among("acked")].all() else ""
         reason += f" (poison {listed(poison)})" if poison else ""
-        return broken(case, early, reason, of=int(acked.sum()), notes=_notes(found), measured=measured, bound="0")
+        return broken(case, early, reason, of=count, broke=wrong, notes=_notes(found), measured=measured, bound="0")
     if not acked.any() or not _answered_badly(case):
         return unexercised(f"KATO refused nothing while messages were acked; it takes {exercise('Q4')}")
-    count = int(acked.sum())
     return passed(f"all of {plural(count, 'ack')} came after their commit", measured=measured, bound=at_most(count))
 
 

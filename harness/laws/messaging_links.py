@@ -130,8 +130,9 @@ def publish_confirmed(case: Case) -> Ruling:
     if fleeting:
         words.append(f"{plural(fleeting, 'prediction')} not persistent")
     if words:
-        rows = np.union1d(unsure, gone)
-        return broken(case, rows, "; ".join(words), of=total, measured=measured, bound=f"{total:,} of {total:,}")
+        rows, bound = np.union1d(unsure, gone), f"{total:,} of {total:,}"
+        broke = min(max(len(rows), vanished, fleeting), total)  # predictions, at most one of a message
+        return broken(case, rows, "; ".join(words), of=total, broke=broke, measured=measured, bound=bound)
     if not total:
         return unexercised("no message was acked after a commit")
     return passed(f"predictions of {plural(total, 'message')} were confirmed first", measured=measured, bound="all")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence.history import History
 from harness.laws.case import Case, names_in
 from harness.model import Severity, Status, Verdict
 from harness.policy import Promise
@@ -132,15 +131,9 @@ def rule_on(law: Law, case: Case) -> Ruling:
         return Ruling("invalid", f"the law itself failed: {type(error).__name__}: {error}", "report this as a bug")
 
 
-def judge_law(id: str, history: History, promise: Promise) -> Verdict:
-    """The verdict of one law; errors of the law itself are raised."""
-    return LAWS[id].verdict(LAWS[id].judge(Case(history, promise)), promise.scale)
-
-
-def exercise(id_or_needs: str) -> str:
+def exercise(id: str) -> str:
     """What would exercise a law, as the end of a sentence."""
-    law = LAWS[id_or_needs]
-    return law.wants or (f"a fault such as {', '.join(sorted(law.needs))}" if law.needs else "more calls")
+    return LAWS[id].wants
 
 
 def passed(reason: str, **more: Any) -> Ruling:
@@ -169,21 +162,23 @@ def broken(
     reason: str,
     *,
     of: int = 0,
+    broke: int | None = None,
     notes: Callable[[int], Mapping[str, Any]] | None = None,
     status: Status = "fail",
     **more: Any,
 ) -> Ruling:
     """The law was broken by the calls at `rows` (worst first), of `of` that could have broken it.
 
-    `notes(row)` adds to a witness what the law saw in that call.
+    `broke`: how often, where not each time has a call. `notes(row)` adds to a witness what the law saw in that call.
     """
+    broke = len(rows) if broke is None else broke
     return Ruling(
         status,
         reason,
         witnesses=tuple(_witness(case, int(row)) | dict(notes(int(row)) if notes else {}) for row in rows[:WITNESSES]),
         places=_places(case, rows),
         phase=listed(_named(case, "phase", rows)),
-        share=len(rows) / of if of else None,
+        share=broke / of if of and broke else None,
         **more,
     )
 

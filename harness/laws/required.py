@@ -42,7 +42,7 @@ def provable(
     if not law.promised(Promise(policy)):
         return False, f"the policy promises no {' or '.join(law.promise)}"
     if not exercisable(law, (fault.kind for fault in faults)):
-        return False, f"needs {law.wants or 'a fault: ' + ', '.join(sorted(law.needs))}"
+        return False, f"needs {law.wants}"
     if law.calls > (calls := expected_calls(law, faults, load)):
         return (
             False,

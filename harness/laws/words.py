@@ -18,7 +18,7 @@ def explain(law_id: str) -> str:
         f"  cure     {law.cure}",
         f"  example  {law.example}",
         f"  applies  {'where the policy has ' + ' or '.join(law.promise) if law.promise else 'always'}",
-        f"  takes    {law.wants or ', '.join(sorted(law.needs)) or 'nothing but calls'}",
+        f"  takes    {law.wants or 'nothing but calls'}",
     ]
     if law.zero_tolerance:
         lines.append("  counts   one witness is enough, also in an invalid run")

@@ -15,11 +15,12 @@ LAWS = Path(__file__).resolve().parents[2] / "harness" / "laws"
 
 
 def functions_of_laws() -> dict[tuple[str, str], list[FunctionType]]:
-    """The functions of the law code that are alive, by file and qualified name; what decorators hide is among them."""
+    """The functions of the law code that are alive, by file and qualified name; what decorators hide is among them, and
+    what passes for another by `wraps`."""
     found: dict[tuple[str, str], list[FunctionType]] = {}
     for one in gc.get_objects():
         if isinstance(one, FunctionType) and Path(one.__code__.co_filename).parent == LAWS:
-            found.setdefault((Path(one.__code__.co_filename).name, one.__qualname__), []).append(one)
+            found.setdefault((Path(one.__code__.co_filename).name, one.__code__.co_qualname), []).append(one)
     return found
 
 

@@ -18,6 +18,7 @@ class Observe:
     session: str = "s"
     call: int = 0
     commit_seq: int = 0
+    observations: int = 1
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Bench:
         self.oracle = CommitOracle(self.notes, lambda: self.now_ns, self._next)  # type: ignore[arg-type]
         self.oracle.opened("s")
 
-    def _next(self) -> int:
+    def _next(self, exchange: Observe) -> int:
         self.commits += 1
         return self.commits
 
@@ -52,8 +53,8 @@ class Bench:
         self.oracle.begun("s")
         self.oracle.acknowledged("s", time, length)
 
-    def lose(self, call: int = 0) -> Observe:
-        exchange = Observe(call=call)
+    def lose(self, call: int = 0, observations: int = 1) -> Observe:
+        exchange = Observe(call=call, observations=observations)
         self.oracle.begun("s")
         self.oracle.lost(exchange)  # type: ignore[arg-type]
         self.oracle.record(exchange)  # type: ignore[arg-type]
@@ -108,6 +109,27 @@ def test_two_lost_attempts_of_one_call_prove_that_call(bench: Bench) -> None:
     lost = [bench.lose(call=7), bench.lose(call=7)]
     bench.ack(2, 2)
     assert sorted(one.commit_seq > 0 for one in lost) == [False, True]
+
+
+def test_a_lost_sequence_counts_for_all_that_it_holds(bench: Bench) -> None:
+    """KATO commits all of it or none; one observation more is another's."""
+    bench.ack(1, 1)
+    lost = bench.lose(observations=3)
+    bench.oracle.begun("s")
+    bench.oracle.acknowledged("s", 6, 6, 2)
+    other = bench.lose(observations=3)
+    bench.ack(8, 8)
+    assert (lost.commit_seq > 0, other.commit_seq) == (True, 0)
+
+
+def test_of_two_sequences_of_one_call_half_the_counter_proves_one(bench: Bench) -> None:
+    """Of one that holds two and one that holds one, nobody knows which."""
+    same = [bench.lose(call=7, observations=2), bench.lose(call=7, observations=2)]
+    bench.ack(3, 3)
+    assert sorted(one.commit_seq > 0 for one in same) == [False, True]
+    odd = [bench.lose(call=8, observations=2), bench.lose(call=8)]
+    bench.oracle.read_back("s", 4)
+    assert [one.commit_seq for one in odd] == [0, 0]
 
 
 def test_nothing_is_proven_while_others_are_in_flight(bench: Bench) -> None:

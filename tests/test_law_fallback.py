@@ -260,6 +260,18 @@ class TestF4:
         """KATO served others, and not this one."""
         assert self.found() == "fail"
 
+    def test_fails_by_one_that_had_waited_when_the_fault_came(self) -> None:
+        """Gathered in peace, under no fault and without an attempt, and told so; then forgotten."""
+        calls = """
+        call op start_ms end_ms outcome shape
+        1 observe 10 11 degraded {queued:true}
+        2 observe 1000 1010 ok {queued:false}
+        """
+        tables = {"calls": calls, "attempts": self.ATTEMPTS.format(1000), "faults": FAULTS}
+        for call, commit, status in ((0, "-", "fail"), (1, "2", "pass")):
+            arrivals = self.ARRIVALS.format(call, commit)
+            assert said("F4", FALLBACK, ORACLE, **tables, arrivals=arrivals).status == status
+
     def test_an_error_is_a_declaration(self) -> None:
         """The caller knows."""
         assert self.found("error") == "not_exercised"

@@ -42,6 +42,15 @@ def test_alike_observes_accuse_nobody_as_long_as_there_is_a_call_for_each() -> N
     assert sorted(call for call, _ in paired(calls, f"{replays}\n0 observe s 70 7 3")) == [1, 1, 2]
 
 
+def test_a_call_that_sends_what_had_waited_may_have_said_the_same_itself() -> None:
+    """Its own words come last, under its name; the same words before them are the older call's, named or not."""
+    calls = "1 observe s n degraded 10 20 7\n2 observe s n ok 30 60 7\n3 observe s n degraded 70 75 8"
+    assert [call for call, _ in paired(calls, "0 observe s 40 7 1\n2 observe s 40 7 2")] == [1, 2]
+    assert sorted(paired(calls, "2 observe s 40 7 1\n2 observe s 41 7 2\n0 observe s 80 8 3")) == [
+        (1, "content"), (2, "header"), (3, "content"),
+    ]  # fmt: skip
+
+
 def test_a_replay_is_none_of_a_call_that_ended_in_an_error() -> None:
     """Nobody sends again what its caller was told to be lost, if another call fits."""
     calls = "1 observe s n error 10 20 7\n2 observe s n degraded 30 40 7"
@@ -90,10 +99,11 @@ def named(payloads: list[int]) -> list[int]:
 
 def test_a_name_of_a_call_that_said_something_else_is_none() -> None:
     """Call 3 has its user's older observation flushed, under its own name: it is call 1's. What nobody said stays: the
-    client may put it in other words; and where most is said in other words nothing is told by them."""
+    client may put it in other words; and where most words are nobody's nothing is told by them."""
     assert named([7, 8, 9, 7]) == [1, 2, 3, 0]
     assert named([7, 8, 9, 70]) == [1, 2, 3, 3]
-    assert named([8, 9, 7, 7]) == [1, 2, 3, 3]
+    assert named([8, 9, 7, 7]) == [0, 0, 0, 0]
+    assert named([70, 71, 72, 7]) == [1, 2, 3, 3]
 
 
 def test_a_fingerprint_is_what_kato_learns_and_not_how_it_is_written() -> None:

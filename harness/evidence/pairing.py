@@ -45,6 +45,7 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Tab
         found[rest] = timed
         call[unknown] = found[unknown]
         by[unknown[call[unknown] > 0]] = 2
+        call[found > 0] = found[found > 0]
         by[replayed] = 3
     for way in (_by_words, _by_first_observe, _by_user):
         unknown = np.flatnonzero(call == 0)

@@ -39,7 +39,8 @@ Said = dict[tuple[str, int], list[_Observe]]
 
 def by_content(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """For each observe without a header the call of its session that says the same (0: none), and whether that call
-    had ended by then.
+    had ended by then. One with a header, whose call had committed already, is that of a call that had put the same
+    words aside, if there is one.
 
     Where several say the same it is the one that accuses nobody: not committed yet, if it can be; so a doubled commit
     is one that every way of telling them apart leaves over.
@@ -49,33 +50,36 @@ def by_content(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> tuple[
         return found, replayed
     said = _said(calls, SLACK_NS + uncertainty_ns)
     by_call = {each.call: each for same in said.values() for each in same}
+    for call in arrivals["call"][arrivals["op"].among("observe")].tolist():
+        if call in by_call:
+            by_call[call].named = True
     for at, key, call, time_ns, committed in _observes(arrivals, calls):
-        if call:
-            chosen = by_call.get(call)
-        else:
-            begun = [each for each in said.get(key, ()) if each.start_ns <= time_ns]
+        begun = [each for each in said.get(key, ()) if each.start_ns <= time_ns]
+        chosen = by_call.get(call)
+        if not call:
             chosen = min(begun, key=lambda each: each.cost(time_ns, committed), default=None)
+        elif chosen is not None and committed and chosen.commits:
+            chosen = next((each for each in begun if each.told and not each.commits), chosen)
         if chosen is not None:
-            chosen.named |= call > 0
             chosen.commits += committed
-            if not call:
+            if chosen.call != call:
                 found[at], replayed[at] = chosen.call, time_ns > chosen.end_ns
     return found, replayed
 
 
 def in_others_words(arrivals: Table, calls: Table, at: NDArray[np.int64]) -> NDArray[np.bool_]:
     """The observes that say what another call of their session said, and not what the call of their name did (`at`: its
-    row). A client that puts most observations in words of its own tells nothing by them."""
-    content = calls["content"][at]
-    spoken = arrivals["op"].among("observe") & (calls["call"][at] == arrivals["call"]) & (content > 0)
-    other: NDArray[np.bool_] = spoken & (arrivals["payload"] != content)
-    if not other.any() or 2 * int(other.sum()) > int(spoken.sum()):
-        return np.zeros(len(arrivals), bool)
+    row). A client that puts observations in words of its own tells nothing by them: those would be no other call's."""
+    named = calls["call"][at] == arrivals["call"]
+    differ: NDArray[np.bool_] = arrivals["op"].among("observe") & named & (arrivals["payload"] != calls["content"][at])
+    if not differ.any():
+        return differ
     said, owner = _said(calls, 0), _owners(arrivals, calls)
-    rows = np.flatnonzero(other)
-    named = zip(arrivals["session"][rows].tolist(), arrivals["payload"][rows].tolist(), strict=True)
-    other[rows] = [(owner.get(session, session), words) in said for session, words in named]
-    return other
+    rows = np.flatnonzero(differ)
+    spoken = zip(arrivals["session"][rows].tolist(), arrivals["payload"][rows].tolist(), strict=True)
+    others: NDArray[np.bool_] = np.zeros(len(arrivals), bool)
+    others[rows] = [(owner.get(session, session), words) in said for session, words in spoken]
+    return others if 2 * int(others.sum()) >= len(rows) else np.zeros(len(arrivals), bool)
 
 
 def _said(calls: Table, slack_ns: int) -> Said:

@@ -192,7 +192,9 @@ def lost_writes_declared(case: Case) -> Ruling:
     if nothing := no_fallback(case) or no_oracle(case):
         return nothing
     calls = case.calls
-    put_aside = degraded(case) & ~admitted(case) & calls["op"].among("observe")
+    # a client that gathers its writes puts them aside in peace, too, and loses them when the outage comes
+    gathered = calls["outcome"].among("degraded") & marked(case)
+    put_aside = (degraded(case) | gathered) & ~admitted(case) & calls["op"].among("observe")
     lost = np.flatnonzero(put_aside & (commits(case, "observe") == 0))
     if not put_aside.any():
         return unexercised(f"no observe was answered with a substitute; it takes {exercise('F4')}")

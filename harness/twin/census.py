@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import OrderedDict
 
@@ -33,8 +32,9 @@ class Census:
         path = exchange.request.path
         node = self._nodes.get(exchange.session, "")
         patterns = len(self._patterns.get(node, ()))
-        if exchange.op == _OBSERVE or path.endswith("/observe-sequence"):
-            return Cost(self._observe_kind(exchange.session, node, worker), patterns, _pieces(exchange))
+        if exchange.op == _OBSERVE:
+            pieces = max(1, exchange.observations)
+            return Cost(self._observe_kind(exchange.session, node, worker), patterns, pieces)
         if exchange.op == _PREDICT:
             return Cost("predict", patterns)
         if exchange.op == _LEARN:
@@ -51,7 +51,7 @@ class Census:
         if exchange.op == _OPEN:
             self._nodes[session] = node
             self._set_predictions(session, reply.body)
-        elif exchange.op in (_LEARN, _OBSERVE) or path.endswith("/observe-sequence"):
+        elif exchange.op in (_LEARN, _OBSERVE):
             for name in _PATTERN.findall(reply.body):
                 self._patterns.setdefault(node, set()).add(name)
         elif path.endswith("/config"):
@@ -76,12 +76,3 @@ class Census:
             self._unpredicted.add(session)
         else:
             self._unpredicted.discard(session)
-
-
-def _pieces(exchange: Exchange) -> int:
-    if not exchange.request.path.endswith("/observe-sequence"):
-        return 1
-    try:
-        return max(1, len(json.loads(exchange.request.body)["observations"]))
-    except (ValueError, KeyError, TypeError):
-        return 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.data import fingerprint_of
 from harness.model import ATTEMPT_HEADER, OPERATIONS
 from harness.spool import ARRIVALS, SpoolWriter
+from harness.twin import sequence
 from harness.twin.http import Request
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _ALLOWED = frozenset(ALLOWED_HEADERS)
 _OP = {word: code for code, word in enumerate(OPERATIONS)}
 _SESSION_OPS = {
     ("POST", "observe"): _OP["observe"],
+    ("POST", "observe-sequence"): _OP["observe"],
     ("GET", "predictions"): _OP["predict"],
     ("POST", "learn"): _OP["learn"],
 }
@@ -74,6 +76,11 @@ class Exchange:
         self.reply_ns = 0
         self.disconnect_ns = 0
 
+    @property
+    def observations(self) -> int:
+        """How many observations the request holds: one, or as many as a sequence has."""
+        return sequence.count(self.request)
+
 
 def classify(method: str, path: str) -> tuple[int, str]:
     """The operation (code of OPERATIONS) and the session that a request names; ("other", "") where none."""
@@ -94,9 +101,9 @@ def named_in(body: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
-def parse_attempt(value: str | None) -> tuple[int, int]:
+def parse_attempt(value: object) -> tuple[int, int]:
     """`<call>.<attempt>` of the attempt header; (0, 0) where it is absent or not ours."""
-    if value is None:
+    if not isinstance(value, str):
         return 0, 0
     call, _, attempt = value.partition(".")
     if not (call.isdecimal() and attempt.isdecimal() and len(call) < 19):
@@ -105,7 +112,7 @@ def parse_attempt(value: str | None) -> tuple[int, int]:
 
 
 class Arrivals:
-    """Writes one record of the table `arrivals` for each exchange, when its fate is known."""
+    """Writes one record of the table `arrivals` for each exchange, when its fate is known; one for each observation."""
 
     __slots__ = ("_instance", "_spool", "recorded")
 
@@ -117,30 +124,51 @@ class Arrivals:
     def record(self, exchange: Exchange) -> None:
         """Append the exchange as it is now; only counted where there is no spool."""
         self.recorded += 1
-        spool = self._spool
-        if spool is None:
+        if self._spool is None:
             return
+        if exchange.op == _OBSERVE and sequence.is_sequence(exchange.request):
+            self._record_sequence(exchange)
+        else:
+            self._append(
+                exchange, exchange.op, exchange.call, exchange.attempt, _payload(exchange), exchange.commit_seq
+            )
+
+    def _record_sequence(self, exchange: Exchange) -> None:
+        """A row for each observation. The request's name is the last one's, with which a client sent what had waited;
+        one that is another call's all the same is told by what it says."""
+        request, call, attempt, commit = exchange.request, exchange.call, exchange.attempt, exchange.commit_seq
+        held = sequence.observations_in(request)
+        if not held:
+            self._append(exchange, 0, call, attempt, request.crc(), 0)
+        for at, observation in enumerate(held):
+            own = parse_attempt(observation.get(ATTEMPT_HEADER))
+            name = own if own[0] else (call, attempt) if at == len(held) - 1 else (0, 0)
+            payload = sequence.payload(observation, request)
+            self._append(exchange, exchange.op, *name, payload, commit + at if commit else 0)
+
+    def _append(self, exchange: Exchange, op: int, call: int, attempt: int, payload: int, commit_seq: int) -> None:
+        spool, request = self._spool, exchange.request
+        assert spool is not None
         text = spool.text
-        request = exchange.request
         spool.append(
             _pack(
                 ARRIVALS.tag,
-                exchange.op,
+                op,
                 self._instance,
                 exchange.futures,
                 exchange.status,
-                exchange.attempt,
+                attempt,
                 text(exchange.session),
                 text(exchange.node_id),
                 exchange.connection.number,
                 text(exchange.fault) if exchange.fault else 0,
                 0 if _ALLOWED.isdisjoint(request.headers) else text(_allowed(request)),
-                _payload(exchange),
-                exchange.call,
+                payload,
+                call,
                 exchange.arrive_ns,
                 exchange.reply_ns,
                 exchange.disconnect_ns,
-                exchange.commit_seq,
+                commit_seq,
             )
         )
 

@@ -207,7 +207,7 @@ class Witness:
     ) -> None:
         """KATO has handled the request just now; its reply is due in `wait` seconds, then maybe hangs up."""
         if committed:
-            exchange.commit_seq = self.next_commit()
+            exchange.commit_seq = self.next_commit(exchange)
         verdict = exchange.verdict
         if verdict is None:
             fate = plain(exchange.request, reply)
@@ -229,7 +229,7 @@ class Witness:
             self.answered(exchange, reply, committed)
             return
         if committed:
-            exchange.commit_seq = self.next_commit()
+            exchange.commit_seq = self.next_commit(exchange)
         head = encode_head(reply.status, reply.headers, len(reply.body))
         body = frame(reply.body) if "transfer-encoding" in reply.headers else reply.body
         fate = Fate(reply.status, (Send(head + body), Pipe(rest)))
@@ -237,10 +237,11 @@ class Witness:
             fate = _closing(fate)
         exchange.connection.finish(exchange, _delayed(fate, verdict.delay if verdict else 0.0))
 
-    def next_commit(self) -> int:
-        """The number of the commit that just happened."""
-        self._common.commits += 1
-        return self._common.commits
+    def next_commit(self, exchange: Exchange) -> int:
+        """The number of the commit that just happened; those of a sequence's further observations follow it."""
+        first = self._common.commits + 1
+        self._common.commits += exchange.observations
+        return first
 
     def _admit(self, exchange: Exchange) -> None:
         request = exchange.request

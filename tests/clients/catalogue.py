@@ -17,8 +17,9 @@ from harness.scenario import load_scenario
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 MODULES = (
-    "timeouts", "retries", "breakers", "asynchronous", "fallbacks", "data", "pools", "hidden", "background", "sound",
-    "sound_async", "sound_libraries", "sound_shapes", "sound_policies", "sound_async_shapes", "services",
+    "timeouts", "retries", "breakers", "asynchronous", "fallbacks", "data", "pools", "hidden", "background",
+    "sequences", "sound", "sound_async", "sound_libraries", "sound_shapes", "sound_policies", "sound_async_shapes",
+    "services",
 )  # fmt: skip
 GATES = ("X1", "X2", "X3")
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from harness.errors import UsageError
 from harness.model import OPERATIONS
+from harness.twin import sequence
 from harness.twin.connection import Connection
 from harness.twin.effects import PlainReply, cut
 from harness.twin.exchange import Arrivals, Exchange
@@ -37,7 +38,7 @@ _COMMITTING = (_OPEN, _OBSERVE, _LEARN)
 
 def forwarding_witness(timers: Timers, arrivals: Arrivals, target: Target) -> Witness:
     """A witness whose answers come from `target`."""
-    oracle = CommitOracle(arrivals, timers.now_ns, lambda: witness.next_commit())
+    oracle = CommitOracle(arrivals, timers.now_ns, lambda exchange: witness.next_commit(exchange))
     witness = Witness(timers, oracle)
     witness.backend = Forwarder(witness, target, oracle)
     return witness
@@ -171,8 +172,9 @@ class Forwarder:
         if exchange.op == _OBSERVE:
             said = _said(reply)
             exchange.node_id = str(said.get("processor_id") or "")
-            if reply.status < 300 and isinstance(said.get("time"), int) and isinstance(said.get("stm_length"), int):
-                oracle.acknowledged(session, said["time"], said["stm_length"])
+            counters = sequence.counters_in(said) if reply.status < 300 else None
+            if counters is not None:
+                oracle.acknowledged(session, *counters)
             elif reply.status >= 500:
                 oracle.lost(exchange)
             else:

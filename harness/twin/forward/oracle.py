@@ -35,7 +35,7 @@ class Ledger:
 class CommitOracle:
     """Holds back the record of an unacknowledged observe until its commit is proven, disproven or can't be known."""
 
-    def __init__(self, arrivals: Arrivals, now_ns: Callable[[], int], next_commit: Callable[[], int]) -> None:
+    def __init__(self, arrivals: Arrivals, now_ns: Callable[[], int], next_commit: Callable[[Exchange], int]) -> None:
         self._arrivals = arrivals
         self._now_ns = now_ns
         self._next_commit = next_commit
@@ -67,10 +67,10 @@ class CommitOracle:
         ledger.in_flight += 1
         ledger.touched_ns = self._now_ns()
 
-    def acknowledged(self, session: str, time: int, length: int) -> None:
-        """KATO answered an observe with 200 and these counters."""
+    def acknowledged(self, session: str, time: int, length: int, observations: int = 1) -> None:
+        """KATO answered a request with so many observations with 200 and these counters."""
         ledger = self._over(session)
-        ledger.acknowledged += 1
+        ledger.acknowledged += observations
         ledger.latest = max(ledger.latest, time)
         ledger.length = length
         if ledger.in_flight:
@@ -141,11 +141,14 @@ class CommitOracle:
         return ledger
 
     def _settle(self, ledger: Ledger, committed: int) -> None:
-        """Mark `committed` of the open observes where it is clear which: all, or some of the same call."""
+        """Mark the requests of `committed` open observations where it is clear which: all, or some of the same call,
+        each of which holds as many as the others."""
+        sizes = [exchange.observations for exchange in ledger.open]
         one_call = len({exchange.call for exchange in ledger.open}) == 1 and ledger.open[0].call
-        if committed == len(ledger.open) or (0 < committed < len(ledger.open) and one_call):
-            for exchange in ledger.open[:committed]:
-                exchange.commit_seq = self._next_commit()
+        alike = one_call and len(set(sizes)) == 1 and committed % max(1, sizes[0]) == 0
+        if committed == sum(sizes) or (0 < committed < sum(sizes) and alike):
+            for exchange in ledger.open[: committed // max(1, sizes[0]) if alike else None]:
+                exchange.commit_seq = self._next_commit(exchange)
             self._give_up(ledger)
         elif committed:
             self._give_up(ledger)

@@ -46,7 +46,7 @@ def test_a_call_that_sends_what_had_waited_may_have_said_the_same_itself() -> No
     """Its own words come last, under its name; the same words before them are the older call's, named or not."""
     calls = "1 observe s n degraded 10 20 7\n2 observe s n ok 30 60 7\n3 observe s n degraded 70 75 8"
     assert [call for call, _ in paired(calls, "0 observe s 40 7 1\n2 observe s 40 7 2")] == [1, 2]
-    assert sorted(paired(calls, "2 observe s 40 7 1\n2 observe s 41 7 2\n0 observe s 80 8 3")) == [
+    assert sorted(paired(calls, "2 observe s 40 7 1\n2 observe s 41 7 2\n0 observe s 90 8 3")) == [
         (1, "content"), (2, "header"), (3, "content"),
     ]  # fmt: skip
 

@@ -86,6 +86,13 @@ class TestQ1:
         assert judged("Q1", GOOD, arrivals=self.ONE + stray).status == "inconclusive"
         assert judged("Q1", GOOD, arrivals=without(self.ONE, "1 ") + stray).status == "fail"
 
+    def test_a_commit_of_another_session_replaces_none(self) -> None:
+        """Nobody's commit is that of a message of its own session, or, where no message names that, of any."""
+        calls = "call session op start_ms end_ms outcome\n1 a observe 0 5 ok\n2 b observe 10 15 ok"
+        for session, status in (("b", "inconclusive"), ("a", "fail"), ("elsewhere", "inconclusive")):
+            seen = f"call session op arrive_ms commit_seq\n1 a observe 20 1\n0 {session} observe 60 2"
+            assert judged("Q1", GOOD, calls=calls, arrivals=seen).status == status, session
+
     def test_a_dead_letter_is_not_lost(self) -> None:
         """Neither when it came out, nor when it lay there at the end."""
         for event in ("dead", "left_dead"):
@@ -327,6 +334,12 @@ class TestQ6:
         found = judged("Q6", GOOD.replace("output 1 1 1 predictions - 2", "output 1 0 1 predictions - 2"))
         assert found.status == "fail"
         assert "not persistent" in found.reason
+
+    def test_does_not_apply_to_a_consumer_that_only_observes(self) -> None:
+        """It owes nobody predictions; one that forgets them now and then does."""
+        silent = without(GOOD, "output", "collected")
+        assert judged("Q6", silent).status == "not_applicable"
+        assert judged("Q6", plus(silent, "output 1 1 1 predictions - 1 1 26")).status == "fail"
 
     def test_is_not_exercised_where_nothing_was_done(self) -> None:
         """No commit, no predictions."""

@@ -61,7 +61,8 @@ def _history(folder: Path, manifest: Mapping[str, Any], keep: Keep) -> History:
     phases = tuple(Span(p["name"], p["start_ns"], p["end_ns"]) for p in manifest.get("phases", ()))
     calls = keep("calls", _calls(joined(CALLS, spools), phases))
     breaker = _breaker_spans(joined(BREAKER, spools).sorted_by("time_ns"), int(manifest.get("end_ns") or 0))
-    arrivals, misnamed = _arrivals(joined(ARRIVALS, spools), calls, _uncertainty_ns(folder), keep)
+    messages = keep("messages", joined(MESSAGES, spools).sorted_by("time_ns"))
+    arrivals, misnamed = _arrivals(joined(ARRIVALS, spools), calls, messages, _uncertainty_ns(folder), keep)
     attempts = without_names(joined(ATTEMPTS, spools).sorted_by("start_ns"), misnamed)
     history = History(
         calls=calls,
@@ -71,7 +72,7 @@ def _history(folder: Path, manifest: Mapping[str, Any], keep: Keep) -> History:
         canary=keep("canary", table("canary", _json_rows("canary", folder / "canary.jsonl"))),
         breaker=keep("breaker", breaker),
         samples=keep("samples", joined(SAMPLES, spools).sorted_by("time_ns")),
-        messages=keep("messages", joined(MESSAGES, spools).sorted_by("time_ns")),
+        messages=messages,
         spans=keep("spans", read_spans(folder, manifest)),
         probes=keep("probes", read_probes(folder)),
         phases=phases,
@@ -84,10 +85,13 @@ def _calls(rows: Table, phases: Sequence[Span]) -> Table:
     return rows.having(phase=phases_of_calls(rows["intended_ns"], phases)).sorted_by("intended_ns", "call")
 
 
-def _arrivals(rows: Table, calls: Table, uncertainty_ns: int, keep: Keep) -> tuple[Table, NDArray[np.int64]]:
+def _arrivals(
+    rows: Table, calls: Table, messages: Table, uncertainty_ns: int, keep: Keep
+) -> tuple[Table, NDArray[np.int64]]:
     """The arrivals, paired and kept, and the names under which others' attempts were sent."""
     named, misnamed = without_misnamed(rows.sorted_by("arrive_ns"), calls)
-    return keep("arrivals", by_call(pair_arrivals(named, calls, uncertainty_ns), calls, "arrive_ns")), misnamed
+    paired = pair_arrivals(named, calls, uncertainty_ns, messages)
+    return keep("arrivals", by_call(paired, calls, "arrive_ns")), misnamed
 
 
 def _uncertainty_ns(folder: Path) -> int:

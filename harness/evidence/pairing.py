@@ -18,31 +18,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.hands import by_hand
 from harness.evidence.owners import with_owners
 from harness.evidence.replays import SLACK_NS, by_content, in_others_words, own_sessions
 from harness.evidence.table import Table, Words, by_chunks
 
-WAYS = ("", "header", "time", "content", "user")
-"""How an arrival was paired; `content`: by what it says, after its call had ended, so it was a replay."""
+WAYS = ("", "header", "time", "content", "user", "hand")
+"""How an arrival was paired; `content`: by what it says, after its call had ended, so it was a replay;
+`hand`: by the message that a consumer had in its hands."""
 
 ABANDONED = ("timeout", "cancelled")
 
 
-def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Table:
+def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0, messages: Table | None = None) -> Table:
     """The arrivals with `call` filled where it can be told, and `paired_by` in one of WAYS.
 
-    `uncertainty_ns`: how far the clocks of callers and witness may be apart.
+    `uncertainty_ns`: how far the clocks of callers and witness may be apart. `messages`: what a consumer did with those
+    of a queue.
     """
     call: NDArray[np.int64] = np.array(arrivals["call"], np.int64)
+    queued = messages is not None and len(messages) > 0
     said, arrivals = arrivals, with_owners(arrivals, calls)
     by = np.where(call > 0, 1, 0).astype(np.int32)
     unknown = np.flatnonzero(call == 0)
     if len(unknown):
         found, replayed = by_content(arrivals, calls, uncertainty_ns)
-        rest = unknown[found[unknown] == 0]
-        timed = _by_time(arrivals.where(rest), calls, uncertainty_ns)
-        timed[_of_another(arrivals, call, rest, timed)] = 0
-        found[rest] = timed
+        if not queued:  # there a call ends before anything comes of it
+            rest = unknown[found[unknown] == 0]
+            timed = _by_time(arrivals.where(rest), calls, uncertainty_ns)
+            timed[_of_another(arrivals, call, rest, timed)] = 0
+            found[rest] = timed
         call[unknown] = found[unknown]
         by[unknown[call[unknown] > 0]] = 2
         call[found > 0] = found[found > 0]
@@ -53,6 +58,10 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0) -> Tab
             found = way(arrivals, unknown, calls, call)
             call[unknown] = found
             by[unknown[found > 0]] = 4
+    if queued and messages is not None:
+        found = by_hand(said.having(call=call), calls, messages)
+        call[found > 0] = found[found > 0]
+        by[found > 0] = 5
     return said.having(call=call, paired_by=Words(by, WAYS))
 
 

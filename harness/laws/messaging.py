@@ -23,7 +23,7 @@ from harness.laws.registry import (
     plural,
     unexercised,
 )
-from harness.laws.writes import strays
+from harness.laws.writes import beyond_strays, strays
 
 SECOND_NS = 1_000_000_000
 LIMIT = 20
@@ -62,8 +62,7 @@ def at_least_once(case: Case) -> Ruling:
     gone = _lost_poison(case, found)
     total = int(found.confirmed.sum())
     shown = _accounts(found, len(lost), int(dead.sum()))
-    unknown = strays(case, "observe")
-    if len(lost) > unknown or gone:
+    if beyond_strays(case, lost, "observe") or gone:
         words = [f"{plural(len(lost), 'confirmed message')} of {total:,} lost"] if len(lost) else []
         words += [f"poison {listed(gone)} dropped without a dead letter"] if gone else []
         reason = f"{' and '.join(words)}: neither committed, nor dead letters, nor in the queue"
@@ -73,8 +72,8 @@ def at_least_once(case: Case) -> Ruling:
         )  # fmt: skip
     if len(lost):
         return inconclusive(
-            f"{plural(unknown, 'commit')} belong to no one message, and may be those of {len(lost):,} without one: the"
-            " consumer says it in words of its own",
+            f"{plural(strays(case, 'observe'), 'commit')} belong to no one message, and may be those of {len(lost):,}"
+            " without one: the consumer says it in words of its own",
             measured=shown,
         )
     waiting = int((missing & left).sum())
@@ -253,9 +252,10 @@ def ack_after_effect(case: Case) -> Ruling:
     poison = poison_names(case) & found.strangers("acked").keys() - ended
     wrong, count = len(early) + len(poison), int(acked.sum()) + len(poison)
     measured = f"{wrong:,} of {count:,}"
-    bare, unknown = int((found.commits[early] == 0).sum()), strays(case, "observe")
-    if len(early) and not poison and bare == len(early) <= unknown:
-        return inconclusive(f"{plural(unknown, 'commit')} belong to no one message, and may be those of {bare:,} acked")
+    bare = (found.commits[early] == 0).all() and not beyond_strays(case, early, "observe")
+    if len(early) and not poison and bare:
+        unknown = plural(strays(case, "observe"), "commit")
+        return inconclusive(f"{unknown} belong to no one message, and may be those of {len(early):,} acked")
     if wrong:
         reason = f"{plural(wrong, 'message')} acked without a commit before it"
         reason += ", all by auto-ack" if found.table["flag"][found.table["event"].among("acked")].all() else ""

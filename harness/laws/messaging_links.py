@@ -9,7 +9,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.case import Case, Ints, Window
 from harness.laws.queue_view import AMQP_MARGIN_NS, Flow, flow, no_queue, on_connection, unmatched
-from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
+from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
 
 SECOND_NS = 1_000_000_000
 BACK_WITHIN_NS = 30 * SECOND_NS
@@ -116,8 +116,10 @@ def publish_confirmed(case: Case) -> Ruling:
     # an ack of what was published again, for a later try, is none of its end
     ended = found.number("acked") > found.number("copy_confirmed")
     done = ended & (found.commits > 0)
-    unsure, (vanished, gone) = _unsure(found, done), _vanished(case, found, done)
     outputs = found.table["event"].among("output")
+    if done.any() and not outputs.any():
+        return inapplicable("the consumer published nothing: it observes only")
+    unsure, (vanished, gone) = _unsure(found, done), _vanished(case, found, done)
     fleeting = int((found.table["count"][outputs] == 0).sum())
     total = int(done.sum())
     came_out = int(found.table["event"].among("collected").sum())

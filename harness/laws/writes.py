@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from harness.evidence.table import Mask
@@ -54,6 +56,18 @@ def strays(case: Case, *ops: str) -> int:
     """The commits of `ops` that can't be told to belong to one call."""
     table = case.history.arrivals
     return int(((case.arrival_rows < 0) & (table["commit_seq"] > 0) & table["op"].among(*ops)).sum())
+
+
+def beyond_strays(case: Case, rows: Ints, *ops: str) -> int:
+    """How many of the calls `rows`, of which no commit is known, have none for sure: each session has so many more of
+    them than commits of `ops` that are nobody's; one of a session that no call names may be anybody's."""
+    table = case.history.arrivals
+    nobodys = (case.arrival_rows < 0) & (table["commit_seq"] > 0) & table["op"].among(*ops)
+    stray = Counter(table["session"][nobodys].tolist())
+    bare = Counter(case.calls["session"][rows].tolist())
+    named = set(case.calls["session"].names)
+    anybodys = sum(count for session, count in stray.items() if session not in named)
+    return max(0, (bare - stray).total() - anybodys)
 
 
 def in_doubt(case: Case) -> Mask:

@@ -16,7 +16,7 @@ from harness.load.caller import Caller
 from harness.load.driver import Driver
 from harness.load.driver_async import AsyncDriver
 from harness.load.recorder import Recorder
-from harness.model import Load, PlannedCall, Stage
+from harness.model import UNLEARNED, Load, PlannedCall, Stage
 from harness.plan import SECOND_NS, Plan
 
 MS = 1_000_000
@@ -135,6 +135,37 @@ def test_callers_who_open_a_shared_session_at_once_are_on_record_with_the_one_th
     assert sorted(client.observed) == sorted(observes["session"].tolist())
     assert len(set(client.observed)) == 1
     assert set(calls.where(calls["op"].among("open_session"))["session"].tolist()) == set(client.opened)
+
+
+class Front:
+    """A service that answers an observe with what it expects; `Asked` predicts as well."""
+
+    def observe(self, session_id: str, observation: Any) -> list[str]:
+        return [*observation["strings"], "bestseller"]
+
+    def symbols(self, result: Any) -> list[str]:
+        return list(result)
+
+
+class Asked(Front):
+    def predict(self, session_id: str) -> list[str]:
+        return ["bestseller"]
+
+
+def test_what_an_observe_is_answered_is_looked_at_where_nothing_else_is_answered(tmp_path: Path) -> None:
+    """For what it names that its user never showed (law F5); with a `predict`, it is that one's answers."""
+    said = []
+    for number, client in enumerate((Front(), Asked())):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        recorder, book = Recorder(folder / "g.raw", "g"), Book(chains=0)
+        plan = Plan(Load(stages=(Stage(1, 1, SECOND_NS),), sessions=1), 1)
+        job, _ = book.offer(_call(1, 0), 0)
+        assert job is not None
+        Caller(client, plan, recorder, MonotonicClock(), book).perform(job)
+        recorder.close()
+        said.append(_rows(folder)["detail"].tolist())
+    assert said == [[f"{UNLEARNED}bestseller"], [""]]
 
 
 class AsyncClient:

@@ -66,6 +66,13 @@ def _silent(
     return LAWS["F5"].verdict(LAWS["F5"].judge(Case(told, promise())), 1.0)
 
 
+def test_f5_judges_what_a_service_answers_to_an_observe_where_it_has_no_other_answer() -> None:
+    """A front that observes and predicts in one request."""
+    told = "", "", f"{UNLEARNED}x"
+    assert _ruling(CALLS, *told, methods=("observe", "symbols")).status == "fail"
+    assert _ruling(CALLS, *told).status == "pass"
+
+
 def test_f5_says_how_many_of_how_many_were_invented() -> None:
     """One of two answers; a prediction that failed is none, whatever it says."""
     failed = f"{CALLS}\n4 predict 30 38 error"
@@ -90,10 +97,11 @@ def _with_details(*details: str) -> Verdict:
     return LAWS["F5"].verdict(_ruling(CALLS, *details), 1.0)
 
 
-def _ruling(calls: str, *details: str) -> Ruling:
-    history = History.literal((), FACTS, calls=calls)
+def _ruling(calls: str, *details: str, methods: tuple[str, ...] = ("observe", "predict", "symbols")) -> Ruling:
+    facts = {"methods": methods}
+    history = History.literal((), facts, calls=calls)
     table = Table({**history.calls.columns, "detail": Words.of(details)})
-    return LAWS["F5"].judge(Case(History(calls=table, facts=FACTS), promise()))
+    return LAWS["F5"].judge(Case(History(calls=table, facts=facts), promise()))
 
 
 def test_f5_does_not_apply_to_a_client_that_names_nothing() -> None:

@@ -20,18 +20,22 @@ FEW = 5
     family="fallback",
     rule="an answer, degraded or not, names only symbols that its own user had shown to KATO, and not always nothing "
     "where KATO foretold something",
-    trap="bestsellers in place of recommendations are an invention unless the answer says so by another name; a "
-    "service that leaves out all that its user has seen names nothing where each user has a node of its own",
+    trap="where a client has no `predict`, its answers to observes are meant; bestsellers in place of recommendations "
+    "are an invention unless the answer says so by another name; a service that leaves out all that its user has seen "
+    "names nothing where each user has a node of its own",
     cure="read both shapes of a prediction, and substitute with the user's own last good answer",
     example="a chatbot that passes KATO's error body on as the conversation's context",
     wants="a client that says which symbols an answer names: `symbols(result)`; predictions after learn",
     zero_tolerance=True,
 )
 def learned_answers(case: Case) -> Ruling:
-    if "symbols" not in case.facts.get("methods", ()):
+    methods = case.facts.get("methods", ())
+    if "symbols" not in methods:
         return inapplicable("the client doesn't say which symbols its answers name")
     calls = case.calls
-    answered = calls["op"].among("predict") & calls["outcome"].among("ok", "degraded")
+    answered = calls["op"].among("predict" if "predict" in methods else "observe") & calls["outcome"].among(
+        "ok", "degraded"
+    )
     strange = np.flatnonzero(answered & calls["detail"].starting(UNLEARNED))
     count = int(answered.sum())
     if len(strange):

@@ -71,6 +71,7 @@ class Caller:
         self._open: Callable[..., Any] = opener(integration, plan.load) if self.opens else _never
         self._degraded: Callable[[Any], bool] | None = getattr(integration, "degraded", None)
         self._symbols: Callable[[Any], list[str]] | None = getattr(integration, "symbols", None)
+        self._answering = "predict" if hasattr(integration, "predict") else "observe"
 
     def user(self, life: Life) -> User:
         """A closed user of this client."""
@@ -205,7 +206,7 @@ class Caller:
 
     def _unlearned(self, planned: PlannedCall, result: Any) -> str:
         """The symbols of an answer that its session never showed to KATO, or that there were none (law F5)."""
-        if self._symbols is None or planned.op != "predict" or result is None:
+        if self._symbols is None or planned.op != self._answering or result is None:
             return ""
         named = list(self._symbols(result))
         strange = [name for name in named if name not in self._session(planned).shown]

@@ -11,11 +11,14 @@ from test_law_health import FACTS, HEAD
 
 STORE = 'name kind applied_ms cleared_ms params\nloss store 10000 20000 {"store":"redis","mode":"refused"}'
 
+SERVICE = {"probes": {**FACTS["probes"], "of": "front"}}
+
 
 def probed(law: str, calm: str, lost: str, *, faults: str = STORE, facts: Any = FACTS, said_: str = "-") -> Any:
     """What a law says of a probe a second: letters for those before 10 s, and from 10 s on; o is 200, e 503, n 404, r
     refused."""
-    told = {"o": "200 -", "e": "503 -", "n": "404 -", "r": "0 connect_error", "m": "302 -", "c": "400 -", "l": "199 -"}
+    told = {"o": "200 -", "e": "503 -", "n": "404 -", "r": "0 connect_error", "m": "399 -", "c": "400 -",
+            "l": "199 -", "s": "499 -", "t": "500 -"}  # fmt: skip
     rows = [HEAD]
     for begin, hows in ((0, calm), (10_000, lost)):
         for n, how in enumerate(hows):
@@ -31,6 +34,7 @@ class TestH1:
         ("oooooo", "ooeee", "pass"), ("eeoooo", "ooeee", "pass"), ("eeeooo", "ooeee", "pass"),
         ("oeeeoo", "ooeee", "fail"), ("eeeeee", "ooeee", "fail"),
         ("eoeoeo", "ooeee", "pass"), ("mmmmmm", "ooeee", "pass"), ("llllll", "ooeee", "fail"),
+        ("cccccc", "ooeee", "fail"),
         ("oooooo", "ooooe", "pass"), ("oooooo", "ooooo", "fail"), ("oooooo", "oo", "not_exercised"),
         ("oooooo", "ooee", "not_exercised"), ("", "ooeee", "not_exercised"), ("oooooo", "eeooe", "pass"),
     ])  # fmt: skip
@@ -72,6 +76,38 @@ class TestH1:
             faults = f"{STORE}\nother latency 600 {cleared} {{}}"
             assert probed("H1", "oeeeeo", "ooeee", faults=faults).status == status
 
+    def test_says_what_would_exercise_its_second_half(self) -> None:
+        """KATO lacks a store, a service lacks KATO."""
+        assert probed("H1", "ooo", "oo").reason == (
+            "KATO was ready; no dependency was lost for long: fault kind store, mode refused"
+        )
+        assert probed("H1", "ooo", "oo", facts=SERVICE).reason == (
+            "front was ready; no dependency was lost for long: fault kind refuse or timeout"
+        )
+
+    @pytest.mark.parametrize(("kind", "lost"), [
+        *((kind, True) for kind in ("refuse", "kill", "timeout", "pause", "reset_peer")), ("latency", False),
+    ])  # fmt: skip
+    def test_to_a_service_kato_is_a_dependency(self, kind: str, lost: bool) -> None:
+        """Where it is away, and nobody was served meanwhile; to KATO itself it is none."""
+        away = STORE.replace(" store ", f" {kind} ")
+        assert probed("H1", "ooo", "ooooo", faults=away, facts=SERVICE).status == ("fail" if lost else "not_exercised")
+        assert probed("H1", "ooo", "ooooo", faults=away).status == "not_exercised"
+
+    @pytest.mark.parametrize(("start", "end", "outcome", "status"), [
+        (10_000, 19_749, "ok", "not_exercised"), (10_000, 19_749, "degraded", "not_exercised"),
+        (10_000, 19_749, "error", "fail"), (9_999, 19_749, "ok", "fail"), (10_000, 19_750, "ok", "fail"),
+    ])  # fmt: skip
+    def test_whoever_was_served_without_it_shows_that_it_is_no_hard_one(
+        self, start: int, end: int, outcome: str, status: str
+    ) -> None:
+        """Wholly within the fault, but for a moment at its end."""
+        rows = [HEAD, *(f"readiness /x {at + 500} {at + 505} 200 - -" for at in range(0, 20_000, 1000))]
+        calls = f"call op start_ms end_ms outcome\n1 observe {start} {end} {outcome}"
+        away = STORE.replace(" store ", " refuse ")
+        found = said("H1", promise(), SERVICE, probes="\n".join(rows), faults=away, calls=calls)
+        assert found.status == status
+
     def test_needs_a_path(self) -> None:
         """Liveness alone is none of it, and the other way round."""
         only = {"probes": {"liveness": "/health", "period_s": 1.0, "failures": 3}}
@@ -82,6 +118,16 @@ class TestH1:
 
 class TestH2:
     """Nobody is restarted for a store."""
+
+    @pytest.mark.parametrize(("kind", "stalls"), [
+        *((kind, True) for kind in ("store", "latency", "delay", "refuse", "kill", "timeout", "pause", "reset_peer")),
+        ("status", False),
+    ])  # fmt: skip
+    def test_to_a_service_kato_may_stall_as_well(self, kind: str, stalls: bool) -> None:
+        """By whatever makes it slow, or takes it away."""
+        faults = STORE.replace(" store ", f" {kind} ")
+        found = probed("H2", "ooo", "eee", faults=faults, facts=SERVICE)
+        assert found.status == ("fail" if stalls else "not_exercised")
 
     def test_counts_restarts_in_the_worst_fault(self) -> None:
         """Three failures in a row are one, six are two; two of them none."""
@@ -105,7 +151,17 @@ class TestH2:
 class TestH3:
     """The status says what the body says."""
 
-    @pytest.mark.parametrize(("how", "status"), [("o", "fail"), ("c", "fail"), ("e", "pass")])
+    @pytest.mark.parametrize("word", [
+        "unhealthy", "down", "dead", "fail", "failed", "failing", "failure", "error", "critical", "unavailable",
+        "out_of_service", "Not-Ready", "unready", "UNHEALTHY", "ready:false",
+    ])  # fmt: skip
+    def test_many_words_say_so(self, word: str) -> None:
+        """Whoever answers them with 200 is named with his own."""
+        assert probed("H3", "o", "", said_=word).reason == f"1 answer said {word} with a status below 500"
+
+    @pytest.mark.parametrize(("how", "status"), [
+        ("o", "fail"), ("c", "fail"), ("s", "fail"), ("t", "pass"), ("e", "pass"),
+    ])  # fmt: skip
     def test_unhealthy_is_5xx(self, how: str, status: str) -> None:
         """Of two answers both."""
         found = probed("H3", how * 2, "", said_="unhealthy")
@@ -157,6 +213,12 @@ class TestV1:
         assert [witness["status"] for witness in found.witnesses] == [504, 404]
         fine = said("V1", NOTHING, FRONT, **front(*rows[:1], rows[3], faults="f refuse 1000 6000 {}"))
         assert fine.reason.startswith("1 failure had the status of their cause")
+
+    def test_failures_under_every_fault_are_counted(self) -> None:
+        """One under each of two, rightly told."""
+        faults = "f refuse 1000 6000 {}\ng pause 11000 16000 {}"
+        tables = front("500 600 ok 200 -", "2000 2010 error 503 -", "12000 12010 error 504 -", faults=faults)
+        assert said("V1", NOTHING, FRONT, **tables).reason.startswith("2 failures had the status of their cause")
 
     def test_words_of_the_inside_and_500_need_no_fault(self) -> None:
         """One of two, each."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from law_cases import MS, calls_of
+from law_cases import MS, calls_of, promise, share
 from test_law_messaging import (
     AWAY,
     CALLS,
     COMMITS,
     DOWN,
+    FACTS,
     GOOD,
     HEAD,
+    NAMED,
+    PHASES,
     POISON,
     TestQ3,
     TestQ4,
@@ -215,6 +218,7 @@ class TestQ4Edges:
 
 @pytest.mark.parametrize(("needing", "given", "left"), [
     ([1, 2], [1, 2], []), ([1, 2], [2], [0]), ([1, 2], [1], [1]), ([3], [3, 4], []), ([3], [4], [0]), ([], [1], []),
+    ([1, 2, 3], [1, 1], [2]), ([1, 2, 3], [1, 1, 1], []),
 ])  # fmt: skip
 def test_each_need_takes_one_that_came_no_later(needing: list[int], given: list[int], left: list[int]) -> None:
     """In order."""
@@ -226,3 +230,27 @@ def test_the_last_ack_counts_and_the_first_commit() -> None:
     messages: dict[str, Any] = {"arrivals": plus(COMMITS, "2 2 observe 90 91 200 3"), "faults": AWAY}
     found = judged("Q2", plus(GOOD, "acked 0 0 1 - - 2 2 95"), **messages)
     assert (found.witnesses[0]["acked_ns"], found.witnesses[0]["commit_ns"]) == (95 * MS, 60 * MS)
+
+
+def part(law: str, messages: str, faults: str = DOWN, arrivals: str = COMMITS, **facts: Any) -> float | None:
+    """How many of the messages that could have broken a law did."""
+    texts = {"calls": CALLS, "arrivals": arrivals, "messages": messages, "faults": faults}
+    return share(law, promise(), FACTS | facts, PHASES, **texts)
+
+
+def test_a_message_of_no_call_counts_for_its_share() -> None:
+    """Poison that is lost, comes again or is acked, and predictions that name nobody: an acceptance is held to them."""
+    gone = plus(GOOD, "delivered 0 0 1 observations poison-bad-1 0 3 44", "acked 0 0 1 - poison-bad-1 0 3 45")
+    assert (part("Q1", gone, POISON), part("Q4", gone, POISON)) == (1 / 3, 1 / 3)
+    assert part("Q1", gone, POISON, without(COMMITS, "2 ")) == 2 / 3
+    assert part("Q4", gone.replace("- - 2 2 70", "- - 2 2 59"), POISON) == 2 / 3
+    hot = TestQ3.again(23, 2000)
+    assert part("Q3", hot, POISON) == 1.0
+    assert part("Q3", plus(hot, "delivered 1 0 1 observations - 2 3 90"), POISON) == 0.5
+    assert part("Q3", TestQ3Edges.HELD, POISON) == 0.5
+    fleeting = GOOD.replace("output 1 1 1 predictions - 2", "output 1 0 1 predictions - 2")
+    assert part("Q6", fleeting) == 0.5
+    assert part("Q6", plus(fleeting, *["output 1 0 1 predictions - 2 2 66"] * 5)) == 1.0
+    assert part("Q6", without(GOOD, "collected 0 0 0 predictions - 2")) == 0.5
+    nameless = GOOD.replace("predictions - 1", "predictions - 0").replace("predictions - 2", "predictions - 0")
+    assert part("Q6", without(nameless, "collected 0 0 0 predictions - 0 0 69"), messaging=NAMED) == 0.5

@@ -187,6 +187,9 @@ class TestQ4Edges:
         assert both.reason == "2 messages acked without a commit before it (poison poison-bad-1)"
         found = judged("Q4", early, faults=AWAY)
         assert (found.measured, found.witnesses[0]["commit_ns"]) == ("1 of 2", 60 * MS)
+        assert found.reason == "1 message acked without a commit before it"
+        one = judged("Q4", without(GOOD, "acked 0 0 1 - - 2"), faults=DOWN.replace("broker_down", "refuse"))
+        assert (one.measured, one.reason) == ("0 of 1", "all of 1 ack came after their commit")
         fine = judged("Q4", GOOD, arrivals=plus(COMMITS, "2 1 observe 59 60 400 0"))
         assert (fine.status, fine.measured, fine.bound) == ("pass", "0 of 2", "at most 78 % with 95 % confidence")
         assert fine.reason == "all of 2 acks came after their commit"
@@ -230,6 +233,47 @@ def test_the_last_ack_counts_and_the_first_commit() -> None:
     messages: dict[str, Any] = {"arrivals": plus(COMMITS, "2 2 observe 90 91 200 3"), "faults": AWAY}
     found = judged("Q2", plus(GOOD, "acked 0 0 1 - - 2 2 95"), **messages)
     assert (found.witnesses[0]["acked_ns"], found.witnesses[0]["commit_ns"]) == (95 * MS, 60 * MS)
+
+
+class TestFirst:
+    """The first call's message is one like any; what has neither a name nor a call is none."""
+
+    def test_it_comes_again_waits_and_is_recovered(self) -> None:
+        """As any other's."""
+        load = judged("Q3", TestQ3.again(23, 2000, "-", 1), faults=AWAY)
+        assert (load.reason, calls_of(load)) == ("1 message came again and again, one of them 24 times", [1])
+        again = plus(GOOD, "delivered 1 0 1 observations - 1 3 90")
+        assert judged("Q3", again).status == "pass"
+        assert judged("Q1", again).measured == "0 lost, 0 doubled, 1 recovered, 0 dead, 0 unconfirmed"
+        left = plus(GOOD, "left 0 0 0 later - 1 0 80")
+        found = judged("Q1", left, arrivals=without(COMMITS, "1 "))
+        assert found.reason == "1 message still in later at the end: it must drain"
+
+    def test_poison_that_nobody_got_and_messages_of_nobody_exercise_nothing(self) -> None:
+        """Neither was delivered again."""
+        assert judged("Q3", GOOD, faults=POISON).status == "not_exercised"
+        assert judged("Q3", TestQ3.again(23, 2000, "-", 0), faults=POISON).status == "not_exercised"
+
+    def test_a_poison_is_one_unless_its_fault_says_more(self) -> None:
+        """A second one is somebody else's message."""
+        gone = plus(GOOD, "delivered 0 0 1 observations poison-bad-2 0 3 44", "dropped 0 0 1 - poison-bad-2 0 3 45")
+        assert judged("Q1", gone, faults=POISON).status == "pass"
+
+    def test_what_is_acked_and_lost_is_accounted_for_where_nobody_can_tell(self) -> None:
+        """A commit of nobody's may be its."""
+        stray = without(COMMITS, "2 ") + "\n0 0 observe 60 65 200 2"
+        assert judged("Q1", GOOD, arrivals=stray).measured.startswith("1 lost, 0 doubled")
+        assert judged("Q1", GOOD).measured.startswith("0 lost, 0 doubled")
+
+    def test_deliveries_need_no_oracle(self) -> None:
+        """Nor do connections."""
+        assert judged("Q3", TestQ3.again(23, 2000), faults=POISON, facts={"oracle": "none"}).status == "fail"
+        closed = plus(GOOD, "closed 1 0 1 - - 0 0 8000")
+        assert judged("Q5", closed, facts={"oracle": "none"}).status == "fail"
+
+    def test_a_stranger_is_a_witness_of_no_call(self) -> None:
+        """By its name."""
+        assert judged("Q3", TestQ3.again(23, 2000), faults=POISON).witnesses[0]["call"] == 0
 
 
 def part(law: str, messages: str, faults: str = DOWN, arrivals: str = COMMITS, **facts: Any) -> float | None:

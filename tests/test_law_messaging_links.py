@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from law_cases import MS, calls_of
-from test_law_messaging import COMMITS, DOWN, GOOD, NAMED, TestQ5, judged, plus, without
+from law_cases import MS, calls_of, promise, said
+from test_law_messaging import CALLS, COMMITS, DOWN, FACTS, GOOD, HEAD, NAMED, TestQ5, judged, plus, without
 
 
 class TestQ5Edges:
@@ -38,7 +38,24 @@ class TestQ5Edges:
         )
         died = judged("Q5", TestQ5.SLOW, faults=TestQ5.PAUSE, facts=exits)
         assert died.reason == "no connection lost; the consumer ended by itself with exit code 7"
-        assert "exit code" not in judged("Q5", lost, faults=TestQ5.PAUSE).reason
+        alone = judged("Q5", lost, faults=TestQ5.PAUSE, facts={"subject": {}})
+        assert alone.reason == "2 connections lost without a fault on it"
+        many = plus(TestQ5.SLOW, *(f"closed 0 0 {n} - - 0 0 8{n}00" for n in range(6)))
+        assert len(judged("Q5", many, faults=TestQ5.PAUSE).witnesses) == 5
+
+    @pytest.mark.parametrize(("at", "status"), [(14, "fail"), (15, "not_exercised")])
+    def test_without_phases_a_run_ends_with_its_last_call(self, at: int, status: str) -> None:
+        """What is closed then is closed by us; without calls nothing took long."""
+        rows = f"{HEAD}\nclosed 0 0 1 - - 0 0 {at}"
+        assert said("Q5", promise(), FACTS, calls=CALLS, messages=rows).status == status
+        assert said("Q5", promise(), FACTS, messages=f"{HEAD}\nconnected 0 0 1 - - 0 0 1").status == "not_exercised"
+
+    def test_a_message_that_took_less_than_two_heartbeats_stood_in_nobodys_way(self) -> None:
+        """Three seconds, of four; what is told is the fault."""
+        slow = GOOD.replace("acked 0 0 1 - - 2 2 70", "acked 0 0 1 - - 2 2 3058")
+        assert judged("Q5", slow, faults=TestQ5.PAUSE).status == "not_exercised"
+        back = plus(slow, "closed 0 0 1 - - 0 0 45", "connected 0 2 2 - - 0 0 5100")
+        assert judged("Q5", back).reason == "no connection was lost while it was back after 1 fault"
 
     @pytest.mark.parametrize(
         ("at", "status"),

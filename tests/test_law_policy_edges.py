@@ -55,6 +55,48 @@ class TestK1:
 class TestK2:
     """Key by key."""
 
+    @pytest.mark.parametrize(("declared", "read", "status"), [
+        ({"jitter": "full"}, {"jitter": "none", "initial": 0.9}, "pass"),
+        ({"jitter": "full"}, {"jitter": "full", "initial": 0.9, "first": 1.0}, "pass"),
+        ({"jitter": "full"}, {"jitter": "full", "initial": 0.9, "first": 1.5}, "fail"),
+        ({"jitter": "full", "max": 10.0}, {"jitter": "none", "initial": 0.9}, "fail"),
+        ({"jitter": "full", "max": 20.0}, {"jitter": "none", "initial": 0.9}, "pass"),
+        ({"jitter": "equal"}, {"jitter": "none", "initial": 0.4}, "fail"),
+        ({"jitter": "equal"}, {"jitter": "none", "initial": 0.5}, "pass"),
+        ({"jitter": "equal"}, {"jitter": "none", "initial": 1.1}, "fail"),
+    ])  # fmt: skip
+    def test_waits_in_other_words_keep_within_the_declared_ones(
+        self, declared: dict[str, Any], read: dict[str, Any], status: str
+    ) -> None:
+        """The first five of them: 1 s, doubled each time."""
+        said_, seen = ({"initial": 1.0, "multiplier": 2.0, **words} for words in (declared, read))
+        both = promise({"retry": {"backoff": said_}}, {"retry": {"backoff": seen}})
+        assert said("K2", both, calls=CALLS).status == status
+
+    def test_waits_of_one_operation_are_held_against_its_own_declaration(self) -> None:
+        """Not against the one for all, which is longer."""
+        long, short = (
+            {"retry": {"backoff": {"initial": at, "multiplier": 2.0, "jitter": "full"}}} for at in (9.0, 1.0)
+        )
+        seen = {"calls": {"observe": {"retry": {"backoff": {"initial": 2.0, "multiplier": 2.0, "jitter": "none"}}}}}
+        assert said("K2", promise(long, seen), calls=CALLS).status == "pass"
+        assert said("K2", promise({**long, "calls": {"observe": short}}, seen), calls=CALLS).status == "fail"
+
+    @pytest.mark.parametrize(("word", "status"), [("413", "pass"), ("429", "pass"), ("503", "pass"), ("504", "fail")])
+    def test_answers_that_carry_a_retry_after_may_be_declared(self, word: str, status: str) -> None:
+        """By whoever honours it, beside what is read."""
+        read = {"retry": {"on": ["502"], "retry_after": "honour"}}
+        assert said("K2", promise({"retry": {"on": ["502", word]}}, read), calls=CALLS).status == status
+
+    @pytest.mark.parametrize(("count", "more"), [(3, ""), (4, ", and 1 more")])
+    def test_three_differences_are_told(self, count: int, more: str) -> None:
+        """And how many more there are."""
+        names = ("connect", "pool", "read", "write")[:count]
+        both = promise({"timeout": dict.fromkeys(names, 1.0)}, {"timeout": dict.fromkeys(names, 2.0)})
+        found = said("K2", both, calls=CALLS)
+        assert (found.measured, found.reason.count("declared 1, read 2")) == (f"{count} of {count}", 3)
+        assert found.reason.endswith(f"declared 1, read 2{more}")
+
     def test_a_read_value_is_compared_with_its_own_declaration_or_with_the_one_for_all(self) -> None:
         """The own one wins; a declaration for one operation says nothing of another."""
         declared = {"timeout": {"read": 1.0, "total": 9.0}, "calls": {"observe": {"timeout": {"read": 2.0}}}}

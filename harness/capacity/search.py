@@ -29,6 +29,12 @@ LONGEST = 16.0
 """A probe lasts at most so many times the usual."""
 SURE_ENOUGH = 0.02
 """Half of the interval, as a share of the rate, with which the search ends before its probes are used up."""
+PATIENT = 8.0
+"""Times the usual that the re-tests last where the server collapses rather than slows: it stays quick for a while."""
+COLLAPSE = (0.15, 2.0)
+"""Logarithms of the bound over what was to be expected of a failed probe, and of what it measured over the bound."""
+APART = 0.9
+"""The second rate that this is expected from is at most this share of the first: nearer, noise would say it."""
 LASTING = 0.10
 """A rate that fails though one higher by this share held before: the server had not recovered from overload."""
 
@@ -161,10 +167,23 @@ class _Seeker:
 
     def _longer(self, at: Boundary) -> float:
         """How many times the usual each of the probes left must last for a standard error of AIM."""
-        if math.isnan(at.off):
-            return 1.0
-        missing = (at.off / AIM) ** 2 - at.weight
-        return min(max(missing / self.left(), 1.0), self._longest)
+        least = PATIENT if _collapses(self.probes) else 1.0
+        missing = 0.0 if math.isnan(at.off) else (at.off / AIM) ** 2 - at.weight
+        return min(max(missing / self.left(), least), self._longest)
+
+
+def _collapses(probes: Sequence[ProbeResult]) -> bool:
+    """Whether the lowest rate that failed did so by far, and nothing below it shows that coming: the reciprocal of a
+    queue's response time falls in a line with the rate. Where no probe lies close below, nothing could show it."""
+    high = min((probe for probe in probes if not probe.held), key=lambda probe: probe.rate)
+    below = [probe for probe in probes if probe.held and probe.rate < high.rate]
+    low = max(below, key=lambda probe: probe.rate, default=high)
+    before = max((probe for probe in below if probe.rate < low.rate * APART), key=lambda probe: probe.rate, default=low)
+    if before is low or not high.excess > COLLAPSE[1]:
+        return False
+    room, steps = math.exp(-low.excess), (high.rate - low.rate) / (low.rate - before.rate)
+    expected = room - (math.exp(-before.excess) - room) * steps
+    return expected > math.exp(COLLAPSE[0]) or math.log(high.rate / low.rate) > NARROW
 
 
 def _below(result: ProbeResult) -> float:

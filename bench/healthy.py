@@ -2,8 +2,9 @@
 
     python bench/healthy.py [RUNS]
 
-A generator in virtual time is never late, so whatever is invalid is a false alarm of the gates X1 to X3. Seeds, clients
-and scenarios differ from run to run. One JSON document; exit 1 where more than 1 % were invalid.
+A generator in virtual time is never late, so whatever is invalid is a false alarm of the gates X1 to X3, and a law that
+is broken a false alarm of that law. Seeds, clients and scenarios differ from run to run. One JSON document; exit 1 where
+more than 1 % were invalid, or a law was broken.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from harness.scenario import load_scenario
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 CLIENTS = ("reference", "fixed-httpx", "fixed-pybreaker", "fixed-requests", "fixed-tenacity", "fast")
+MISTAKES = ("sessions_expiring", "sessions_shared")
+"""Scenarios that ask what a wrong use of sessions costs: nothing in them is healthy."""
 MOST_INVALID = 0.01
 
 
 def modelled() -> list[Path]:
-    """The shipped scenarios that virtual time can carry."""
+    """The shipped scenarios without a mistake that virtual time can carry."""
     found = []
-    for file in sorted(FOLDER.glob("*.yaml")):
+    for file in sorted(file for file in FOLDER.glob("*.yaml") if file.stem not in MISTAKES):
         try:
             check_modelled(prepare(load_scenario(file), Options(integration="reference")))
         except HarnessError:
@@ -64,7 +67,7 @@ def broken_laws(done: Simulated) -> list[str]:
 
 
 def main(runs: int) -> int:
-    """0 when at most 1 % of the runs were invalid."""
+    """0 when at most 1 % of the runs were invalid and no law was broken."""
     invalid, broken, codes = [], [], Counter[str]()
     for done in simulate_many(jobs(runs)):
         scenario = done.job.prepared.scenario
@@ -77,7 +80,7 @@ def main(runs: int) -> int:
     found = {"machine": described(), "runs": runs, "scenarios": len(modelled()), "clients": list(CLIENTS),
              "exit_codes": dict(codes), "invalid": invalid, "broken": broken}  # fmt: skip
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
-    return 0 if len(invalid) <= MOST_INVALID * runs else 1
+    return 0 if len(invalid) <= MOST_INVALID * runs and not broken else 1
 
 
 if __name__ == "__main__":

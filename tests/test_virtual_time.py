@@ -156,6 +156,21 @@ while True:
     assert "virtual time stands still" in words
 
 
+def test_a_client_that_never_lets_the_clock_go_on_is_noticed_however_much_it_gets_done() -> None:
+    """Attempts end all the time, as those of a retry without a wait do, and no timer is ever due."""
+    source = """
+from harness.simulate import standstill
+standstill.TIMELESS_S, standstill.LOOK_S = 0.5, 0.05
+ended = 0
+standstill.watch(loop.now, lambda: ended)
+while True:
+    ended += 1
+"""
+    code, words = _ends(GEVENT + source)
+    assert code == EXIT_USAGE
+    assert "virtual time stands still" in words
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -2,9 +2,9 @@
 
     python bench/healthy.py [RUNS]
 
-A generator in virtual time is never late, so whatever is invalid is a false alarm of the gates X1 to X3, and a law that
-is broken a false alarm of that law. Seeds, clients and scenarios differ from run to run. One JSON document; exit 1 where
-more than 1 % were invalid, or a law was broken.
+A generator in virtual time is never late, so whatever is invalid is a false alarm of the gates X1 to X3, and a broken
+law is one of that law. Seeds, clients and scenarios differ from run to run. One JSON document; exit 1 where more than
+1 % were invalid, or a law was broken.
 """
 
 from __future__ import annotations

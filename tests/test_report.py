@@ -106,6 +106,14 @@ def test_the_headline_of_a_kept_run_says_which_watched_laws_were_broken() -> Non
     assert headline == "Kept: 1 required law proven, none broken; broken, and not counted: D6"
 
 
+def test_an_objective_that_does_not_count_is_said_to_be_so_in_its_line_and_in_the_headline() -> None:
+    missed = SloResult("slow", "p(99) < 1s", "fail", "2 s", "does not hold", samples=500, severity="info")
+    judgement = judgement_of(failed(status="pass"), slos=(missed,), exit_code=0)
+    assert summary.headline(judgement).endswith("broken, and not counted: SLO slow")
+    assert summary.slo_said(missed) == "p(99) < 1s: does not hold; measured 2 s [severity info]"
+    assert "severity" not in summary.slo_said(replace(missed, severity="gate"))
+
+
 def test_notices_reach_the_reader_of_every_format() -> None:
     judgement = judgement_of(failed(), notices=("known: B7 isn't needed any more",))
     for render in (terminal.render, github.render):
@@ -229,7 +237,7 @@ def test_github_warns_of_what_does_not_decide() -> None:
     slo = SloResult("calm", "amplification < 2", "fail", "3", "too many", severity="warn")
     lines = github.commands(RUN, judgement_of(failed(required=False), slos=(slo,))).decode().splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::warning", "::warning"]
-    assert lines[1].endswith("::amplification < 2: too many; measured 3")
+    assert lines[1].endswith("::amplification < 2: too many; measured 3 [severity warn]")
 
 
 @settings(deadline=None)

@@ -69,7 +69,8 @@ def applicable(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 def slo_said(slo: SloResult) -> str:
     """An SLO, whether it holds, and what was measured: "p(95) < 50ms: holds; measured p(95) = 5 ms over 80 calls"."""
     measured = f"; measured {slo.measured}" if slo.measured else ""
-    return f"{slo.expression}: {slo.reason}{measured}"
+    notes = "" if moves_exit(slo) else f" [severity {slo.severity}]"
+    return f"{slo.expression}: {slo.reason}{measured}{notes}"
 
 
 def not_applicable_line(verdicts: Sequence[Verdict]) -> str:
@@ -109,6 +110,7 @@ def headline(judgement: Judgement) -> str:
     if judgement.exit_code == errors.EXIT_OK:
         held = sum(1 for v in judgement.verdicts if v.status == "pass" and moves_exit(v) and not is_gate(v))
         watched = [v.law for v in worst_first(judgement.verdicts) if v.status == "fail" and not moves_exit(v)]
+        watched += [f"SLO {slo.name}" for slo in judgement.slos if slo.status == "fail" and not moves_exit(slo)]
         aside = f"; broken, and not counted: {', '.join(watched)}" if watched else ""
         return f"Kept: {count(held, 'required law')} proven, none broken{aside}"
     meaning = EXIT_MEANINGS[judgement.exit_code]

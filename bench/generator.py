@@ -15,6 +15,7 @@ from typing import Any
 from harness.evidence.spools import read_spool
 from harness.integrations import resolve
 from harness.model import OUTCOMES, Load
+from harness.plan import REOPEN_BASE
 from harness.run.parts import start_generator
 from harness.spool import ATTEMPTS, CALLS, SAMPLES
 
@@ -39,7 +40,7 @@ class Generated:
     @property
     def observed(self) -> Any:
         """The calls of the plan."""
-        return self.calls[self.calls["call"] < 1 << 40]
+        return self.calls[self.calls["call"] < REOPEN_BASE]
 
     @property
     def per_s(self) -> float:

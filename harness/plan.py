@@ -34,8 +34,9 @@ MAX_EVENTS = 900
 OPENINGS_PER_CALL = 2
 """Sessions are opened at most this many times as fast as calls come."""
 
-REOPEN_BASE = 1 << 40
-"""Ids of open_session calls lie above this: REOPEN_BASE | session << 8 | try."""
+REOPEN_BASE = 1 << 52
+"""Ids of open_session calls lie above this: REOPEN_BASE | session << 24 | try. A try for each call of hours has room in
+that, and a float still holds each."""
 
 
 _planned = functools.partial(tuple.__new__, PlannedCall)
@@ -44,7 +45,7 @@ _planned = functools.partial(tuple.__new__, PlannedCall)
 
 def open_call_id(session: int, attempt: int) -> int:
     """The call id of the `attempt`-th try (0, 1, …) to open `session`."""
-    return REOPEN_BASE | session << 8 | min(attempt, 255)
+    return REOPEN_BASE | session << 24 | attempt
 
 
 @dataclass(frozen=True, slots=True)

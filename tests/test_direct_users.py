@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from raw_server import RawServer, ok, read_request, reset
 
+from harness.plan import open_call_id
+
 SCRIPT = """
 import gevent.monkey; gevent.monkey.patch_all()
 import gevent, json, sys
@@ -204,7 +206,7 @@ def _first(tables: dict[str, Any], but: frozenset[str] = frozenset()) -> dict[st
         name: [
             {field: value for field, value in zip(table, row, strict=True) if field not in TIMES | but}
             for row in zip(*table.values(), strict=True)
-            if (call := dict(zip(table, row, strict=True))["call"]) <= MOST or call == 1 << 40
+            if (call := dict(zip(table, row, strict=True))["call"]) <= MOST or call == open_call_id(0, 0)
         ]
         for name, table in tables.items()
     }

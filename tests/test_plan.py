@@ -126,9 +126,11 @@ def test_openings_never_come_faster_than_twice_the_calls() -> None:
 
 def test_open_calls_never_share_an_id_with_planned_calls() -> None:
     """Ids of session opens lie above any plan's ids and differ by session and try."""
-    ids = {open_call_id(session, attempt) for session in range(50) for attempt in range(4)}
-    assert len(ids) == 200
-    assert min(ids) > 10**12
+    tries = (0, 1, 255, 256, 257, 4_000_000)
+    sessions = (0, 1, 49, 3_600_000)
+    ids = {open_call_id(session, attempt) for session in sessions for attempt in tries}
+    assert len(ids) == len(sessions) * len(tries)
+    assert 10**12 < min(ids) < max(ids) < 2**53
 
 
 def test_kinds_of_users_have_their_shares_and_their_headers() -> None:

@@ -20,23 +20,25 @@ def text(found: dict[str, Capacity]) -> str:
     """For each fault (empty: none) its probes by rate, the answer, and what the curve says; all answers last."""
     parts = [_one(fault, capacity) for fault, capacity in found.items()]
     if len(found) > 1:
-        parts.append("".join(f"{_title(fault)}: {answer(capacity)}\n" for fault, capacity in found.items()))
+        parts.append("".join(f"{title(fault)}: {answer(capacity)}\n" for fault, capacity in found.items()))
     return "\n".join(parts)
 
 
-def _title(fault: str) -> str:
+def title(fault: str) -> str:
+    """What a search is of."""
     return f"under the fault {fault}" if fault else "without faults"
 
 
 def _one(fault: str, capacity: Capacity) -> str:
-    rows = [HEAD, *(_row(probe) for probe in sorted(capacity.probes, key=lambda probe: probe.rate))]
+    rows = [HEAD, *(row(probe) for probe in sorted(capacity.probes, key=lambda probe: probe.rate))]
     widths = [*(max(len(row[at]) for row in rows) for at in range(len(HEAD) - 1)), 0]
     table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines = [_title(fault), *table, answer(capacity), *opinions(capacity)]
+    lines = [title(fault), *table, answer(capacity), *opinions(capacity)]
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def _row(probe: ProbeResult) -> tuple[str, ...]:
+def row(probe: ProbeResult) -> tuple[str, ...]:
+    """A probe under HEAD."""
     numbers = (probe.carried, probe.p50_s * 1e3, probe.p95_s * 1e3, probe.p99_s * 1e3)
     shown = tuple("-" if math.isnan(number) else f"{number:.4g}" for number in numbers)
     length = f"{probe.longer:.3g}×"
@@ -78,13 +80,18 @@ def scalability(capacity: Capacity) -> Scalability | str:
 
 
 def _law(law: Scalability) -> str:
-    alpha = f"contention {law.alpha:.3g} ({law.alpha_interval.low:.2g} to {law.alpha_interval.high:.2g})"
-    beta = f"coherency {law.beta:.3g} ({law.beta_interval.low:.2g} to {law.beta_interval.high:.2g})"
+    alpha = f"contention {_small(law.alpha)} ({_small(law.alpha_interval.low)} to {_small(law.alpha_interval.high)})"
+    beta = f"coherency {_small(law.beta)} ({_small(law.beta_interval.low)} to {_small(law.beta_interval.high)})"
     if law.peak_known:
         peak = f"peak {law.throughput(law.peak_load):.4g}/s at {law.peak_load:.3g} calls in flight"
     else:
-        peak = f"no peak within twice the {law.measured_to:.3g} calls in flight that were measured"
-    return f"{alpha}, {beta}, {peak}; the highest load was predicted from the others with {law.left_out:+.1%}"
+        peak = f"no sure peak within twice the {law.measured_to:.3g} calls in flight that were measured"
+    return f"{alpha}, {beta}, {peak}; the others predict the highest load with an error of {law.left_out:+.1%}"
+
+
+def _small(value: float) -> str:
+    """A share of a call's work: what is below a millionth is nothing."""
+    return f"{round(value, 6):.2g}"
 
 
 def as_json(found: dict[str, Capacity]) -> dict[str, Any]:

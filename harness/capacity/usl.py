@@ -49,8 +49,8 @@ class Scalability:
 
     @property
     def peak_known(self) -> bool:
-        """The peak lies where the fit may be asked."""
-        return self.peak_load <= FARTHEST * self.measured_to
+        """The peak lies where the fit may be asked, and coherency is surely above nothing: without it there is none."""
+        return self.peak_load <= FARTHEST * self.measured_to and self.beta_interval.low > 0
 
     def throughput(self, load: float) -> float:
         """X(N) in calls/s; raises UsageError beyond twice the measured range."""

@@ -50,13 +50,15 @@ if TYPE_CHECKING:
 @click.option("--allow-target", "allow_targets", multiple=True, metavar="HOST", help="A host that may be loaded.")
 @click.option("--allow-writes", is_flag=True, help="Let `learn` run on a target that we didn't start.")
 @click.option("--allow-destructive", is_flag=True, help="Let destructive faults and scenarios run.")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write the search as an HTML file, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def capacity(scenario: str | None, integration: str | None, target: str | None, profile: str | None,
              slos: tuple[str, ...], start: str | None, length: str, longest: str | None, most: int, under_faults: bool,
              at_least: str | None, workers: int,
              virtual: bool, seed: int | None, environment: str | None, out: Path | None,
              allow_targets: tuple[str, ...], allow_writes: bool, allow_destructive: bool,
-             as_json: bool, plan_for: str | None, lose: int, sessions: int, check: bool) -> int:  # fmt: skip
+             page: Path | None, as_json: bool, plan_for: str | None, lose: int, sessions: int,
+             check: bool) -> int:  # fmt: skip
     """Search the highest rate at which the objectives of SCENARIO hold: at most 12 probes, each a run of its own.
 
     With --plan-for nothing is run: replicas, balancing and a lost replica are simulated on measured service times.
@@ -92,6 +94,10 @@ def capacity(scenario: str | None, integration: str | None, target: str | None, 
         )
     except TextError as error:
         raise UsageError(f"--slo, --probe or --longest: {error.what}", error.cure) from None
+    if page is not None:
+        from harness.report import capacity as show
+
+        page.write_text(show.page(f"How much load {Path(scenario).stem} carries", found))
     sys.stdout.write(json.dumps(plain(found), indent=1) + "\n" if as_json else text(found))
     return _exit_code(found, needed)
 

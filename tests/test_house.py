@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "capacity": BASE | {"stats"},
     "explore": BASE | {"plan", "faults"},
     "compare": BASE | {"stats", "evidence", "slo"},
-    "report": BASE | {"evidence", "laws", "stats", "policy"},
+    "report": BASE | {"evidence", "laws", "stats", "policy", "capacity"},
 }
 """The design's table; run, judge, demo, cli and pytest_plugin are the edges and may import everything but locust."""
 

@@ -144,6 +144,8 @@ class TestFullPool:
 
     def test_waits_behind_a_full_pool_are_counted(self) -> None:
         """Twelve waited 0.99 s for one of twenty."""
+        case = Case(History.literal(**self.tables(20)), promise(read={"limits": {"max_connections": 20}}))
+        assert ("P5", "info") in {(finding.rule, finding.severity) for finding in findings_of(case)}
         (reason,) = self.findings(20, {"limits": {"max_connections": 20}})
         assert "pool of 20 connections was full: 12 attempts waited up to 0.99 s" in reason
 

@@ -125,14 +125,12 @@ def _refused(case: Case) -> float:
 def _names_any(words: object) -> float:
     names = [name for name in words.names if any(code in name for code in EXHAUSTED)]  # type: ignore[attr-defined]
     mask: Mask = words.among(*names)  # type: ignore[attr-defined]
-    return float(mask.mean()) if names else 0.0
+    return float(mask.mean())
 
 
 def _cpu(case: Case, begin: Ints, end: Ints) -> float:
     """Mean CPU use of the busiest generator over the seconds with a stall in them."""
     samples = case.history.samples
-    if not len(samples) or not len(begin):
-        return 0.0
     at = samples["time_ns"]
     met = np.searchsorted(begin, at) > np.searchsorted(end, at - 1_000_000_000)
     names = samples["process"]

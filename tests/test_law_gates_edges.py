@@ -82,8 +82,8 @@ class TestCleanExit:
 
     @pytest.mark.parametrize(("counted", "status"), [((8, 9), "pass"), ((8, 8), "fail"), ((22, 22), "pass")])
     def test_openings_may_be_counted_or_not(self, counted: tuple[int, int], status: str) -> None:
-        """Ten calls run, ten open sessions: 8.5 is a twentieth and one below ten, 22 as much above twenty; ten were over
-        before anybody counted."""
+        """Ten calls run, ten open sessions: 8.5 is a twentieth and one below ten, 22 as much above twenty; ten more
+        were over before anybody counted."""
         rows = [f"{n} {'observe' if n <= 10 else 'open_session'} 0 0 0 10000 ok 0" for n in range(1, 21)]
         rows += [f"{n} observe 0 0 0 500 ok 0" for n in range(21, 31)]
         samples = ["process time_ms in_flight", *(f"generator-0 {1000 * n} {counted[n % 2]}" for n in range(1, 7))]

@@ -45,7 +45,7 @@ class TestQ1:
         rows = [f"delivered 0 0 1 observations - {n} {n} 18" for n in range(1, 7)] + [
             "delivered 1 0 1 observations - 4 9 28"
         ]
-        rows += ["acked 0 0 1 - - 2 2 19", "dropped 0 0 1 - - 1 1 19", "dead 0 0 0 observations.dead - 3 0 80"]
+        rows += ["delivered 1 0 1 observations - 3 9 28", "acked 0 0 1 - - 2 2 19", "dropped 0 0 1 - - 1 1 19", "dead 0 0 0 observations.dead - 3 0 80"]
         found = judged("Q1", "\n".join([HEAD, *rows]), calls=calls, arrivals=seen)
         assert (found.status, calls_of(found), found.bound) == ("fail", [1, 2], "0 lost")
         assert found.measured == "2 lost, 1 doubled, 1 recovered, 1 dead, 1 unconfirmed"
@@ -264,6 +264,8 @@ class TestFirst:
         stray = without(COMMITS, "2 ") + "\n0 0 observe 60 65 200 2"
         assert judged("Q1", GOOD, arrivals=stray).measured.startswith("1 lost, 0 doubled")
         assert judged("Q1", GOOD).measured.startswith("0 lost, 0 doubled")
+        opened = stray.replace("0 0 observe", "0 0 open_session")
+        assert [judged(law, GOOD, arrivals=opened, faults=AWAY).status for law in ("Q1", "Q4")] == ["fail"] * 2
 
     def test_deliveries_need_no_oracle(self) -> None:
         """Nor do connections."""

@@ -45,7 +45,8 @@ class TestQ1:
         rows = [f"delivered 0 0 1 observations - {n} {n} 18" for n in range(1, 7)] + [
             "delivered 1 0 1 observations - 4 9 28"
         ]
-        rows += ["delivered 1 0 1 observations - 3 9 28", "acked 0 0 1 - - 2 2 19", "dropped 0 0 1 - - 1 1 19", "dead 0 0 0 observations.dead - 3 0 80"]
+        rows += ["delivered 1 0 1 observations - 3 9 28", "acked 0 0 1 - - 2 2 19", "dropped 0 0 1 - - 1 1 19",
+                 "dead 0 0 0 observations.dead - 3 0 80"]  # fmt: skip
         found = judged("Q1", "\n".join([HEAD, *rows]), calls=calls, arrivals=seen)
         assert (found.status, calls_of(found), found.bound) == ("fail", [1, 2], "0 lost")
         assert found.measured == "2 lost, 1 doubled, 1 recovered, 1 dead, 1 unconfirmed"

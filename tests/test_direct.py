@@ -70,6 +70,21 @@ def _own(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.startswith("x-")}
 
 
+def test_progress_counts_direct_calls_like_any_other(tmp_path: Path) -> None:
+    """Each once, by operation and response time, whenever it is asked for."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    heads = recorder.attempt_head("fast", 200, 0), recorder.call_head("observe", "session-1", "n-1", "u-1", "")
+    taken = []
+    for took_ns in (1_999_999, 2_000_000, 2_500_000):
+        recorder.served(*heads, 1, "observe", 0, 0, 0, 1, took_ns, 0, True)
+        if took_ns == 2_000_000:
+            taken.append(recorder.take_tally())
+    recorder.served(*heads, 1, "observe", 0, 0, 0, 1, 5, 0, False)
+    taken.append(recorder.take_tally())
+    recorder.close()
+    assert taken == [{("observe", "ok", 1): 1, ("observe", "ok", 2): 1}, {("observe", "ok", 2): 1}]
+
+
 def test_a_call_that_was_given_up_leaves_its_attempt_alone(tmp_path: Path) -> None:
     """What the drain gave up is recorded as cancelled already; an answer that comes later adds no second row."""
     recorder, clock, book = Recorder(tmp_path / "g.raw", "g"), MonotonicClock(), Book(1)

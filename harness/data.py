@@ -1,13 +1,14 @@
 """Payload generators: what users observe, as pure functions of a random stream (standard library only).
 
-Each generator takes a `draw(i) -> float in [0, 1)` for i = 0, 1, … and gives one observation body as KATO takes it
-(contract, section 2). Names and sizes follow the guide's real-world examples.
+Each makes one observation body as KATO takes it (contract, section 2), most of them from a `draw(i) -> float in [0, 1)`
+for i = 0, 1, … Names and sizes follow the guide's real-world examples.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -31,9 +32,13 @@ SPREAD = 0.6180339887498949
 """Multiples of the golden ratio fill the unit interval evenly: many numbers of one draw."""
 
 
-def product_views(draw: Draw) -> Observation:
-    """One product view; popularity falls like 1/rank, as in a shop's catalogue (Zipf, exponent 1)."""
-    rank = int(PRODUCTS ** draw(0))
+def product_rank(numbers: Sequence[float], at: int) -> int:
+    """Which product is viewed; popularity falls like 1/rank, as in a shop's catalogue (Zipf, exponent 1)."""
+    return int(PRODUCTS ** numbers[at])
+
+
+def product_view(rank: int) -> Observation:
+    """One product view."""
     return {"strings": [f"view:product-{rank}"], "vectors": [], "emotives": {}}
 
 
@@ -87,12 +92,35 @@ SCHEDULED = ("observe", "predict", "learn")
 MOST_SCHEDULE_S = 1e6
 """Twelve days; a time above is one of a wall clock, or in ms."""
 
-GENERATORS: Mapping[str, Callable[[Draw], Observation]] = {
-    "product_views": product_views,
-    "chat_turns": chat_turns,
-    "numeric_vectors": numeric_vectors,
-    "emotives": emotives,
-    "stress": stress,
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """Makes payloads in two steps, so that whoever keeps what it made needs the first one only.
+
+    `draws`: so many random numbers a payload, a power of two. `choose`, given numbers in [0, 1) and where a payload's
+    begin, gives what tells the payload; `make` gives the payload.
+    """
+
+    draws: int
+    choose: Callable[[Sequence[float], int], Hashable]
+    make: Callable[[Any], Observation]
+
+
+def _of(draws: int, make: Callable[[Draw], Observation]) -> Generator:
+    """The generator of payloads that seldom come again: its numbers tell one."""
+    return Generator(
+        draws,
+        lambda numbers, at: tuple(numbers[at : at + draws]),
+        lambda numbers: make(numbers.__getitem__),
+    )
+
+
+GENERATORS: Mapping[str, Generator] = {
+    "product_views": Generator(1, product_rank, product_view),
+    "chat_turns": _of(4, chat_turns),
+    "numeric_vectors": _of(VECTOR_LENGTH, numeric_vectors),
+    "emotives": _of(4, emotives),
+    "stress": _of(8, stress),
 }
 
 

@@ -13,18 +13,15 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.data import GENERATORS, Observation, read_feed, read_schedule
 from harness.model import Load, PlannedCall, Stage
-from harness.rng import CHUNK, Stream, unit, words
+from harness.rng import CHUNK, Stream, units
 
 SECOND_NS = 1_000_000_000
-DRAWS_PER_CALL = 16
-"""A payload draws no more than these, all of one chunk of random words."""
-CALLS_PER_CHUNK = CHUNK // DRAWS_PER_CALL
 TURN_BITS = 40
 """A user of the closed model makes fewer calls than 2 to this."""
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -38,6 +35,8 @@ REOPEN_BASE = 1 << 52
 """Ids of open_session calls lie above this: REOPEN_BASE | session << 24 | try. A try for each call of hours has room in
 that, and a float still holds each."""
 
+
+Turn = tuple[PlannedCall, int, Hashable]
 
 _planned = functools.partial(tuple.__new__, PlannedCall)
 """Twice as fast as the constructor, which is Python."""
@@ -84,14 +83,30 @@ class Plan:
         for slot in range(worker, slots, workers):
             yield PlannedCall(open_call_id(slot, 0), spread_ns * slot // slots, slot, "open_session")
 
-    def user_calls(self, user: int) -> Iterator[tuple[PlannedCall, int]]:
-        """The closed model's endless calls of one user, each with the think time (ns) that precedes it."""
-        lives = _Lives(self)
-        thinks = Stream(self.seed, f"think/{user}")
-        alike = self.load.think_spread != "exponential"
+    def user_calls(self, user: int) -> Iterator[Turn]:
+        """The closed model's endless calls of one user, each with the think time (ns) that precedes it and its
+        `choice`."""
+        numbers = itertools.count(user + 1, self.load.users)
+        # no generator of ours: its frames were a tenth of what a call of the fast path costs
+        calls = map(_Lives(self).call, numbers, itertools.repeat(0), itertools.repeat(user))
+        return zip(calls, self._thinks(user), self._choices(user), strict=True)
+
+    def _thinks(self, user: int) -> Iterator[int]:
         mean_ns = self.load.think_mean_ns
-        for turn, call in enumerate(itertools.count(user + 1, self.load.users)):
-            yield lives.call(call, 0, user), mean_ns if alike else int(-mean_ns * math.log1p(-thinks.unit(turn)))
+        if self.load.think_spread != "exponential":
+            return itertools.repeat(mean_ns)
+        draw = Stream(self.seed, f"think/{user}").unit
+        return (int(-mean_ns * math.log1p(-draw(turn))) for turn in itertools.count())
+
+    def _choices(self, user: int) -> Iterator[Hashable]:
+        """`choice` of one user's calls in turn, a chunk of random numbers at a time."""
+        if self.feed:
+            return map(self.choice, itertools.count(user + 1, self.load.users))
+        generator = GENERATORS[self.load.data]
+        places = range(0, CHUNK, generator.draws)
+        chunks = itertools.count((user << TURN_BITS) * generator.draws // CHUNK)
+        drawn = (itertools.repeat(units(self.seed, "payload", chunk)) for chunk in chunks)
+        return itertools.chain.from_iterable(map(generator.choose, chunk, places) for chunk in drawn)
 
     def offsets(self) -> Iterator[int]:
         """Intended starts as offsets from the start of load (ns), ascending."""
@@ -120,18 +135,26 @@ class Plan:
 
     def observation(self, call: int) -> Observation:
         """The payload of an observe call, at random access."""
+        return self.chosen(self.choice(call))
+
+    def choice(self, call: int) -> Hashable:
+        """What tells the payload of an observe call: where it comes again, so does the payload."""
         if self.feed:
             index = call - 1
             if self.load.feed_order == "shuffle":
                 index = Stream(self.seed, "feed").word(index)
-            return self.feed[index % len(self.feed)]
+            return index % len(self.feed)
         if users := self.load.users:
             # a user's payloads lie together: users don't keep step, and a chunk of all would be made for each
             turn, user = divmod(call - 1, users)
             call = user << TURN_BITS | turn
-        chunk, place = divmod(call, CALLS_PER_CHUNK)
-        drawn, at = words(self.seed, "payload", chunk), place * DRAWS_PER_CALL
-        return GENERATORS[self.load.data](lambda i: unit(drawn[at + i]))
+        generator = GENERATORS[self.load.data]
+        chunk, at = divmod(call * generator.draws, CHUNK)
+        return generator.choose(units(self.seed, "payload", chunk), at)
+
+    def chosen(self, choice: Any) -> Observation:
+        """The payload that a `choice` tells."""
+        return self.feed[choice] if self.feed else GENERATORS[self.load.data].make(choice)
 
     def node_id(self, session: int) -> str:
         """The KATO node of a session: one a slot, so that no two live sessions share a node."""
@@ -183,39 +206,40 @@ class _Lives:
 
     def __init__(self, plan: Plan) -> None:
         load = plan.load
-        self._slots = max(load.users, load.sessions)
+        slots = max(load.users, load.sessions)
         self._events = load.events or MAX_EVENTS
         self._ops = Stream(plan.seed, "op")
         total = sum(load.mix.values())
         self._mixed = tuple(load.mix)
         self._only = self._mixed[0] if len(self._mixed) == 1 and self._mixed[0] != "learn" else ""
         self._bounds = list(itertools.accumulate(weight / total for weight in load.mix.values()))[:-1]
-        self._life = [0] * self._slots
-        self._observed = [0] * self._slots
-        self._unlearned = [0] * self._slots
         self._per_call = load.strategy == "per_call"
-        self._shared = load.strategy == "shared"
+        shared = load.strategy == "shared"
+        self._per_life = 0 if shared else slots
+        self._session = [0] * slots if shared else list(range(slots))
+        self._observed = [0] * slots
+        self._learned = [0] * slots
+        """How much of what was observed had been when `learn` was called last."""
 
     def call(self, call: int, offset_ns: int, slot: int, op: str = "") -> PlannedCall:
         """The next call of the slot: `op`, else one drawn from the mix."""
         op = op or self._only or self._op(call, slot)
         if op == "observe":
             if self._observed[slot] >= self._events:
-                self._life[slot] += 1
-                self._observed[slot] = self._unlearned[slot] = 0
+                self._observed[slot] = self._learned[slot] = 0
+                self._session[slot] += self._per_life
             self._observed[slot] += 1
-            self._unlearned[slot] += 1
         elif op == "learn":
-            self._unlearned[slot] = 0
-        session = 0 if self._shared else slot + self._slots * self._life[slot]
+            self._learned[slot] = self._observed[slot]
+        planned = _planned((call, offset_ns, self._session[slot], op))
         if self._per_call:
-            self._life[slot] += 1
-        return _planned((call, offset_ns, session, op))
+            self._session[slot] += self._per_life
+        return planned
 
     def _op(self, call: int, slot: int) -> str:
         op = self._mixed[bisect.bisect_right(self._bounds, self._ops.unit(call)) if self._bounds else 0]
         # learning fewer than two events is KATO's 400 or a nameless pattern, never what a user meant
-        return "observe" if op == "learn" and self._unlearned[slot] < 2 else op
+        return "observe" if op == "learn" and self._observed[slot] - self._learned[slot] < 2 else op
 
 
 def _naturals() -> Iterator[int]:

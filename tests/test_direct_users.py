@@ -232,7 +232,7 @@ LOADS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("who", LOADS)
 def test_users_leave_the_rows_that_any_clients_leave(who: str, tmp_path: Path) -> None:
     """Up to which connection each call had, the rows of the first calls are those of the common way."""
-    _, told = _run(_whole(), tmp_path, most=80, **LOADS[who])
+    _, told = _run(_whole(), tmp_path, most=240, **LOADS[who])
     common, direct = (_by_call(_first(tables, CONNECTION)) for tables in told["tables"])
     both = common.keys() & direct.keys()
     assert len(both) >= 6

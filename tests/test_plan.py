@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.data import GENERATORS
 from harness.model import Load, Stage
 from harness.plan import SECOND_NS, Plan, load_from_json, open_call_id
 
@@ -150,3 +152,28 @@ def test_users_without_kinds_have_no_headers() -> None:
     """They are called by their number alone."""
     plan = Plan(Load(stages=(Stage(10.0, 10.0, 10**9),), sessions=40), seed=1)
     assert (plan.user(3), plan.headers(3)) == ("user-3", {})
+
+
+CLOSED = replace(STEADY, users=3, sessions=3)
+FEED = tuple({"strings": [f"row-{number}"], "vectors": [], "emotives": {}} for number in range(7))
+PAYLOADS = {data: (replace(CLOSED, data=data), ()) for data in GENERATORS}
+PAYLOADS |= {order: (replace(CLOSED, feed="rows", feed_order=order), FEED) for order in ("sequence", "shuffle")}
+
+
+@pytest.mark.parametrize("what", PAYLOADS)
+def test_a_users_calls_come_with_what_tells_their_payloads(what: str) -> None:
+    """Over several chunks of random numbers: the choice that comes with a call is the call's, and gives its payload."""
+    load, feed = PAYLOADS[what]
+    plan = Plan(load, 3, feed)
+    for user in range(load.users):
+        for planned, _, choice in itertools.islice(plan.user_calls(user), 600):
+            assert choice == plan.choice(planned.call)
+            assert plan.chosen(choice) == plan.observation(planned.call)
+
+
+@pytest.mark.parametrize("data", [data for data in GENERATORS if data != "product_views"])
+def test_no_two_calls_draw_the_same_numbers(data: str) -> None:
+    """Neither of one user nor of two."""
+    plan = Plan(replace(CLOSED, data=data), 3)
+    choices = [plan.choice(call) for call in range(1, 2000)]
+    assert len(set(choices)) == len(choices)

@@ -82,15 +82,14 @@ class Fast:
         self.in_hub = in_hub()
         """Whether `begin` works."""
         self._outbox: Any = Outbox(min(self._read, self._total)) if self.in_hub else None
-        self.encode = msgspec.json.Encoder().encode
-        """The body of an observation."""
+        self._encode = msgspec.json.Encoder().encode
 
     def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
-        body = self.encode(session_body(node_id, config, ttl))
+        body = self._encode(session_body(node_id, config, ttl))
         return str(self._send("open_session", "POST", SESSIONS_PATH, body)["session_id"])
 
     def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
-        return self._send("observe", "POST", observe_path(session_id), self.encode(observation))
+        return self._send("observe", "POST", observe_path(session_id), self._encode(observation))
 
     def predict(self, session_id: str) -> Any:
         return self._send("predict", "GET", predictions_path(session_id), b"")
@@ -103,16 +102,20 @@ class Fast:
         method, path = _TARGET[op]
         return self._head(method, path(session_id), headers, True)
 
-    def direct(self, op: str, head: bytes, body: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
+    def tail(self, observation: Mapping[str, Any] | None) -> bytes:
+        """What a request that observes something ends with, or one without a body."""
+        return _with_body(b"" if observation is None else self._encode(observation))
+
+    def direct(self, op: str, head: bytes, tail: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
         """A call's one attempt, outside any frame; the head of its record and when the answer's headers were there.
 
         The head is empty where the attempt was recorded here: whoever records the call writes both at once, else.
         """
-        request = b"%b%d.1\r\ncontent-length: %d\r\n\r\n%b" % (head, call, len(body), body)
+        request = b"%b%d.1\r\n%b" % (head, call, tail)
         return self._judged(op, self._attempt(request, call, 1, start_ns), call, start_ns)
 
     def begin(
-        self, op: str, head: bytes, body: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
+        self, op: str, head: bytes, tail: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
     ) -> Exchange | None:
         """`direct` without a greenlet, very soon: the hub tells `turn` whether all is well.
 
@@ -125,8 +128,9 @@ class Fast:
         if not connection.row:
             idle.append(connection)
             return None
-        request = b"%b%d.1\r\ncontent-length: %d\r\n\r\n%b" % (head, call, len(body), body)
-        self._outbox.put(connection, request, _DECODE[op], turn)
+        connection.request = b"%b%d.1\r\n%b" % (head, call, tail)
+        connection.decode, connection.turn = _DECODE[op], turn
+        self._outbox.put(connection)
         begun: Exchange = connection
         return begun
 
@@ -160,7 +164,7 @@ class Fast:
         call, attempt = _begun(frame)
         head = self._head(method, path, NOTHING if frame is None else frame.headers, frame is not None)
         mark = f"{call}.{attempt}\r\n" if frame is not None else ""
-        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, mark.encode(), len(body), body)
+        request = head + mark.encode() + _with_body(body)
         connection = self._attempt(request, call, attempt, start_ns)
         self._record(call, attempt, connection, start_ns, None)
         if frame is not None and 200 <= connection.status < 300:
@@ -220,6 +224,10 @@ class Fast:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+
+def _with_body(body: bytes) -> bytes:
+    return b"content-length: %d\r\n\r\n%b" % (len(body), body)
 
 
 def _begun(frame: Frame | None) -> tuple[int, int]:

@@ -23,7 +23,8 @@ class Job:
     """A call that was due at `intended_ns` and could start at `ready_ns`; `start_ns` 0 until it does.
 
     `in_book`: False for an opening that another job turned out to need. `content`: the fingerprint of what it observes.
-    `key`: the book's, the call that it was offered for. `prepared`: the caller's own.
+    `key`: the book's, the call that it was offered for. `choice`: the plan's, where it was made beforehand. `prepared`:
+    the caller's own.
     """
 
     planned: PlannedCall
@@ -33,6 +34,7 @@ class Job:
     in_book: bool = True
     content: int = 0
     key: int = 0
+    choice: Any = None
     prepared: Any = None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from harness.data import fingerprint
@@ -20,8 +21,21 @@ from harness.load.frame import Frame
 from harness.load.outcomes import shape
 from harness.load.users import Life, User
 
-MOST_FINGERPRINTS = 4096
-"""Observations whose fingerprint is remembered; one that is seen the first time costs as much as its call."""
+MOST_PAYLOADS = 4096
+"""Observations that are remembered as written, with their fingerprint; to make one costs as much as its call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is alike in the calls of an operation of a session, by its `number`: the head of the request, that of the
+    call's record, the session's id and the answer's shape."""
+
+    number: int
+    op: str
+    head: bytes
+    call_head: bytes
+    session_id: str
+    shape: str
 
 
 class DirectCaller(Caller):
@@ -30,7 +44,8 @@ class DirectCaller(Caller):
     def __init__(self, integration: Any, *parts: Any) -> None:
         super().__init__(integration, *parts)
         self._direct: Direct = integration
-        self._fingerprints: dict[bytes, int] = {}
+        self._nothing: bytes = integration.tail(None)
+        self._payloads: dict[Any, tuple[bytes, int]] = {}
 
     def user(self, life: Life) -> User:
         """A closed user, whose calls the hub carries where there is one."""
@@ -39,12 +54,12 @@ class DirectCaller(Caller):
 
     def perform(self, job: Job) -> int:
         """Run one job to its end and record it; the end time (ns)."""
-        body = self.body(job)
-        if body is None:
+        tail = self.tail(job)
+        if tail is None:
             return super().perform(job)
         call, _, _, op = job.planned
         start_ns = job.start_ns = time.monotonic_ns()
-        return self._finished(job, functools.partial(self._direct.direct, op, job.prepared[0], body, call, start_ns))
+        return self._finished(job, functools.partial(self._direct.direct, op, job.prepared.head, tail, call, start_ns))
 
     def finish(self, job: Job, begun: Exchange) -> int:
         """Finish a job that was begun and record it; the end time (ns)."""
@@ -62,34 +77,37 @@ class DirectCaller(Caller):
         if attempt_head:
             call, _, _, op = job.planned
             self._recorder.served(
-                attempt_head, job.prepared[1], call, op, job.intended_ns, job.ready_ns, job.start_ns, headers_ns,
+                attempt_head, job.prepared.call_head, call, op, job.intended_ns, job.ready_ns, job.start_ns, headers_ns,
                 end_ns, job.content, self._book.alive(job),
             )  # fmt: skip
             return end_ns
-        _, _, session_id, shape_of = job.prepared
-        self._record(job, end_ns, "ok", session_id=session_id, shape=shape_of)
+        self._record(job, end_ns, "ok", session_id=job.prepared.session_id, shape=job.prepared.shape)
         return end_ns
 
-    def body(self, job: Job) -> bytes | None:
-        """Prepare a job: its request's body. None before the first call of its session and operation was answered."""
+    def tail(self, job: Job) -> bytes | None:
+        """Prepare a job: its request's tail. None before the first call of its session and operation was answered."""
         call, _, number, op = job.planned
-        session = self._sessions.get(number % self._slots)
-        if session is None or session.number != number:
-            return None
-        prepared = job.prepared = session.prepared.get(op)
-        if prepared is None:
-            return None
+        prepared = job.prepared
+        if prepared is None or prepared.op != op or prepared.number != number:
+            session = self._sessions.get(number % self._slots)
+            if session is None or session.number != number:
+                return None
+            prepared = job.prepared = session.prepared.get(op)
+            if prepared is None:
+                return None
         if op != "observe":
-            return b""
-        observation = self._plan.observation(call)
-        body = self._direct.encode(observation)
-        content = self._fingerprints.get(body)
-        if content is None:
-            content = fingerprint(observation)
-            if len(self._fingerprints) < MOST_FINGERPRINTS:
-                self._fingerprints[body] = content
-        job.content = content
-        return body
+            return self._nothing
+        choice = self._plan.choice(call) if job.choice is None else job.choice
+        tail, job.content = self._payloads.get(choice) or self._payload(choice)
+        return tail
+
+    def _payload(self, choice: Any) -> tuple[bytes, int]:
+        """The tail of a request that observes what was chosen, and the fingerprint."""
+        observation = self._plan.chosen(choice)
+        made = self._direct.tail(observation), fingerprint(observation)
+        if len(self._payloads) < MOST_PAYLOADS:
+            self._payloads[choice] = made
+        return made
 
     def _ended(self, job: Job, frame: Frame, result: Any, session_id: str) -> int:
         end_ns = super()._ended(job, frame, result, session_id)
@@ -98,5 +116,6 @@ class DirectCaller(Caller):
             head = self._direct.head(planned.op, session_id, self._headers_of(planned))
             texts = (session_id, *self._named(planned), shape(result))
             call_head = self._recorder.call_head(planned.op, *texts)
-            self._session(planned).prepared[planned.op] = head, call_head, session_id, texts[-1]
+            prepared = Prepared(planned.session, planned.op, head, call_head, session_id, texts[-1])
+            self._session(planned).prepared[planned.op] = prepared
         return end_ns

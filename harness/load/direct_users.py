@@ -24,8 +24,8 @@ Rest = Callable[[], int]
 class Beginner(Performer, Protocol):
     """What of a caller such a user needs."""
 
-    def body(self, job: Job) -> bytes | None:
-        """Prepare a job: its request's body; None where it must be performed."""
+    def tail(self, job: Job) -> bytes | None:
+        """Prepare a job: its request's tail; None where it must be performed."""
         ...
 
     def finish(self, job: Job, begun: Exchange) -> int:
@@ -59,34 +59,36 @@ class DirectUser(User):
         """
         turn = yield
         try:
-            body_of, begin, served, holds = self._caller.body, self._begin, self._served, self._book.holds
+            tail_of, begin, served, holds = self._caller.tail, self._begin, self._served, self._book.holds
             now_ns, stopped, calls, over_ns = time.monotonic_ns, self._life.stopped, self._life.calls, self._life.end_ns
             end_ns = now_ns()
             while True:
-                body = body_of(job)
+                tail = tail_of(job)
                 call, _, _, op = job.planned
                 job.start_ns = end_ns
-                begun = None if body is None else begin(op, job.prepared[0], body, call, end_ns, turn)
+                begun = None if tail is None else begin(op, job.prepared.head, tail, call, end_ns, turn)
                 if begun is None:
                     rest: Rest | None = functools.partial(self._perform, job)
                     break
                 if not (yield):
                     rest = functools.partial(self._caller.finish, job, begun)
                     break
-                end_ns = self._ended_ns = now_ns()
+                end_ns = now_ns()
                 held = holds(job.key)
                 served(
-                    begun.row, job.prepared[1], call, op, job.intended_ns, job.ready_ns, begun.start_ns,
+                    begun.row, job.prepared.call_head, call, op, job.intended_ns, job.ready_ns, begun.start_ns,
                     begun.started_ns, end_ns, job.content, held,
                 )  # fmt: skip
-                planned, think_ns = self._upcoming = next(calls)
-                if think_ns or end_ns >= over_ns or not held or stopped():
+                upcoming = next(calls)
+                if upcoming[1] or end_ns >= over_ns or not held or stopped():
+                    self._ended_ns, self._upcoming = end_ns, upcoming
                     self._book.done(job, end_ns)
                     rest = None
                     break
                 # the next call takes the job over: its place in the book stays, and its chain is this user's own
                 self._book.issued += 1
-                job.planned, job.content = planned, 0
+                job.planned, _, job.choice = upcoming
+                job.content = 0
                 job.intended_ns = job.ready_ns = end_ns
         except Exception as error:  # noqa: BLE001 - raised again by the greenlet
             rest = functools.partial(_raise, error)

@@ -73,7 +73,7 @@ class AsyncDriver:
 
     async def _user(self, user: int, start_ns: int, end_ns: int) -> None:
         due_ns = start_ns
-        for planned, think_ns in self._plan.user_calls(user):
+        for planned, think_ns, _ in self._plan.user_calls(user):
             due_ns += think_ns
             await self._wait_until(due_ns)
             if due_ns >= end_ns or self.stop.is_set():

@@ -19,20 +19,23 @@ class Exchange(Protocol):
 class Direct(Protocol):
     """An integration that records its attempts by itself."""
 
-    encode: Callable[[Any], bytes]
     in_hub: bool
     """Whether `begin` works."""
 
     def head(self, op: str, session_id: str, headers: Mapping[str, str]) -> bytes:
-        """What the requests of an operation of a session begin with."""
+        """What the requests of an operation of a session begin with; the call's number follows, then a `tail`."""
         ...
 
-    def direct(self, op: str, head: bytes, body: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
+    def tail(self, observation: Mapping[str, Any] | None) -> bytes:
+        """What a request that observes something ends with, or one without a body."""
+        ...
+
+    def direct(self, op: str, head: bytes, tail: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
         """A call's one attempt: the head of its record, empty where it is recorded, and the time of the headers."""
         ...
 
     def begin(
-        self, op: str, head: bytes, body: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
+        self, op: str, head: bytes, tail: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
     ) -> Exchange | None:
         """`direct` without a greenlet, where that goes: the hub tells `turn` whether it was answered as usual.
 

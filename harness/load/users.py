@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.load.book import Book, Job
-from harness.model import PlannedCall
+from harness.plan import Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What a user does: its endless calls with the think time (ns) before each, the first thought of at `start_ns`.
+    """What a user does: its endless calls (`Plan.user_calls`), the first thought of at `start_ns`.
 
     None begins from `end_ns` on, or once `stopped`. `wait_until` returns at a time (ns), or when stopped.
     """
 
-    calls: Iterator[tuple[PlannedCall, int]]
+    calls: Iterator[Turn]
     start_ns: int
     end_ns: int
     stopped: Callable[[], bool]
@@ -45,10 +45,11 @@ class User:
     def live(self) -> None:
         """All its calls."""
         while self._thought():
-            planned, think_ns = self._upcoming
+            planned, think_ns, choice = self._upcoming
             job, _ = self._book.offer(planned, self._ended_ns + think_ns)
             if job is None:
                 raise AssertionError("a closed user has one call at a time")
+            job.choice = choice
             self._call(job)
 
     def _thought(self) -> bool:

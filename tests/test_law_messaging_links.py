@@ -50,6 +50,11 @@ class TestQ5Edges:
         assert said("Q5", promise(), FACTS, calls=CALLS, messages=rows).status == status
         assert said("Q5", promise(), FACTS, messages=f"{HEAD}\nconnected 0 0 1 - - 0 0 1").status == "not_exercised"
 
+    def test_a_connection_that_outlived_the_fault_need_not_come_back(self) -> None:
+        """Nothing was closed, and nobody connected."""
+        alive = judged("Q5", without(GOOD, "connected", "delivered"))
+        assert (alive.status, alive.measured, alive.bound) == ("pass", "0.0 s", "> 4 s")
+
     def test_a_message_that_took_less_than_two_heartbeats_stood_in_nobodys_way(self) -> None:
         """Three seconds, of four; what is told is the fault."""
         slow = GOOD.replace("acked 0 0 1 - - 2 2 70", "acked 0 0 1 - - 2 2 3058")

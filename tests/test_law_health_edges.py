@@ -108,6 +108,12 @@ class TestH1:
         found = said("H1", promise(), SERVICE, probes="\n".join(rows), faults=away, calls=calls)
         assert found.status == status
 
+    def test_two_periods_are_those_of_the_probe(self) -> None:
+        """Four seconds of a probe every two: one answer is left."""
+        slow = {"probes": {**FACTS["probes"], "period_s": 2.0}}
+        assert probed("H1", "ooo", "ooooo", facts=slow).status == "not_exercised"
+        assert probed("H1", "ooo", "ooooooo", facts=slow).status == "fail"
+
     def test_needs_a_path(self) -> None:
         """Liveness alone is none of it, and the other way round."""
         only = {"probes": {"liveness": "/health", "period_s": 1.0, "failures": 3}}
@@ -158,6 +164,13 @@ class TestH3:
     def test_many_words_say_so(self, word: str) -> None:
         """Whoever answers them with 200 is named with his own."""
         assert probed("H3", "o", "", said_=word).reason == f"1 answer said {word} with a status below 500"
+
+    def test_names_what_lied_alone(self) -> None:
+        """Not who was well, nor who said it with a 500."""
+        rows = [HEAD, *(f"readiness /x {at} {at + 5} {how}" for at, how in
+                        ((500, "200 - fine"), (600, "500 - dead"), (700, "200 - down")))]  # fmt: skip
+        found = said("H3", promise(), FACTS, probes="\n".join(rows))
+        assert (found.reason, found.measured) == ("1 answer said down with a status below 500", "1")
 
     @pytest.mark.parametrize(("how", "status"), [
         ("o", "fail"), ("c", "fail"), ("s", "fail"), ("t", "pass"), ("e", "pass"),
@@ -213,6 +226,12 @@ class TestV1:
         assert [witness["status"] for witness in found.witnesses] == [504, 404]
         fine = said("V1", NOTHING, FRONT, **front(*rows[:1], rows[3], faults="f refuse 1000 6000 {}"))
         assert fine.reason.startswith("1 failure had the status of their cause")
+
+    def test_what_fails_between_two_faults_is_neithers(self) -> None:
+        """Whatever it says."""
+        faults = "f refuse 1000 6000 {}\ng pause 21000 26000 {}"
+        tables = front("500 600 ok 200 -", "12000 12010 error 504 -", faults=faults)
+        assert said("V1", NOTHING, FRONT, **tables).status == "not_exercised"
 
     def test_failures_under_every_fault_are_counted(self) -> None:
         """One under each of two, rightly told."""

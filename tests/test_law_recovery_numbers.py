@@ -50,6 +50,7 @@ class TestAllowed:
         ({"retry": {"max_attempts": 3, "backoff": {"initial": 1.0}}}, 1.0, 14.0),
         ({"retry": {"max_attempts": 3, "backoff": {"initial": 1.0}}, "breaker": {"reset_timeout": 2.0}}, 1.0, 14.0),
         ({"calls": {"observe": {"breaker": {"reset_timeout": 7.0}}, "predict": {"retry": {"on": ["503"]}}}}, 1.0, 17.0),
+        ({"calls": {"observe": {"timeout": {"total": 2.0}}, "predict": {"timeout": {"total": 5.0}}}}, 1.0, 12.0),
     ])  # fmt: skip
     def test_is_the_longest_wait_the_longest_call_and_ten_seconds(
         self, policy: dict[str, Any], scale: float, seconds: float

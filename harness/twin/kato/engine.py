@@ -27,6 +27,7 @@ from harness.twin.kato.messages import (
     detail,
     strict_json,
 )
+from harness.twin.kato.redis_trips import redis_trips
 from harness.twin.kato.routes import find
 from harness.twin.kato.sessions import restore, snapshot
 from harness.twin.kato.settings import read_settings
@@ -35,7 +36,6 @@ from harness.twin.kato.stores import FrozenError
 
 _PREFIX = "/sessions/"
 _OBSERVE = "/observe"
-_ASKS_REDIS = ("/sessions", "/health", "/metrics", "/pattern", "/symbols", "/cache", "/distributed-stm")
 _URL_SAFE = ":/%#?=@[]!$&'()*+,;"
 
 
@@ -94,7 +94,7 @@ class Kato:
         The worker serves others meanwhile, and a request whose client goes in this time is dropped unhandled.
         """
         stores = self._state.stores
-        return 0.0 if stores.all_up or not _asks_redis(request) else stores.redis_wait()
+        return 0.0 if stores.all_up else stores.redis_wait(redis_trips(request))
 
     def snapshot(self, session_id: str) -> object:
         """A session as a worker loads it; None where there is none."""
@@ -206,10 +206,6 @@ class Kato:
 
 def _stuck() -> Answer:
     return Answer(503, b"", TEXT_TYPE, delay=math.inf)
-
-
-def _asks_redis(request: Request) -> bool:
-    return request.path.startswith(_ASKS_REDIS) or "x-session-id" in request.headers
 
 
 def _redirected(request: Request) -> Answer:

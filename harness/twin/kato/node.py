@@ -25,6 +25,7 @@ MAX_UNWRITTEN = 10
 _INSERT_REQUESTS = 2
 _FINALIZE_REQUESTS = 2
 _CLEAR_REQUESTS = 2
+_GREETING_REQUESTS = 2
 _REPLACED = str.maketrans(dict.fromkeys('/\\."$*<>:|?- ', "_"))
 _MAX_ID = 60
 _SAFE_RANKINGS = frozenset(
@@ -86,6 +87,7 @@ class Node:
         self._unwritten: list[Pattern] = []
         self._future_potentials: list[Future] = []
         self._new_vectors: list[tuple[str, list[float]]] = []
+        self._greeted = False
         self._statistics: Statistics | None = None
         self._open: WeakSet[Outlook] | None = None
         self._latest: Outlook | None = None
@@ -172,16 +174,25 @@ class Node:
         """
         total = summed(vectors)
         name = vector_name(total)
+        self._greet_qdrant()
         neighbours = self.vectors.nearest(total) if self._stores.ask("qdrant") else []
         self._new_vectors.append((name, total))
         return [*neighbours, *(() if name in neighbours else (name,))]
 
     def store_vectors(self) -> None:
         """Put the vectors observed since the last learning into the collection."""
+        if self._new_vectors:
+            self._greet_qdrant()
         for name, vector in self._new_vectors:
-            if self._stores.ask("qdrant"):
+            # Without a collection KATO looks for it and makes it, the second also where the first fails.
+            made = self.vectors.dimension or all([self._stores.ask("qdrant"), self._stores.ask("qdrant")])
+            if made and self._stores.ask("qdrant"):
                 self.vectors.add(name, vector)
         self._new_vectors = []
+
+    def _greet_qdrant(self) -> None:
+        """Before anything else a node asks Qdrant for its collections, again and again until it answers."""
+        self._greeted = self._greeted or self._stores.ask("qdrant", _GREETING_REQUESTS)
 
     def write(self, pattern: Pattern) -> None:
         """Write the pattern's row; raises CrashError where ClickHouse fails, and keeps the row for later."""

@@ -69,10 +69,9 @@ class Stores:
             self.spent += limit
         return False
 
-    def redis_wait(self) -> float:
-        """How long a request waits for Redis before anything else (s); math.inf while Redis hangs."""
-        state = self._states["redis"]
-        return math.inf if state == "hung" else self._seconds["redis"]
+    def redis_wait(self, trips: int) -> float:
+        """How long a request that goes to Redis so often waits for it (s); math.inf while Redis hangs."""
+        return math.inf if trips and self._states["redis"] == "hung" else trips * self._seconds["redis"]
 
     @property
     def redis_fails(self) -> bool:

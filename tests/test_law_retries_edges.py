@@ -304,6 +304,12 @@ class TestT5:
         untold = said("T5", promise({"timeout": {"total": 1.0}}), **tables)
         assert "each with up to 0 s" in untold.reason
 
+    def test_a_request_that_began_after_it_is_no_re_try(self) -> None:
+        """The third of three began when the total was over: that is this law's matter, where a re-try's is R11's."""
+        assert whole("T5", self.OWN, **self.rows((700, 1400, 2100)))[:3] == ("warn", [1], "2.10 s")
+        tried = history([[(0, 700, 200), (700, 1400, 503), (1400, 2100, 200)]])
+        assert said("T5", self.OWN, **tried).status == "not_exercised"
+
     def test_only_what_came_near_shows_anything(self) -> None:
         """More than four fifths of it, in more than one request."""
         for ends, status in (((500, 801), "pass"), ((500, 800), "not_exercised"), ((900,), "not_exercised")):

@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.laws.bounds import requests_of, started_late, totals_ns
 from harness.laws.case import Case
+from harness.laws.chains import chains_of
 from harness.laws.registry import Ruling, broken, inapplicable, passed, plural, unexercised
 
 
@@ -13,14 +14,14 @@ def client_budget(case: Case) -> Ruling:
     """The ruling on calls that make several requests within one declared total.
 
     A client that cuts each step to what is left keeps its total whatever the steps' own time-outs add up to, so only
-    calls that outlived it are held against it; a try that began after it is R11's matter.
+    calls that outlived it are held against it; a re-try that began after it is R11's matter.
     """
     total = totals_ns(case)
     if not total.any():
         return inapplicable("no route re-tries within a time-out, and the client declares no total")
     calls, tries = case.calls, case.attempts
     took = calls["end_ns"] - calls["start_ns"]
-    several = (total > 0) & (requests_of(case) > 1) & ~tries.any(started_late(case))
+    several = (total > 0) & (requests_of(case) > 1) & ~tries.any(started_late(case) & chains_of(case).again)
     late = several & (took > total + case.epsilon_ns)
     if late.any():
         rows = np.flatnonzero(late)[np.argsort(-took[late], kind="stable")]

@@ -23,7 +23,7 @@ def _bounded(seconds: float, connect: float | None = None) -> dict[str, float]:
 _NEVER_ARRIVED = ["connect_error", "connect_timeout"]
 _RETRY: Mapping[str, Any] = {
     "max_attempts": 3,
-    "on": ["connect_error", "timeout", "reset", "429", "502", "503", "504"],
+    "on": ["connect_error", "timeout", "reset", "protocol_error", "429", "502", "503", "504"],
     "calls": ["open_session", "observe", "predict", "learn"],
     "backoff": {"initial": 1.0, "multiplier": 2.0, "max": 10.0, "jitter": "full"},
     "retry_after": "honour",

@@ -48,9 +48,11 @@ def bulkhead(case: Case) -> Ruling:
         fair = 1.5 * quantile(took[before], 0.99) + MOST_DELAY_NS
         slow = quantile_interval(np.maximum(took - case.epsilon_ns + 250_000_000, 0)[during], 0.99)
         served = wilson(int(ok[during].sum()), len(during))
-        if served.below(0.9 * float(ok[before].mean())) or slow.above(fair):
+        fewer = served.below(0.9 * float(ok[before].mean()))
+        if fewer or slow.above(fair):
             rows = during[np.argsort(-took[during], kind="stable")]
-            reason = f"while {op} was stalled, other calls suffered: {ok[during].mean():.0%} served"
+            suffered = f"{ok[during].mean():.0%} served" if fewer else "they were slower than in peace"
+            reason = f"while {op} was stalled, other calls suffered: {suffered}"
             shown = f"p99 {quantile(took[during], 0.99) / 1e6:.0f} ms"
             return broken(case, rows, reason, of=len(during), measured=shown, bound=f"{fair / 1e6:.0f} ms")
         unharmed = (op, quantile(took[during], 0.99), fair)

@@ -67,7 +67,7 @@ def load_profile(name: str) -> Profile:
 def custom_profile(given: Mapping[str, Any], where: str = "twin") -> Profile:
     """The profile of a mapping; raises UsageError naming what is wrong.
 
-    Keys: `profile`, one that the others are laid over; `service`, a duration or a mapping from kind to curve;
+    Keys: `profile`, one that the others are laid over (instant); `service`, a duration or a mapping from kind to curve;
     `workers`, parallel or a number; `keep_alive`, a duration; `connection_limit`; `hangs_up`; `stalls` {every, count,
     length}; `env`, variables of KATO's environment. A curve is {median, sigma} or {points: [[patterns, median], …],
     sigma}; durations are like 20ms.
@@ -91,7 +91,7 @@ class _Reader:
             "env": ("env", self.environment),
         }
         self.known(given, "profile", *kinds)
-        base = load_profile(str(given["profile"])) if "profile" in given else Profile("custom")
+        base = load_profile(str(given["profile"])) if "profile" in given else INSTANT
         values = {name: read(given[key]) for key, (name, read) in kinds.items() if given.get(key) is not None}
         return replace(base, name="custom", **values)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,6 +151,13 @@ def test_sessions_suffice_for_the_longest_wait() -> None:
         == 30
     )
     assert _resolve("load: {users: 50, duration: 20s}").load.sessions == 50
+
+
+def test_a_file_whose_run_is_sent_to_a_foreign_kato_uses_no_more_nodes_there_than_allowed() -> None:
+    """`--target URL` is given after the file was checked."""
+    scenario = load_scenario("case.yaml", text="format: kato-harness/1\nload: {sessions: {concurrent: 100}}")
+    foreign = replace(scenario, target=replace(scenario.target, url="http://127.0.0.1:1"))
+    assert [resolve(each, POLICY).load.sessions for each in (scenario, foreign)] == [100, 80]
 
 
 def test_parameters_of_faults_are_resolved_and_completed() -> None:

@@ -235,7 +235,7 @@ def _load(
         users=spec.users,
         think_mean_ns=_ns(spec.think.mean),
         think_spread=spec.think.spread,
-        sessions=sessions.concurrent or _sessions(scenario, policy, stages, faults),
+        sessions=_sessions(scenario, policy, stages, faults),
         strategy=sessions.strategy,
         events=sessions.events,
         ttl_s=math.ceil(sessions.ttl),
@@ -278,10 +278,11 @@ def _recorded_stages(offsets_ns: tuple[int, ...], end_ns: int) -> tuple[Stage, .
 
 def _sessions(scenario: Scenario, policy: Policy, stages: tuple[Stage, ...], faults: tuple[Fault, ...]) -> int:
     """ceil(rate × longest fault or time-out × 1.2), at least 20 (design.md, "Sessions"); closed model: one a user."""
-    if scenario.load.users:
+    asked = scenario.load.sessions.concurrent
+    if scenario.load.users and not asked:
         return scenario.load.users
     longest_s = max([promises.longest_timeout_s(policy), *(fault.for_ns / SECOND_NS for fault in faults)])
-    wanted = max(math.ceil(_peak(stages) * longest_s * 1.2 - 1e-9), LEAST_SESSIONS)
+    wanted = asked or max(math.ceil(_peak(stages) * longest_s * 1.2 - 1e-9), LEAST_SESSIONS)
     return wanted if scenario.target.embedded else min(wanted, scenario.target.footprint.max_nodes)
 
 

@@ -64,6 +64,8 @@ class TestK2:
         ({"jitter": "equal"}, {"jitter": "none", "initial": 0.4}, "fail"),
         ({"jitter": "equal"}, {"jitter": "none", "initial": 0.5}, "pass"),
         ({"jitter": "equal"}, {"jitter": "none", "initial": 1.1}, "fail"),
+        ({"jitter": "equal", "initial": 0.1}, {"jitter": "none", "initial": 0.04}, "fail"),
+        ({"jitter": "equal", "initial": 0.1}, {"jitter": "none", "initial": 0.11}, "fail"),
     ])  # fmt: skip
     def test_waits_in_other_words_keep_within_the_declared_ones(
         self, declared: dict[str, Any], read: dict[str, Any], status: str

@@ -167,7 +167,7 @@ class TestP5:
         )  # fmt: skip
         verdict = said("P5", NOTHING, None, PHASES, **self.tables())
         assert "200 calls started late" in verdict.reason and "(90% of busy samples)" in verdict.reason
-        assert "with up to 7 connections in use" in verdict.reason
+        assert verdict.reason.endswith("with up to 7 connections in use")
         assert verdict.witnesses[0]["dispatch_delay_ns"] == 61_000_000
         unseen = {name: text for name, text in self.tables().items() if name != "attempts"}
         assert "with up to 0 connections" in said("P5", NOTHING, None, PHASES, **unseen).reason
@@ -182,6 +182,20 @@ class TestP5:
     ) -> None:
         """100 calls, 25 ms, four fifths of busy samples, half of the time."""
         assert whole("P5", NOTHING, None, PHASES, **self.tables(**more))[0] == status
+
+    def test_a_few_late_calls_of_a_generator_on_time_are_the_integrations(self) -> None:
+        """Ten of 210, in one stall of 70 ms."""
+        tables = self.tables(0)
+        late = [f"{900 + n} observe baseline 1005 1005 1075 1080 ok" for n in range(10)]
+        found = said("P5", NOTHING, None, PHASES, **{**tables, "calls": "\n".join([tables["calls"], *late])})
+        assert (found.status, found.reason[:21]) == ("fail", "10 calls started late")
+
+    def test_calls_of_warm_up_are_nobodys_lateness(self) -> None:
+        """They began two seconds late."""
+        tables = self.tables(0)
+        early = [f"{900 + n} observe warmup 1 1 2001 2006 ok" for n in range(50)]
+        found = whole("P5", NOTHING, None, PHASES, **{**tables, "calls": "\n".join([tables["calls"], *early])})
+        assert found[:3] == ("pass", [], "dispatch delay p99 1.0 ms, overflow 0.00%")
 
     def test_a_full_pool_is_named_where_it_was_one(self) -> None:
         """Its size is read; the attempts arrived half a second after they began."""
@@ -245,6 +259,32 @@ class TestPoolWaits:
         return pool_waits(
             Case(History.literal(**TestFullPool().tables(busy)), promise(read={"limits": {"max_connections": size}}))
         )
+
+    @pytest.mark.parametrize(("begin", "count", "waited"), [
+        (10, 12, 12), (10, 10, 10), (10, 9, None), (860, 12, 12), (910, 12, None),
+    ])  # fmt: skip
+    def test_ten_that_waited_more_than_a_tenth_of_a_second_are_told(
+        self, begin: int, count: int, waited: int | None
+    ) -> None:
+        """For one of twenty connections that are given back at 1 s."""
+        tables = TestFullPool().tables(20)
+        kept = {}
+        for name, text in tables.items():
+            head, *rows = text.replace(" 10 10 10 ", f" {begin} {begin} {begin} ").splitlines()
+            rows = [row.replace("httpx 10 ", f"httpx {begin} ") for row in rows if int(row.split()[0]) <= 20 + count]
+            kept[name] = "\n".join([head, *rows])
+        found = pool_waits(Case(History.literal(**kept), promise(read={"limits": {"max_connections": 20}})))
+        assert (found and found.waited) == waited
+
+    def test_connections_that_were_given_back_are_free(self) -> None:
+        """Ten of twenty are busy, and fifteen answers came before."""
+        tables = TestFullPool().tables(10)
+        calls = [f"{900 + n} observe - 0 0 0 5 ok" for n in range(15)]
+        tries = [f"{900 + n} 1 httpx 0 5 200" for n in range(15)]
+        seen = [f"{900 + n} 1 observe 1 5 200" for n in range(15)]
+        more = dict(zip(("calls", "attempts", "arrivals"), (calls, tries, seen), strict=True))
+        texts = {name: "\n".join([text, *more[name]]) for name, text in tables.items()}
+        assert pool_waits(Case(History.literal(**texts), promise(read={"limits": {"max_connections": 20}}))) is None
 
     @pytest.mark.parametrize(("busy", "size", "found"), [
         (19, 20, (20, 12)), (18, 20, None), (20, "20", None), (38, 40, (40, 12)),

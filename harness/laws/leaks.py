@@ -78,9 +78,9 @@ def no_connection_leak(case: Case) -> Ruling:
 def no_growth(case: Case) -> Ruling:
     if SUBJECT not in case.history.samples["process"].names:
         return unexercised("no service was measured: subject: {command: …}")
-    threads, memory = _counted(case, "threads", "threads"), _memory(case)
+    memory, threads = _memory(case), _counted(case, "threads", "threads")
     order = ("fail", "inconclusive", "not_exercised", "pass")
-    return min(threads, memory, key=lambda ruling: order.index(ruling.status))
+    return min(memory, threads, key=lambda ruling: order.index(ruling.status))
 
 
 def _counted(case: Case, column: str, words: str) -> Ruling:

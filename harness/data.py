@@ -32,9 +32,9 @@ SPREAD = 0.6180339887498949
 """Multiples of the golden ratio fill the unit interval evenly: many numbers of one draw."""
 
 
-def product_rank(numbers: Sequence[float], at: int) -> int:
-    """Which product is viewed; popularity falls like 1/rank, as in a shop's catalogue (Zipf, exponent 1)."""
-    return int(PRODUCTS ** numbers[at])
+def product_ranks(numbers: Sequence[float]) -> list[int]:
+    """Which products are viewed; popularity falls like 1/rank, as in a shop's catalogue (Zipf, exponent 1)."""
+    return [int(PRODUCTS**number) for number in numbers]
 
 
 def product_view(rank: int) -> Observation:
@@ -97,12 +97,12 @@ MOST_SCHEDULE_S = 1e6
 class Generator:
     """Makes payloads in two steps, so that whoever keeps what it made needs the first one only.
 
-    `draws`: so many random numbers a payload, a power of two. `choose`, given numbers in [0, 1) and where a payload's
-    begin, gives what tells the payload; `make` gives the payload.
+    `draws`: so many random numbers a payload, a power of two. `choose`, given the numbers in [0, 1) of many payloads,
+    gives what tells each; `make` gives the payload.
     """
 
     draws: int
-    choose: Callable[[Sequence[float], int], Hashable]
+    choose: Callable[[Sequence[float]], Sequence[Hashable]]
     make: Callable[[Any], Observation]
 
 
@@ -110,13 +110,13 @@ def _of(draws: int, make: Callable[[Draw], Observation]) -> Generator:
     """The generator of payloads that seldom come again: its numbers tell one."""
     return Generator(
         draws,
-        lambda numbers, at: tuple(numbers[at : at + draws]),
+        lambda numbers: [tuple(numbers[at : at + draws]) for at in range(0, len(numbers), draws)],
         lambda numbers: make(numbers.__getitem__),
     )
 
 
 GENERATORS: Mapping[str, Generator] = {
-    "product_views": Generator(1, product_rank, product_view),
+    "product_views": Generator(1, product_ranks, product_view),
     "chat_turns": _of(4, chat_turns),
     "numeric_vectors": _of(VECTOR_LENGTH, numeric_vectors),
     "emotives": _of(4, emotives),

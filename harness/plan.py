@@ -13,13 +13,13 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.data import GENERATORS, Observation, read_feed, read_schedule
 from harness.model import Load, PlannedCall, Stage
-from harness.rng import CHUNK, Stream, units
+from harness.rng import CHUNK, Stream, unit, words
 
 SECOND_NS = 1_000_000_000
 TURN_BITS = 40
@@ -45,6 +45,12 @@ _planned = functools.partial(tuple.__new__, PlannedCall)
 def open_call_id(session: int, attempt: int) -> int:
     """The call id of the `attempt`-th try (0, 1, …) to open `session`."""
     return REOPEN_BASE | session << 24 | attempt
+
+
+@functools.lru_cache(1024)  # about 10 MB at most; each user of a closed load draws from a chunk of its own
+def _chosen(data: str, seed: int, chunk: int) -> Sequence[Hashable]:
+    """What tells the payloads of one chunk of random words."""
+    return GENERATORS[data].choose(list(map(unit, words(seed, "payload", chunk))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +105,12 @@ class Plan:
         return (int(-mean_ns * math.log1p(-draw(turn))) for turn in itertools.count())
 
     def _choices(self, user: int) -> Iterator[Hashable]:
-        """`choice` of one user's calls in turn, a chunk of random numbers at a time."""
+        """`choice` of one user's calls in turn."""
         if self.feed:
             return map(self.choice, itertools.count(user + 1, self.load.users))
-        generator = GENERATORS[self.load.data]
-        places = range(0, CHUNK, generator.draws)
-        chunks = itertools.count((user << TURN_BITS) * generator.draws // CHUNK)
-        drawn = (itertools.repeat(units(self.seed, "payload", chunk)) for chunk in chunks)
-        return itertools.chain.from_iterable(map(generator.choose, chunk, places) for chunk in drawn)
+        first = (user << TURN_BITS) * GENERATORS[self.load.data].draws // CHUNK
+        chunks = (_chosen(self.load.data, self.seed, chunk) for chunk in itertools.count(first))
+        return itertools.chain.from_iterable(chunks)
 
     def offsets(self) -> Iterator[int]:
         """Intended starts as offsets from the start of load (ns), ascending."""
@@ -148,9 +152,8 @@ class Plan:
             # a user's payloads lie together: users don't keep step, and a chunk of all would be made for each
             turn, user = divmod(call - 1, users)
             call = user << TURN_BITS | turn
-        generator = GENERATORS[self.load.data]
-        chunk, at = divmod(call * generator.draws, CHUNK)
-        return generator.choose(units(self.seed, "payload", chunk), at)
+        chunk, place = divmod(call, CHUNK // GENERATORS[self.load.data].draws)
+        return _chosen(self.load.data, self.seed, chunk)[place]
 
     def chosen(self, choice: Any) -> Observation:
         """The payload that a `choice` tells."""

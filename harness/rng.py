@@ -31,12 +31,6 @@ def unit(word: int) -> float:
     return (word >> 11) * 2.0**-53
 
 
-@lru_cache(1024)  # 2 MB; each user of a closed load draws from a chunk of its own
-def units(seed: int, stream: str, chunk: int) -> array[float]:
-    """`words` as numbers in [0, 1); to be read only."""
-    return array("d", map(unit, words(seed, stream, chunk)))
-
-
 class Stream:
     """One stream of a seed with random access by index."""
 

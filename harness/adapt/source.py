@@ -95,8 +95,9 @@ def _known(module: Module) -> str:
 def _of_class(
     module: Module, name: str, kind: str = "", maker: Method | None = None, made: bool = False
 ) -> ClientSource:
-    functions = dict(_inherited(module, kind or name))
-    methods = {key: _method(function, module, functions) for key, function in functions.items()}
+    functions = _functions(module, kind or name)
+    own = {key: function for key, function in functions.items() if not key.startswith(SUPER)}
+    methods = {key: _method(function, module, functions) for key, function in own.items()}
     found = module.find(kind or name)
     assert found is not None
     _, node = found
@@ -111,6 +112,20 @@ def _of_class(
         maker or methods.get("__init__") or _of_fields(node),
         set_on_self,
     )
+
+
+SUPER = "super()."
+
+
+def _functions(module: Module, name: str) -> dict[str, Function]:
+    """A class's functions by name; each that is overridden by SUPER, as often as it takes, and its name."""
+    found: dict[str, Function] = {}
+    for key, function in _inherited(module, name):
+        above = key
+        while above in found:
+            above = SUPER + above
+        found |= {above: found.get(key, function), key: function}
+    return found
 
 
 def _inherited(module: Module, name: str) -> Iterator[tuple[str, Function]]:
@@ -145,7 +160,7 @@ def method_that_makes(module: Module, name: str) -> tuple[str, Method] | None:
     if found is None:
         return None
     owner, node = found
-    functions = dict(_inherited(owner, node.name))
+    functions = _functions(owner, node.name)
     made = _method(functions["__init__"], owner, functions) if "__init__" in functions else _of_fields(node)
     place = "self.module" if owner is module else f'importlib.import_module("{owner.dotted}")'
     return (f"{place}.{node.name}", made) if made is not None else None
@@ -186,22 +201,25 @@ def _parameter(argument: ast.arg, required: bool, many: bool = False, bare: bool
 
 
 def _with_helpers(function: Function, module: Module, functions: Mapping[str, Function]) -> list[Function]:
-    """The function and the private helpers that it calls, directly or not."""
+    """The function, the private helpers that it calls, and what it overrides and calls; directly or not."""
     found, waiting = [function], [function]
     while waiting:
         for name in _called(waiting.pop()):
-            helper = functions.get(name) if name.startswith("_") else None
-            helper = helper or module.functions.get(name)
-            if helper is not None and helper not in found:
-                found.append(helper)
-                waiting.append(helper)
+            helpers = [functions.get(name) if name.startswith("_") else None, module.functions.get(name)]
+            if name.startswith(SUPER):
+                helpers += [above for key, above in functions.items() if key.startswith(SUPER) and key.endswith(name)]
+            for helper in helpers:
+                if helper is not None and helper not in found:
+                    found.append(helper)
+                    waiting.append(helper)
     return found
 
 
 def _called(function: Function) -> Iterator[str]:
     for node in ast.walk(function):
         if isinstance(node, ast.Call):
-            yield ast.unparse(node.func).split(".")[-1]
+            name = ast.unparse(node.func)
+            yield name if name.startswith(SUPER) else name.split(".")[-1]
 
 
 def _pieces(function: Function, module: Module) -> Iterator[str]:

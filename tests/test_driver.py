@@ -216,6 +216,40 @@ def test_what_the_drain_gives_up_is_cancelled_once(tmp_path: Path) -> None:
     assert observes["outcome"].tolist() == ["cancelled"] * 5
 
 
+class Closed(Client):
+    """A client that opens no session: at once, or never while its gate is shut."""
+
+    def open_session(self, node_id: str) -> str:
+        self.gate.wait()
+        raise ConnectionRefusedError(111, "refused")
+
+
+def test_each_try_to_open_a_session_is_a_call_of_its_own(tmp_path: Path) -> None:
+    """Also where a call tried before the planned opening came: one id for both would be a call committed twice."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    load = Load(stages=(Stage(200, 200, SECOND_NS // 4),), sessions=5, warmup_for_ns=200 * MS)
+    plan, clock, book = Plan(load, 1), MonotonicClock(), Book(5)
+    Driver(plan, Caller(Closed(), plan, recorder, clock, book), book, clock).drive(clock.now_ns(), SECOND_NS)
+    recorder.close()
+    calls = _rows(tmp_path)
+    assert calls["op"].tolist().count("open_session") == 55
+    assert len(set(calls["call"].tolist())) == len(calls) == book.issued == 105
+
+
+def test_an_opening_that_the_drain_gives_up_is_accounted_for(tmp_path: Path) -> None:
+    """A call that still waits for its session at the end leaves two rows, and so does a run that is whole."""
+    recorder = Recorder(tmp_path / "g.raw", "g")
+    load = Load(stages=(Stage(100, 100, SECOND_NS // 20),), sessions=5, strategy="per_call")
+    plan, clock, book, client = Plan(load, 1), MonotonicClock(), Book(5), Closed()
+    client.gate.clear()
+    Driver(plan, Caller(client, plan, recorder, clock, book), book, clock).drive(clock.now_ns(), 20 * MS)
+    client.gate.set()
+    recorder.close()
+    calls = _rows(tmp_path)
+    assert len(calls) == book.issued == 10
+    assert set(calls["outcome"].tolist()) == {"cancelled"}
+
+
 def test_a_call_that_waited_for_its_session_to_the_end_is_no_dispatch_delay(tmp_path: Path) -> None:
     """What was never ready is recorded as ready when it was given up: the generator is not to blame."""
     recorder = Recorder(tmp_path / "g.raw", "g")

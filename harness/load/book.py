@@ -22,16 +22,14 @@ MAX_IN_FLIGHT = 10_000
 class Job:
     """A call that was due at `intended_ns` and could start at `ready_ns`; `start_ns` 0 until it does.
 
-    `in_book`: False for an opening that another job turned out to need. `content`: the fingerprint of what it observes.
-    `key`: the book's, the call that it was offered for. `choice`: the plan's, where it was made beforehand. `prepared`:
-    the caller's own.
+    `content`: the fingerprint of what it observes. `key`: the book's, the call that it was offered for. `choice`: the
+    plan's, where it was made beforehand. `prepared`: the caller's own.
     """
 
     planned: PlannedCall
     intended_ns: int
     ready_ns: int
     start_ns: int = 0
-    in_book: bool = True
     content: int = 0
     key: int = 0
     choice: Any = None
@@ -91,6 +89,18 @@ class Book:
             following = chain.waiting.popleft()
             following.ready_ns = max(following.intended_ns, end_ns)
             return following
+
+    def aside(self, planned: PlannedCall, job: Job) -> Job:
+        """One more call, which `job` turned out to need first; `over` ends it, and the drain gives it up like any."""
+        with self._lock:
+            self.issued += 1
+            needed = self._jobs[planned.call] = Job(planned, job.intended_ns, job.ready_ns, key=planned.call)
+            return needed
+
+    def over(self, job: Job) -> None:
+        """A call that was aside has ended."""
+        with self._lock:
+            self._jobs.pop(job.key, None)
 
     def alive(self, job: Job) -> bool:
         """Whether a job counts still."""

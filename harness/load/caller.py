@@ -150,15 +150,14 @@ class Caller:
         return found
 
     def _opening(self, job: Job, session: _Session) -> Job:
-        """The job that opens the session: the planned one itself, or one more that `job` waits for."""
+        """The job that opens the session: the planned one itself, try 0 whenever it comes, or one more that `job` waits
+        for."""
         if job.planned.op == "open_session":
-            session.opens += 1
             return job
         number = job.planned.session
-        planned = PlannedCall(open_call_id(number, session.opens), job.planned.offset_ns, number, "open_session")
         session.opens += 1
-        self._book.issued += 1
-        return Job(planned, job.intended_ns, job.ready_ns, in_book=False)
+        planned = PlannedCall(open_call_id(number, session.opens), job.planned.offset_ns, number, "open_session")
+        return self._book.aside(planned, job)
 
     def _request(self, job: Job, session: _Session) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """The method and its arguments, made before the call starts: drawing data is the generator's own time."""
@@ -232,12 +231,15 @@ class Caller:
 
     def _opened(self, job: Job, opening: Job, frame: Frame, session_id: str) -> int:
         end_ns = self._ended(opening, frame, None, session_id)
+        if opening is not job:
+            self._book.over(opening)
         job.ready_ns = max(job.ready_ns, end_ns)
         return end_ns
 
     def _unopened(self, job: Job, opening: Job, frame: Frame, error: BaseException) -> int:
         end_ns = self._failed(opening, frame, error)
         if opening is not job:
+            self._book.over(opening)
             # it waited for its session to the end, which is no delay of the harness
             job.ready_ns = job.start_ns = end_ns
             self._record(job, end_ns, "cancelled", "cancelled", detail=f"no session: {type(error).__name__}")
@@ -254,7 +256,7 @@ class Caller:
         self._write(Job(planned, intended_ns, now_ns, now_ns), now_ns, "overflow")
 
     def _record(self, job: Job, end_ns: int, outcome: str, *args: Any, **more: Any) -> None:
-        if not job.in_book or self._book.alive(job):
+        if self._book.alive(job):
             self._write(job, end_ns, outcome, *args, **more)
 
     def _write(self, job: Job, end_ns: int, outcome: str, *args: Any, session_id: str = "", **more: Any) -> None:

@@ -206,7 +206,7 @@ def _first(tables: dict[str, Any], but: frozenset[str] = frozenset()) -> dict[st
         name: [
             {field: value for field, value in zip(table, row, strict=True) if field not in TIMES | but}
             for row in zip(*table.values(), strict=True)
-            if (call := dict(zip(table, row, strict=True))["call"]) <= MOST or call == open_call_id(0, 0)
+            if (call := dict(zip(table, row, strict=True))["call"]) <= MOST or call == open_call_id(0, 1)
         ]
         for name, table in tables.items()
     }

@@ -52,6 +52,7 @@ class TestT1:
         never rounded, its wait for the pool is, and two attempts of 6 s are twice."""
         cases = [
             ({"total": 6.0}, {"total": 3.0}, 7200, "fail"), ({"total": 6.0}, {"total": 300.0}, 7200, "fail"),
+            ({"total": 6.0}, {"read": 6.4}, 6400, "fail"),
             ({"total": 6.0}, {"total": 5.0}, 7200, "not_exercised"), ({"total": 6.0}, {"total": 4.9}, 7200, "fail"),
             ({}, {"connect": 1.0, "read": 6.0}, 8200, "fail"),
             ({}, {"connect": 6.0, "read": 1.0}, 8200, "not_exercised"),

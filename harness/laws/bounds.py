@@ -88,7 +88,7 @@ def rounding_ns(case: Case, limit: Ints) -> Ints:
 def _aiohttp_steps(case: Case, op: str) -> dict[str, float]:
     """The time-outs that aiohttp was given for `op` (s): those that its requests carried, else what is promised."""
     timeout, read = case.policy.of(op).timeout, case.promise.read
-    names = ("total", *ROUNDED)
+    names = ("total", "read", *ROUNDED)
     told = {name: read.get(f"calls.{op}.timeout.{name}", read.get(f"timeout.{name}")) for name in names}
     if not any(isinstance(value, (int, float)) for value in told.values()):
         told = {name: getattr(timeout, name, None) for name in names}

@@ -52,6 +52,7 @@ def test_a_service_keeps_its_name_and_what_it_selected_is_reached_directly() -> 
         proxy["name"]: proxy for proxy in json.loads(found["ConfigMap", "kato-front-proxies"]["data"]["toxiproxy.json"])
     }
     assert told["cache-6379"]["upstream"] == "cache-direct:6379"
+    assert "\n  toxiproxy.json: |\n    [\n" in printed()
     _, witness = found["Deployment", "kato-front-pod"]["spec"]["template"]["spec"]["containers"]
     listen, target = (witness["command"][witness["command"].index(flag) + 1] for flag in ("--listen", "--target"))
     assert told["kato-8000"]["upstream"] == listen

@@ -166,6 +166,9 @@ class TestNumbers:
         )
         found = said("D6", NOTHING, ORACLE, calls=calls)
         assert (found.status, found.reason) == ("pass", "2 users kept one session")
+        apart = calls.replace(" s ", " s{} ").format(*range(5))
+        each = said("D6", NOTHING, ORACLE, calls=apart)
+        assert (each.status, each.reason) == ("pass", "none of 5 sessions was lost or opened twice, of 2 users")
         lost = calls.replace("2 observe u s 20 25 ok", "2 learn u s 20 25 error").replace("outcome", "outcome status")
         lost = "\n".join(
             f"{row} {404 if row[0] in '25' else 0}" if at else row for at, row in enumerate(lost.splitlines())

@@ -93,6 +93,8 @@ def session_continuity(case: Case) -> Ruling:
         return unexercised("no user made a second call")
     if unknown := _nobodys_sessions(case):
         return inconclusive(f"{plural(unknown, 'session')} can't be told to be of one user")
+    if (sessions := len({*case.calls["session"].names} - {""})) > len({*case.calls["user"].names} - {""}):
+        return passed(f"none of {plural(sessions, 'session')} was lost or opened twice, of {plural(users, 'user')}")
     return passed(f"{plural(users, 'user')} kept one session")
 
 

@@ -14,6 +14,7 @@ from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 from harness.errors import UsageError
 
@@ -103,7 +104,7 @@ class Front:
                 upstream = f"127.0.0.1:{WITNESS_PORT}" if at == 0 else f"{service.name}-direct:{port}"
                 name = f"{service.name}-{port}"
                 told.append({"name": name, "listen": f"0.0.0.0:{port}", "upstream": upstream, "enabled": True})
-        data = {"toxiproxy.json": json.dumps(told, indent=1) + "\n"}
+        data = {"toxiproxy.json": LiteralScalarString(json.dumps(told, indent=1) + "\n")}  # to be read in a review
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": self._meta("proxies"), "data": data}
 
     def _api(self) -> list[Document]:

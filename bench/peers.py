@@ -5,7 +5,8 @@
 Twenty connections each, in turns; the responder (nginx) has the other core and counts what it answered within the same
 window for everybody. Ours runs inside Locust with full evidence: every call and every attempt has its row, and every
 answer is decoded and checked; the peers do the least they can. Bars: 2 × k6, 4 × Locust's FastHttpUser, 0.6 × wrk; one
-fails when the whole range of the rounds' ratios is below it. A peer that isn't installed is skipped aloud.
+fails when the whole range of the rounds' ratios is below it. A peer that isn't installed is skipped aloud. Where the
+responder's core is full (`responder_cpu` near 1, as wrk makes it) a figure is the responder's: that peer could do more.
 """
 
 from __future__ import annotations

@@ -212,9 +212,10 @@ def _first(tables: dict[str, Any], but: frozenset[str] = frozenset()) -> dict[st
     }
 
 
-def test_the_hub_carries_a_user_from_call_to_call(tmp_path: Path) -> None:
+@pytest.mark.parametrize("think_ns", [0, 1_000_000])
+def test_the_hub_carries_a_user_from_call_to_call(think_ns: int, tmp_path: Path) -> None:
     """Its greenlet opens the session and makes the first call of each operation, and is not needed after that."""
-    _, told = _run(_whole(), tmp_path, most=300, mix={"observe": 3, "predict": 1})
+    _, told = _run(_whole(), tmp_path, most=300, mix={"observe": 3, "predict": 1}, think_mean_ns=think_ns)
     assert len(told["tables"][1]["calls"]["call"]) > 300
     assert told["stretches"] <= 6
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from harness.integrations.fast_hub import HubConnection, Outbox
-from harness.integrations.fast_wait import in_hub
+from harness.integrations.fast_wait import call_later, in_hub
 from harness.integrations.fast_wire import PROBE_NS, Connection
 from harness.integrations.kato import (
     SESSIONS_PATH,
@@ -80,7 +80,7 @@ class Fast:
         self._recorder = recorder
         self._idle: list[Any] = []
         self.in_hub = in_hub()
-        """Whether `begin` works."""
+        """Whether `begin` and `later` work."""
         self._outbox: Any = Outbox(min(self._read, self._total)) if self.in_hub else None
         self._encode = msgspec.json.Encoder().encode
 
@@ -133,6 +133,10 @@ class Fast:
         self._outbox.put(connection)
         begun: Exchange = connection
         return begun
+
+    def later(self, due_ns: int, turn: Callable[[bool], object]) -> None:
+        """Have the hub tell `turn` that a time has come (monotonic ns)."""
+        call_later(due_ns, turn)
 
     def finish(self, begun: Any, op: str, call: int) -> tuple[bytes, int]:
         """What `begin` has begun and wasn't answered as usual, down to what `direct` gives."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from gevent import getcurrent
+from gevent import get_hub, getcurrent
 
 LATE = "no answer within the read time-out"
 
@@ -37,6 +37,20 @@ def waiting_on(sock: socket.socket) -> Wait:
     """The wait that fits a socket: gevent's know their hub."""
     hub = getattr(sock, "hub", None)
     return PollWait(sock.fileno()) if hub is None else HubWait(hub, sock.fileno())
+
+
+def call_later(due_ns: int, then: Callable[[bool], object]) -> None:
+    """Have the hub tell `then` True, not before a time (monotonic ns)."""
+    timer = get_hub().loop.timer(max(due_ns - time.monotonic_ns(), 0) * 1e-9, ref=False)
+
+    def fired() -> None:
+        timer.close()
+        if time.monotonic_ns() < due_ns:  # the loop's clock is a little behind
+            call_later(due_ns, then)
+        else:
+            then(True)
+
+    timer.start(fired)
 
 
 class PollWait:

@@ -1,7 +1,7 @@
-"""Closed users whose calls the hub carries from one to the next, while all is well and they don't think.
+"""Closed users whose calls the hub carries from one to the next, while all is well.
 
-Beginning and ending a call in the hub spares two switches of greenlets a call and all that a job of its own costs. A
-user's greenlet does the rest: it thinks, and it performs or finishes a call that needs more than the usual.
+Beginning and ending a call in the hub, and thinking there, spares two switches of greenlets each; where the user
+doesn't think, also all that a job of its own costs. A user's greenlet does what is not as usual.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from harness.load.book import Book, Job
 from harness.load.exchange import Direct, Exchange
 from harness.load.recorder import Recorder
 from harness.load.users import Life, Performer, User
+from harness.plan import Turn
 
 Rest = Callable[[], int]
 """What is left to do of a call; gives its end (ns)."""
@@ -40,20 +41,21 @@ class DirectUser(User):
         super().__init__(life, caller, book)
         self._caller = caller
         self._served = recorder.served
-        self._begin = direct.begin
+        self._begin, self._later = direct.begin, direct.later
         self._rest: queue.SimpleQueue[Rest | None] = queue.SimpleQueue()
 
     def _call(self, job: Job) -> None:
-        """Perform the job, and the calls after it that follow at once."""
+        """Perform the job, and the calls after it."""
+        self._job = job
         stretch = self._stretch(job)
         next(stretch)
         stretch.send(stretch.send)
         rest = self._rest.get()
         if rest is not None:
-            self._end(job, rest())
+            self._end(self._job, rest())
 
     def _stretch(self, job: Job) -> Generator[None, Any, None]:
-        """The job and the calls that follow at once, while each is answered as usual; told its own `send` first.
+        """The job and the calls that follow, while each is answered as usual; told its own `send` first.
 
         What is left to do goes to the greenlet, errors included, which the hub would only print.
         """
@@ -80,20 +82,35 @@ class DirectUser(User):
                     begun.started_ns, end_ns, job.content, held,
                 )  # fmt: skip
                 upcoming = next(calls)
-                if upcoming[1] or end_ns >= over_ns or not held or stopped():
-                    self._ended_ns, self._upcoming = end_ns, upcoming
-                    self._book.done(job, end_ns)
+                due_ns = end_ns + upcoming[1]
+                if due_ns >= over_ns or not held or stopped():
+                    self._leave(job, end_ns, upcoming)
                     rest = None
                     break
-                # the next call takes the job over: its place in the book stays, and its chain is this user's own
-                self._book.issued += 1
-                job.planned, _, job.choice = upcoming
-                job.content = 0
-                job.intended_ns = job.ready_ns = end_ns
+                if due_ns == end_ns:
+                    # the next call takes the job over: its place in the book stays, and its chain is this user's own
+                    self._book.issued += 1
+                    job.planned, _, job.choice = upcoming
+                    job.content = 0
+                    job.intended_ns = job.ready_ns = end_ns
+                    continue
+                self._leave(job, end_ns, upcoming)
+                self._later(due_ns, turn)
+                yield
+                if stopped():
+                    rest = None
+                    break
+                job = self._job = self._offered()
+                end_ns = now_ns()
         except Exception as error:  # noqa: BLE001 - raised again by the greenlet
             rest = functools.partial(_raise, error)
         self._rest.put(rest)
         yield
+
+    def _leave(self, job: Job, end_ns: int, upcoming: Turn) -> None:
+        """A job is done; what comes then is the next to think of."""
+        self._ended_ns, self._upcoming = end_ns, upcoming
+        self._book.done(job, end_ns)
 
 
 def _raise(error: BaseException) -> int:

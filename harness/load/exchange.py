@@ -20,7 +20,7 @@ class Direct(Protocol):
     """An integration that records its attempts by itself."""
 
     in_hub: bool
-    """Whether `begin` works."""
+    """Whether `begin` and `later` work."""
 
     def head(self, op: str, session_id: str, headers: Mapping[str, str]) -> bytes:
         """What the requests of an operation of a session begin with; the call's number follows, then a `tail`."""
@@ -41,6 +41,10 @@ class Direct(Protocol):
 
         Nothing is recorded then yet; else `finish` has to be called.
         """
+        ...
+
+    def later(self, due_ns: int, turn: Callable[[bool], object]) -> None:
+        """Have the hub tell `turn` that a time has come (monotonic ns)."""
         ...
 
     def finish(self, begun: Any, op: str, call: int) -> tuple[bytes, int]:

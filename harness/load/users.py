@@ -45,18 +45,22 @@ class User:
     def live(self) -> None:
         """All its calls."""
         while self._thought():
-            planned, think_ns, choice = self._upcoming
-            job, _ = self._book.offer(planned, self._ended_ns + think_ns)
-            if job is None:
-                raise AssertionError("a closed user has one call at a time")
-            job.choice = choice
-            self._call(job)
+            self._call(self._offered())
 
     def _thought(self) -> bool:
         """Think before the upcoming call; whether there is still time for it."""
         due_ns = self._ended_ns + self._upcoming[1]
         self._life.wait_until(due_ns)
         return due_ns < self._life.end_ns and not self._life.stopped()
+
+    def _offered(self) -> Job:
+        """The job of the upcoming call, which has been thought of."""
+        planned, think_ns, choice = self._upcoming
+        job, _ = self._book.offer(planned, self._ended_ns + think_ns)
+        if job is None:
+            raise AssertionError("a closed user has one call at a time")
+        job.choice = choice
+        return job
 
     def _call(self, job: Job) -> None:
         self._end(job, self._perform(job))

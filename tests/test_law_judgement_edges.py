@@ -15,11 +15,12 @@ from test_law_judging import case
 from harness.evidence.history import History
 from harness.laws import LAWS
 from harness.laws import registry as the_registry
-from harness.laws.band import untold
+from harness.laws.band import untold, written_behind
 from harness.laws.case import Case
-from harness.laws.judge import judge_run, verdicts_json
+from harness.laws.judge import Judgement, case_of, judge_run, promise_of, verdicts_json
 from harness.laws.marks import admitted
 from harness.laws.registry import Law, Ruling, broken, in_catalogue_order, inapplicable, inconclusive, law, passed
+from harness.model import Span
 
 SLO = {"name": "some", "expr": "count > 0 in baseline", "severity": "gate"}
 MANY = {"name": "many", "expr": "count > 100 in baseline", "severity": "gate"}
@@ -68,6 +69,19 @@ class TestDefaults:
         usual = replace(PLAIN, static=True).verdict(Ruling("warn", "ill", severity="warn"), 0.5)
         assert (usual.severity, usual.scaled, usual.required, usual.accepted) == ("warn", False, True, None)
         assert not PLAIN.verdict(ruling, 1.0).scaled
+
+    def test_a_manifest_without_words_promises_nothing_at_full_scale(self) -> None:
+        """What it has is declared, read or a library's default; the run has finished unless it says that it has not."""
+        assert (promise_of({}).scale, promise_of({"run": {"scale": None}}).scale) == (1.0, 1.0)
+        assert promise_of({"run": {"scale": 0.5}}).scale == 0.5
+        for layer in ("declared", "read", "default"):
+            told = promise_of({"policy": {layer: {"timeout": {"total": 7.0}}}}).policy.timeout
+            assert told is not None and told.total == 7.0
+        bare = case_of(replace(run(), manifest={}))
+        assert bare.facts == {"oracle": "twin", "leftovers": [], "finished": True}
+        said = case_of(replace(run(), manifest={"finished": False, "accounting": {"issued": 4}}))
+        assert (said.facts["finished"], said.facts["issued"]) == (False, 4)
+        assert Judgement((), (), (), 0).notices == ()
 
 
 class TestCatalogue:
@@ -235,6 +249,17 @@ class TestShared:
             found = Case(History.literal(calls=calls, arrivals=seen), promise())
             assert untold(found, np.arange(8)) is told
             assert not untold(found, np.arange(4, 8))
+
+    @pytest.mark.parametrize("op", ["observe", "learn"])
+    def test_a_write_put_aside_in_peace_is_served_when_it_is_committed(self, op: str) -> None:
+        """More often than not; half of them is no habit."""
+        for aside, behind in ((3, (op,)), (2, ())):
+            lines = [
+                f"{n} {op} baseline {n} {n} {n} {n + 5} {'degraded' if n <= aside else 'ok'}" for n in (1, 2, 3, 4)
+            ]
+            calls = "\n".join(["call op phase intended_ms ready_ms start_ms end_ms outcome", *lines])
+            phases = (Span("baseline", 0, 1_000_000_000),)
+            assert written_behind(Case(History.literal(phases, calls=calls), promise())) == behind
 
     def test_each_operation_admits_by_its_own_healthy_answers(self) -> None:
         """Two of them, of which both said that nothing was done."""

@@ -44,12 +44,13 @@ def test_a_call_is_resent_where_its_own_last_attempt_failed() -> None:
     assert resent(found).tolist() == [False, True, False]
 
 
-def test_of_two_breakers_the_second_is_held_to_its_recovery_as_well() -> None:
-    """The first never opened."""
+@pytest.mark.parametrize(("sound", "broken"), [("observe", "predict"), ("predict", "observe")])
+def test_of_two_breakers_each_is_held_to_its_recovery(sound: str, broken: str) -> None:
+    """One never opened, the other never closed."""
     breaker = {"breaker": {"fail_max": 5, "reset_timeout": 3.0}}
     both = promise({"calls": {"observe": breaker, "predict": breaker}})
     outage = "name kind applied_ms effective_ms cleared_ms\noutage refuse 150 150 1500"
-    well: list[Event] = [(n, "ok", "observe") for n in range(100, 30_000, 500)]
-    ill: list[Event] = [(n, "connect_error", "predict") for n in range(200, 1200, 200)]
-    stuck: list[Event] = [(n, "rejected", "predict") for n in range(1300, 30_000, 500)]
+    well: list[Event] = [(n, "ok", sound) for n in range(100, 30_000, 500)]
+    ill: list[Event] = [(n, "connect_error", broken) for n in range(200, 1200, 200)]
+    stuck: list[Event] = [(n, "rejected", broken) for n in range(1300, 30_000, 500)]
     assert on("B7", *sorted([*well, *ill, *stuck]), promised=both, faults=outage).status == "fail"

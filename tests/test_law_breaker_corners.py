@@ -53,4 +53,5 @@ def test_of_two_breakers_each_is_held_to_its_recovery(sound: str, broken: str) -
     well: list[Event] = [(n, "ok", sound) for n in range(100, 30_000, 500)]
     ill: list[Event] = [(n, "connect_error", broken) for n in range(200, 1200, 200)]
     stuck: list[Event] = [(n, "rejected", broken) for n in range(1300, 30_000, 500)]
-    assert on("B7", *sorted([*well, *ill, *stuck]), promised=both, faults=outage).status == "fail"
+    found = on("B7", *sorted([*well, *ill, *stuck]), promised=both, faults=outage)
+    assert (found.status, "after the breaker had to be closed again" in found.reason) == ("fail", True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
 
 import pytest
 
@@ -23,38 +23,29 @@ QUIETLY = ("-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "--tb=
 """Nobody reads why a mutant's test failed, and to write it down takes longer than the test."""
 
 
-def measure(families: Sequence[str], every: int) -> list[Result]:
-    """The families' mutants, or each n-th of them, before the laws' tests; each result is saved when it is there."""
-    made = {family: [mutant for path in files_of(family) for mutant in mutants_of(path)] for family in families}
-    left: list[tuple[Mutant, str]] = []
-    results: list[Result] = []
+def measure(family: str, every: int) -> Result:
+    """The family's mutants, or each n-th of them, before its tests; the result is saved."""
+    mutants = [mutant for path in files_of(family) for mutant in mutants_of(path)]
+    tried = mutants[::every]
+    left: list[Mutant] = []
+    fates: Counter[str] = Counter()
 
     def tell(mutant: Mutant, fate: str) -> None:
+        fates[fate] += 1
         if fate != "killed":
-            left.append((mutant, fate))
+            left.append(mutant)
             sys.stdout.write(f"{fate} {mutant.file} {mutant.place}: {mutant.change}\n")
             sys.stdout.flush()
 
-    def taken() -> Iterator[Mutant]:
-        for family, mutants in made.items():
-            begun = time.monotonic()
-            left.clear()
-            yield from mutants[::every]
-            results.append(_result(family, every, mutants, left, round(time.monotonic() - begun)))
-
-    code = pytest.main([*QUIETLY, *law_tests()], plugins=[Runner(taken(), tell)])
-    if len(results) < len(families):
+    begun = time.monotonic()
+    code = pytest.main([*QUIETLY, *law_tests(family)], plugins=[Runner(tried, tell)])
+    if fates.total() < len(tried):
         raise SystemExit(f"the tests fail without any mutant (pytest's code {int(code)}); cure: make test")
-    return results
-
-
-def _result(family: str, every: int, mutants: list[Mutant], left: list[tuple[Mutant, str]], took_s: int) -> Result:
-    tried = len(mutants[::every])
-    survivors = [{"file": m.file, "place": m.place, "change": m.change} for m, _ in left]
-    unseen = sum(fate == "unseen" for _, fate in left)
-    result = Result(family, every, len(mutants), tried, tried - len(left), unseen, took_s, survivors)
+    survivors = [{"file": m.file, "place": m.place, "change": m.change} for m in left]
+    took_s = round(time.monotonic() - begun)
+    result = Result(family, every, len(mutants), len(tried), fates["killed"], fates["unseen"], took_s, survivors)
     save(result)
-    share = f"{result.killed:,} of {tried:,} killed, {cut(result.share)} %"
+    share = f"{result.killed:,} of {result.tried:,} killed, {cut(result.share)} %"
     sys.stdout.write(f"{family}: {share}, in {took_s} s\n")
     return result
 
@@ -67,7 +58,7 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.families) - set(FAMILIES):
         parser.error(f"there is no family {', '.join(sorted(unknown))}; cure: one of {', '.join(FAMILIES)}")
-    results = measure(given.families or list(FAMILIES), given.every)
+    results = [measure(family, given.every) for family in given.families or FAMILIES]
     write()
     return int(any(result.share < LEAST or unreasoned(result) for result in results))
 

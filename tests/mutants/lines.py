@@ -1,19 +1,14 @@
-"""Which lines of law code each test runs: noted once, and kept for as long as neither tests nor code change."""
+"""Which lines of law code each test runs."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import msgspec
-
-from tests.mutants.families import LAWS, ROOT
-
-KEPT = ROOT / ".pytest_cache" / "law-mutants.json"
+from tests.mutants.families import LAWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +17,6 @@ class Watched:
 
     took_s: float
     lines: list[tuple[str, int]]
-
-
-def known() -> list[Watched]:
-    """The tests in the order in which they are collected; none where anything has changed since they were noted."""
-    if not KEPT.exists():
-        return []
-    text, runs = msgspec.json.decode(KEPT.read_bytes(), type=tuple[str, list[Watched]])
-    return runs if text == _fingerprint() else []
-
-
-def remember(runs: list[Watched]) -> list[Watched]:
-    """The same, kept."""
-    KEPT.parent.mkdir(exist_ok=True)
-    KEPT.write_bytes(msgspec.json.encode((_fingerprint(), runs)))
-    return runs
-
-
-def _fingerprint() -> str:
-    """Of the code and its tests, this interpreter's version too."""
-    found = sha256(sys.version.encode())
-    for path in sorted([*(ROOT / "harness").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):
-        found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 class Lines:

@@ -106,8 +106,9 @@ def _survivors(results: list[Result]) -> Iterator[str]:
 _HEAD = """# Mutants of the law code
 
 Written by `make mutants FAMILY=…` (all families without one; `EVERY=n` takes each n-th mutant, a sample). A mutant
-changes one expression of `harness/laws` by one of mutmut's operators, and the laws' tests that run its lines have to
-fail: they run in a fork, the quickest first. One that hangs is noticed, too. Decorated functions are mutated like any.
+changes one expression of `harness/laws` by one of mutmut's operators, and those of its family's own tests that run its
+lines have to fail: they run in a fork, the quickest first. One that hangs is noticed, too. What only another family's
+tests would notice counts as survived. Decorated functions are mutated like any.
 
 Left out, because changing them is no defect of a verdict:
 

@@ -1,4 +1,4 @@
-"""pytest collects the laws' tests once, and each mutant meets those that run its lines in a fork of that process.
+"""pytest collects a family's tests once, and each mutant meets those that run its lines in a fork of that process.
 
 The quickest come first, but before them those that noticed an earlier mutant of the same function.
 """
@@ -19,7 +19,7 @@ from _pytest.runner import runtestprotocol
 from hypothesis import Phase, settings
 
 from tests.mutants.generate import Mutant
-from tests.mutants.lines import Lines, Watched, known, remember
+from tests.mutants.lines import Lines, Watched
 from tests.mutants.swap import functions_of_laws, put_in_place
 
 PATIENCE, LEAST_S = 2, 1
@@ -49,7 +49,7 @@ class Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of pytest's own loop."""
-        for number, run in enumerate(known() or remember([_watched(item) for item in session.items])):
+        for number, run in enumerate([_watched(item) for item in session.items]):
             self.took_s.append(run.took_s)
             for line in run.lines:
                 self.lines.setdefault(line, []).append(number)

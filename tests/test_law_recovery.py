@@ -110,6 +110,15 @@ class TestM1:
         tables["calls"] = tables["calls"].replace("baseline", "warmup")
         assert said("M1", CLIENT, phases=PHASES, **tables).status == "inconclusive"
 
+    def test_calls_that_the_fault_caught_half_way_are_no_peace(self) -> None:
+        """Four of five calls of the baseline were still waiting when the outage began, and came to nothing by it."""
+        rows = run(4)["calls"].split("\n")
+        for n in range(41, 201):
+            call, op, phase, intended, ready, start, *_ = rows[n].split()
+            rows[n] = f"{call} {op} {phase} {intended} {ready} {start} 13000 timeout"
+        found = said("M1", CLIENT, phases=PHASES, calls="\n".join(rows), faults=FAULTS)
+        assert (found.status, found.measured) == ("pass", "4.0 s")
+
     def test_is_not_exercised_where_nothing_was_hurt(self) -> None:
         """The fault drove nothing out of band."""
         tables = run(0)

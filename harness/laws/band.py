@@ -80,8 +80,9 @@ def written_behind(case: Case) -> tuple[str, ...]:
 
 def band_of(case: Case) -> Band | None:
     """laws.md, M1: errors at most the baseline's + POINTS, p50 at most twice the baseline's + 10 ms; None
-    where too few calls tell, or nobody sees when what is put aside was committed."""
-    rows = np.flatnonzero(case.history.calls_in("baseline") & working(case))
+    where too few calls tell, or nobody sees when what is put aside was committed. Calls that a fault caught half-way
+    tell nothing of peace."""
+    rows = np.flatnonzero(case.history.calls_in("baseline") & working(case) & ~case.during())
     service = service_of(case)
     seen = service.ok[rows[case.calls["op"].among(*written_behind(case))[rows]]]
     if len(rows) < 5 * LEAST_A_WINDOW or (len(seen) and seen.mean() < BEHIND):

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -141,6 +141,19 @@ class PilesUp(SendsLater):
 
     def slower(self, pause: float) -> float:
         return pause
+
+
+class FlusherWaitsForEver(SendsLater):
+    """Its calls have time-outs, and what the worker sends has none: one answer that never comes stops all writes."""
+
+    runs_in, law = ("steady",), "K1"
+    policy: ClassVar[Any] = None
+
+    async def work(self) -> None:
+        async with httpx.AsyncClient(base_url=self.http.base_url, timeout=None, trust_env=False) as sender:
+            while True:
+                session_id, observation = await self.accepted.get()
+                await sender.post(f"/sessions/{session_id}/observe", json=observation)
 
 
 class ReplaysBehindTheNew(ReplaysInOrder):

@@ -58,6 +58,26 @@ class Urllib3Retry(Client):
         return response.json()
 
 
+class JitterAboveBackoff(Client):
+    """urllib3's Retry whose random part is far longer than what it is added to; nothing is declared."""
+
+    runs_in = ("burst", "retry_after", "lost_reply", "not_found")
+    policy: ClassVar[Any] = None
+
+    def __init__(self, base_url: str) -> None:
+        again = urllib3.Retry(
+            total=6, backoff_factor=0.01, backoff_jitter=0.6, status_forcelist=(503,), allowed_methods=("GET",)
+        )
+        self.base_url = base_url
+        self.http: Any = requests.Session()
+        self.http.mount("http://", HTTPAdapter(pool_maxsize=200, max_retries=again))
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        response = self.http.request(method, self.base_url + path, json=body, timeout=(READ_S, READ_S))
+        response.raise_for_status()
+        return response.json()
+
+
 class TransportRetries(Client):
     """httpx.HTTPTransport(retries=2): handshakes that fail are tried again below the client."""
 

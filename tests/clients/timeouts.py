@@ -108,6 +108,20 @@ class WaitsLongForPool(Client):
     connections = 4
 
 
+class LooksAroundItsWrites(Client):
+    """Promises 0.7 s, and reads before and after each observe, with half a second for each: the third request begins
+    when the total is over."""
+
+    runs_in, law = ("slow",), "T5"
+    policy = {**timeouts(total=0.7), "sessions": "per_call"}
+
+    def observe(self, session_id: str, observation: Any) -> Any:
+        self.predict(session_id)
+        found = super().observe(session_id, observation)
+        self.predict(session_id)
+        return found
+
+
 class RequestsInARow(Client):
     """Promises a second for an observe, and makes three requests of up to a second each for it (finding 27)."""
 

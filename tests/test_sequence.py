@@ -35,10 +35,10 @@ def recorded(rig: Rig, body: Any, **headers: str) -> list[tuple[str, int, int, i
 
 
 def test_each_observation_is_a_row_with_a_commit_of_its_own(rig: Rig) -> None:
-    """In their order; the request's name is that of the last, with which a client sends what had waited."""
+    """In their order, by the name of the request."""
     assert recorded(rig, {"observations": [A, B, C]}, x_kato_attempt="41.2") == [
-        ("observe", 0, 0, fingerprint(A), 2),
-        ("observe", 0, 0, fingerprint(B), 3),
+        ("observe", 41, 2, fingerprint(A), 2),
+        ("observe", 41, 2, fingerprint(B), 3),
         ("observe", 41, 2, fingerprint(C), 4),
     ]
     assert len({row["arrive_ns"] for row in rig.arrivals()[1:]}) == 1

@@ -66,9 +66,11 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0, messag
 
 
 def without_misnamed(arrivals: Table, calls: Table) -> tuple[Table, NDArray[np.int64]]:
-    """The arrivals with `call` 0 where a name is another call's, and these names: a worker that serves all calls was
-    started by one, and works under its name until that one ends. Told by the session, or the node of a session that is
-    opened; or it is an observe of what another call of the session said."""
+    """The arrivals with `call` 0 where a name is another call's, and the names that are nobody's then.
+
+    A worker that serves all calls was started by one, and works under its name until that one ends. Told by the
+    session, or the node of a session that is opened; or it is an observe of what another call of the session said.
+    """
     if not len(calls):
         return arrivals, np.zeros(0, np.int64)
     order = np.argsort(calls["call"], kind="stable")
@@ -79,7 +81,10 @@ def without_misnamed(arrivals: Table, calls: Table) -> tuple[Table, NDArray[np.i
     )
     wrong &= calls["call"][at] == arrivals["call"]
     wrong |= in_others_words(arrivals, calls, at)
-    return _unnamed(arrivals, wrong), _names(arrivals)[wrong] if wrong.any() else np.zeros(0, np.int64)
+    if not wrong.any():
+        return arrivals, np.zeros(0, np.int64)
+    names = _names(arrivals)
+    return _unnamed(arrivals, wrong), np.setdiff1d(names[wrong], names[~wrong])
 
 
 def without_names(attempts: Table, names: NDArray[np.int64]) -> Table:

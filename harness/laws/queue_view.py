@@ -10,7 +10,7 @@ from harness.evidence.table import Mask
 from harness.faults.broker import POISON_ID
 from harness.laws.case import Case, Ints, Window, once
 from harness.laws.registry import Ruling, inapplicable, inconclusive
-from harness.laws.writes import commits, committed, has_oracle
+from harness.laws.writes import committed, has_oracle, times_committed
 
 AMQP_MARGIN_NS = 5_000_000_000
 """A broker that starts again takes connections and drops them for a while; what ends then is the fault's doing."""
@@ -34,7 +34,7 @@ class Flow:
         self.row = case.rows_of(table["call"])
         self._size = len(case.calls)
         self.confirmed: Mask = case.calls["op"].among("observe") & case.calls["outcome"].among("ok")
-        self.commits = commits(case, "observe")
+        self.commits = times_committed(case, "observe")
         seen = case.arrivals
         mine = committed(case, "observe")
         self.commit_ns = self._first(seen.row[mine], seen.table["arrive_ns"][mine])

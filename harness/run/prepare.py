@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.data import read_schedule
 from harness.errors import ScenarioError, UsageError
 from harness.faults import KINDS
 from harness.integrations import Entry, resolve
+from harness.integrations.entry import CALLED_WITH
+from harness.model import Load
 from harness.policy import Promise, merge, overlay, scaled
 from harness.run.interpreter import check_interpreter
 from harness.run.options import Options
@@ -18,6 +21,7 @@ from harness.run.topology import Layout, layout_of
 from harness.scenario import Scenario
 from harness.scenario.guards import check_permissions
 from harness.scenario.lint import named_laws, unknown_laws
+from harness.scenario.references import at
 from harness.scenario.secrets import reveal
 
 DEFAULTS: Mapping[str, Any] = {}
@@ -168,6 +172,19 @@ def _check_messaging(scenario: Scenario, name: str, plane: str) -> None:
         raise UsageError(f"fault {name} is about a broker, and there is none", "add topology: {broker: rabbitmq}")
     if plane == "subject" and not scenario.subject.command:
         raise UsageError(f"fault {name} kills a service of ours, and there is none", "add a subject with a command")
+
+
+def check_methods(prepared: Prepared, load: Load, ready: Mapping[str, Any]) -> None:
+    """Raise ScenarioError where the load makes calls for which the client has no method: their users would wait for
+    ever."""
+    replayed = {op for _, op in read_schedule(load.replay)} if load.replay else set()
+    missing = sorted({*load.mix, *replayed} - {"", *ready["methods"]})
+    if missing:
+        methods = " and ".join(f"{op}({', '.join(CALLED_WITH[op])})" for op in missing)
+        left = ", ".join(f"{op}: {weight:g}" for op, weight in load.mix.items() if op not in missing)
+        what = f"the load makes calls for which {prepared.entry.where} has no method: {methods}"
+        cure = f"add it to the client, or leave it out: load: {{mix: {{{left}}}}}"
+        raise ScenarioError([at(prepared.scenario, "load.mix").problem(what, cure)])
 
 
 def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:

@@ -134,15 +134,15 @@ class Arrivals:
             )
 
     def _record_sequence(self, exchange: Exchange) -> None:
-        """A row for each observation. The request's name is the last one's, with which a client sent what had waited;
-        one that is another call's all the same is told by what it says."""
+        """A row for each observation, by its own name or by the request's; what another call of the session had said is
+        told to be that one's later."""
         request, call, attempt, commit = exchange.request, exchange.call, exchange.attempt, exchange.commit_seq
         held = sequence.observations_in(request)
         if not held:
             self._append(exchange, 0, call, attempt, request.crc(), 0)
         for at, observation in enumerate(held):
             own = parse_attempt(observation.get(ATTEMPT_HEADER))
-            name = own if own[0] else (call, attempt) if at == len(held) - 1 else (0, 0)
+            name = own if own[0] else (call, attempt)
             payload = sequence.payload(observation, request)
             self._append(exchange, exchange.op, *name, payload, commit + at if commit else 0)
 

@@ -26,6 +26,21 @@ class SendsSequences(Client):
         return self.call("observe", "POST", path, {"observations": observations})
 
 
+class EventsApart(Client):
+    """Each string is an event of its own, before them a mark that a turn begins; a sequence holds all but the mark."""
+
+    runs_in = ("chat", "lost_reply", "refuse")
+
+    def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
+        events = [{"strings": ["<turn>"]}, *({"strings": [name]} for name in observation["strings"])]
+        self.call("observe", "POST", f"/sessions/{session_id}/observe", events[0])
+        rest = [{**event, "emotives": observation["emotives"]} for event in events[1:]]
+        return self.call("observe", "POST", f"/sessions/{session_id}/observe-sequence", {"observations": rest})
+
+    def learn(self, session_id: str) -> Any:
+        return self.call("learn", "POST", f"/sessions/{session_id}/learn")
+
+
 class ResendsSequences(SendsSequences):
     """A sequence whose answer was lost is sent again."""
 

@@ -1,0 +1,30 @@
+"""The data laws on clients that make several observes of one observation."""
+
+from __future__ import annotations
+
+from law_cases import promise, said
+
+ORACLE = {"oracle": "twin"}
+
+
+def test_several_observes_of_one_observation_are_none_doubled() -> None:
+    """A client that makes an event of each string does so in peace, three times at least; the same one twice is
+    doubled all the same, and so are two of a client that makes a single one."""
+    head = "call op start_ms end_ms outcome"
+    calls = "\n".join([head, *(f"{n} observe {n} {n} ok" for n in range(1, 6)), "6 observe 6 90 timeout"])
+    one = "\n".join(
+        [
+            "call op arrive_ms reply_ms status commit_seq payload",
+            *(f"{n} observe {n} {n} 200 {n} 7" for n in range(1, 7)),
+        ]
+    )
+    two = "\n".join(f"{n} observe {n} {n} 200 1{n} 8" for n in range(1, 4))
+    for more, status in (
+        (two, "pass"),
+        (f"{two}\n6 observe 20 20 200 20 8", "pass"),
+        (f"{two}\n6 observe 20 20 200 20 7", "fail"),
+        (f"{two}\n2 observe 20 20 200 20 8", "fail"),
+        ("6 observe 20 20 200 20 8", "fail"),
+        ("1 observe 1 1 200 11 8\n2 observe 2 2 200 12 8", "fail"),
+    ):
+        assert said("D2", promise(), ORACLE, calls=calls, arrivals=f"{one}\n{more}").status == status, more

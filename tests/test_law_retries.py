@@ -57,6 +57,17 @@ class TestR1:
         assert said("R1", THREE, calls=history([tries(503)])["calls"]).status == "inconclusive"
 
 
+def test_r2_asks_of_each_request_what_its_own_operation_promises() -> None:
+    """A call that observes, and asks what comes next: its prediction is a read, and may come again after a 503."""
+    never_sent = {"observe": {"retry": {"on": ["connect_error"]}}}
+    promised = promise({"retry": {**RETRY, "on": ["503"]}, "calls": never_sent})
+    tables = history([tries(200, 503, 200)], "observe")
+    first, observed, *asked = tables["arrivals"].split("\n")
+    reads = [row.replace("observe", "predict") for row in asked]
+    assert said("R2", promised, **tables).status == "fail"
+    assert said("R2", promised, **{**tables, "arrivals": "\n".join([first, observed, *reads])}).status != "fail"
+
+
 class TestR2:
     """What can't pass by itself is not tried again."""
 

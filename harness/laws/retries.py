@@ -113,14 +113,18 @@ def retriable_only(case: Case) -> Ruling:
 
 
 def _unnamed(case: Case) -> Mask:
-    """The failed attempts whose failure a declared `retry.on` doesn't name."""
+    """The failed attempts whose failure a declared `retry.on` doesn't name, by the operation that the witness saw: a
+    call may observe and ask what comes next."""
     found = np.zeros(len(case.attempts.row), bool)
-    unreadable = chains_of(case).unreadable
+    chains = chains_of(case)
+    unreadable, seen = chains.unreadable, case.arrivals.table["op"]
     failed = ~case.words["ok"] & ~case.attempts.table["result"].among("cancelled") | unreadable
     for op in case.calls["op"].names:
         retry = case.policy.of(op).retry
         if retry is not None and retry.on and source(case, op, "retry.on") == "declared":
             mine = case.calls["op"].among(op)[case.attempts.row]
+            if len(seen):
+                mine = np.where(chains.arrival >= 0, seen.among(op)[np.maximum(chains.arrival, 0)], mine)
             found |= mine & failed & ~_named(case, retry.on)
     return found
 

@@ -37,6 +37,7 @@ that, and a float still holds each."""
 
 
 Turn = tuple[PlannedCall, int, Hashable]
+"""A closed user's call, the think time before it (ns), and what tells its payload (`Plan.choice`)."""
 
 _planned = functools.partial(tuple.__new__, PlannedCall)
 """Twice as fast as the constructor, which is Python."""
@@ -90,8 +91,7 @@ class Plan:
             yield PlannedCall(open_call_id(slot, 0), spread_ns * slot // slots, slot, "open_session")
 
     def user_calls(self, user: int) -> Iterator[Turn]:
-        """The closed model's endless calls of one user, each with the think time (ns) that precedes it and its
-        `choice`."""
+        """The closed model's endless calls of one user."""
         numbers = itertools.count(user + 1, self.load.users)
         # no generator of ours: its frames were a tenth of what a call of the fast path costs
         calls = map(_Lives(self).call, numbers, itertools.repeat(0), itertools.repeat(user))

@@ -220,6 +220,12 @@ class TestCodes:
         says(law, Ruling(status, "said"))
         assert judged(laws={"require": ["D2"]}).exit_code == code
 
+    @pytest.mark.parametrize(("status", "required"), [("fail", True), ("pass", False), ("warn", False)])
+    def test_a_law_that_failed_was_exercised(self, status: Any, required: bool, says: Stub) -> None:
+        """Whatever the policy promises and the faults are."""
+        says("B3", Ruling(status, "said"))
+        assert of(judged(), "B3").required is required
+
     def test_an_acceptance_is_held_to_the_integration_of_the_run(self) -> None:
         """One without a name has an empty one."""
         for name, code in (("", 0), ("None", 1), ("mine", 1)):

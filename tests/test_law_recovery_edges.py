@@ -82,8 +82,8 @@ class TestM1:
         assert "after 2 faults" in found.reason
 
     def test_lag_of_the_harness_is_no_slowness_of_the_client(self) -> None:
-        """51 ms where 50 are in band, and the harness was 2 ms late all along."""
-        lag = "\n".join(["time_ms lag_ms", *(f"{1000 * second} 2" for second in range(61))])
+        """51 ms where 50 are in band, and the harness was 2 ms late in those seconds."""
+        lag = "\n".join(["time_ms lag_ms", *(f"{1000 * second} 2" for second in range(15, 61))])
         assert served(51) == "fail"
         assert said("M1", CLIENT, phases=PHASES, samples=lag, **run(0, slow_ms=51)).status != "fail"
 

@@ -155,6 +155,9 @@ class TestO2:
         """Two of three hundred; where calls fail without it nobody can tell."""
         assert self.found(failed=2) == ("fail", [301, 302], "2 failed", "0", 2 / 300)
         assert self.found(failed=2, before=1)[0] == "pass"
+        tables = self.tables(failed=2, before=1)
+        tables["calls"] = tables["calls"].replace("error", "degraded", 1)
+        assert said("O2", NOTHING, FACTS, **tables).status == "fail"
 
     @pytest.mark.parametrize(("outcome", "status"), [
         ("degraded", "pass"), ("cancelled", "pass"), ("overflow", "pass"), ("timeout", "fail"),

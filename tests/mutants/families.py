@@ -55,7 +55,7 @@ _TESTS: Mapping[str, tuple[str, ...]] = {
     "health": ("law_health*", "law_fronts"),
     "judging": (
         "law_judg*", "judge", "law_marks", "law_required", "scenario_known", "law_recovery*", "law_answers",
-        "law_edges",
+        "law_edges", "law_policy*", "law_fallback*", "law_timeouts*",
     ),
 }  # fmt: skip
 """Tests on literal and simulated histories: no sockets, no real time. Those of other families would notice some more,

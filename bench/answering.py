@@ -37,7 +37,9 @@ class Answering:
 
     def predict(self, session_id: str) -> Any:
         answer = self._inner.predict(session_id)
-        self._keep(session_id, ["predict", [each["name"] for each in answer["predictions"]]])
+        # KATO takes those that rank equally from a set, in an order that each process draws
+        ranked = sorted(answer["predictions"], key=lambda each: (-round(each["potential"], 9), each["name"]))
+        self._keep(session_id, ["predict", [each["name"] for each in ranked]])
         return answer
 
     def learn(self, session_id: str) -> Any:

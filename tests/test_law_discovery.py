@@ -121,6 +121,13 @@ class TestS2:
     def test_what_went_elsewhere_under_a_fault_says_nothing(self) -> None:
         assert self.judged(100, 100, 100, fault="gone kill 250 400 {}").status == "inconclusive"
 
+    def test_two_instances_get_halves(self) -> None:
+        """Three hundred requests."""
+        where = [n % 2 for n in range(300)]
+        calls = [f"{n} observe {n} {n + 1} ok" for n in range(1, 301)]
+        rows = [f"{n} observe {instance} {n}" for n, instance in enumerate(where, 1)]
+        assert judged("S2", facts(replicas=2), *calls, arrivals=rows).measured == "50% / 50%, p = 1"
+
     def test_one_instance_has_nothing_to_spread_over(self) -> None:
         assert judged("S2", facts(replicas=1), "1 observe 0 1 ok").status == "not_applicable"
 

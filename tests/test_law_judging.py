@@ -200,6 +200,14 @@ class TestCase:
         assert found.number(found.table["status"] == 200).tolist() == [1, 1, 0, 0]
         assert found.sum(found.table["status"]).tolist() == [200, 703, 0, 0]
 
+    def test_attempts_and_arrivals_keep_columns_of_one_name_apart(self) -> None:
+        """Both out of order, with other statuses."""
+        tries = "call attempt start_ms end_ms status\n2 1 36 40 503\n1 1 10 20 200"
+        seen = "call attempt op arrive_ms status\n2 1 observe 37 500\n1 1 observe 11 201"
+        found = case(attempts=tries, arrivals=seen)
+        assert found.attempts.table["status"].tolist() == [200, 503]
+        assert found.arrivals.table["status"].tolist() == [201, 500]
+
     def test_words_of_attempts(self) -> None:
         """Whole answers by their status; what brought none is lost, unless it was cancelled."""
         rows = ["1 1 10 11 - 200", "1 2 11 12 - 299", "1 3 12 13 - 404", "1 4 13 14 5xx 503", "1 5 14 15 reset 200",

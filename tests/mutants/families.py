@@ -45,7 +45,7 @@ _TESTS: Mapping[str, tuple[str, ...]] = {
     "fallback": ("law_fallback*", "law_answers"),
     "pools": ("law_pools*", "law_leaks"),
     "recovery": ("law_recovery*", "recovery_map"),
-    "data": ("law_data*", "law_observed", "law_breaker_corners"),
+    "data": ("law_data*", "law_observed", "law_breaker_corners", "law_recovery*"),
     "policy": ("law_policy*", "law_pools"),
     "gates": ("law_gates*",),
     "messaging": ("law_messaging*",),

@@ -171,18 +171,21 @@ class TestInvalid:
 class TestDoubt:
     """What a pass is worth."""
 
-    def test_promises_and_gates_are_none_the_less_for_a_client_that_does_not_work(self, says: Stub) -> None:
-        """Nothing that it does is: a pass of a law about traffic is open, its failure stands."""
+    def test_promises_gates_and_probes_are_none_the_less_for_a_client_that_does_not_work(self, says: Stub) -> None:
+        """Nothing of them is its doing: a pass of a law about traffic is open, its failure stands."""
         rows = "".join(f"{n} predict {n} {n} {n} {n} error client_bug baseline\n" for n in range(10, 20))
         says("K1", passed("known"))
         says("D1", Ruling("fail", "lost", witnesses=({"call": 1},)))
         says("D3", passed("well"))
+        says("H2", passed("alive"))
         ill = run(accounting={})
         calls = "call op intended_ms ready_ms start_ms end_ms outcome error phase\n" + rows
         found = judge_run(
             replace(ill, history=replace(ill.history, calls=History.literal(calls=calls).calls)), today=TODAY
         )
-        assert [of(found, id).status for id in ("K1", "X1", "D1", "D3")] == ["pass", "pass", "fail", "inconclusive"]
+        assert [of(found, id).status for id in ("K1", "X1", "H2", "D1", "D3")] == [
+            "pass", "pass", "pass", "fail", "inconclusive",
+        ]  # fmt: skip
         assert of(found, "D3").reason == "predict didn't work without faults either; it had said pass: well"
 
     def test_clocks_that_are_apart_leave_open_what_compares_them(self, says: Stub) -> None:

@@ -85,7 +85,8 @@ def _rule(law: Law, case: Case, settings: Mapping[str, Any]) -> Ruling:
         return inapplicable(f"left out by the scenario: {skipped[law.id]}")
     ruling = rule_on(law, case)
     apart = too_far_apart(law.id, case.facts) if ruling.status in ("pass", "fail", "warn") else ""
-    doubt = apart or (_not_working(case) if ruling.status == "pass" and not (law.gate or law.static) else "")
+    of_calls = not (law.gate or law.static or law.family == "health")  # the others judge the run, the source, probes
+    doubt = apart or (_not_working(case) if ruling.status == "pass" and of_calls else "")
     return inconclusive(f"{doubt}; it had said {ruling.status}: {ruling.reason}") if doubt else ruling
 
 

@@ -122,7 +122,8 @@ Left out, because changing them is no defect of a verdict:
 A number of a million or more is doubled, where mutmut adds one: a nanosecond more is nothing that a test can tell, and
 a second of two seconds is.
 
-Percentages are cut, not rounded up; a sample of a hundred knows a share of 95 % to about four points. A survivor is *equivalent* where no history tells it from the law.
+Percentages are cut, not rounded up; a sample of a hundred knows a share of 95 % to about four points. A survivor is
+*equivalent* where no history tells it from the law.
 
 | family | mutants | tried | killed | survived | killed of tried |
 |---|---|---|---|---|---|"""

@@ -77,6 +77,12 @@ FAILED = frozenset({"error", "failed", "failure", "rejected"})
 WORTH = FAILED | {"degraded", "fallback", "cache", "cached", "stale", "unavailable"}
 """Words by which a result says how much it is worth; its shape shows them as they are."""
 
+ORIGINS = frozenset({
+    "source", "origin", "provenance", "provider", "via", "from", "served_by", "served_from", "status", "state", "mode",
+    "quality",
+})  # fmt: skip
+"""Fields that say where a result comes from or how it came about; its shape shows what words they hold."""
+
 UNLEARNED = "unlearned: "
 """Begins the detail of a call whose answer named what its user had never shown to KATO."""
 

@@ -53,6 +53,7 @@ class TestF1:
             ("Live{x:list}", "Stale{x:list}"),
             ("(true,dict)", "(false,null)"),
             ("{source:str,x:list}", "{source:str=cache,x:list}"),
+            ("{source:str=kato,x:list}", "{source:str=popular,x:list}"),
             ("{x:list}", "{status:str=degraded,x:list}"),
             ("{error:null,x:list}", "{error:str,x:list}"),
             ("{x:list}", "{ok:false,x:list}"),

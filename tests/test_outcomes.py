@@ -282,6 +282,14 @@ def test_shape_shows_words_about_an_answers_worth() -> None:
     )
 
 
+def test_shape_shows_any_word_in_a_field_that_says_where_an_answer_comes_from() -> None:
+    """ "popular" beside "kato" is a mark; a name, a number or a sentence there is none."""
+    assert shape({"source": "Popular", "name": "popular"}) == "{name:str,source:str=popular}"
+    assert shape({"source": Enum("Origin", ["KATO"]).KATO}) == "{source:Origin=kato}"
+    for other in ("node 7", "view:product-3", "", "a" * 25, 3, None):
+        assert "=" not in shape({"source": other})
+
+
 def test_shape_of_an_object_names_its_public_fields() -> None:
     """A client's own result class shows its type and fields."""
     result = type("Answer", (), {})()

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
-from harness.model import WORTH
+from harness.model import ORIGINS, WORTH
 from harness.taxonomy import WORDS, WRAPPERS, key_of, name_of
 
 MOST_LINKS = 12
@@ -84,8 +84,8 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def shape(result: Any) -> str:
     """Keys and types of a result, one level deep: `{count:int,predictions:list}`; an object's public fields
-    alike, and a tuple's places. What may say how much an answer is worth is given as it is: flags (`true`, `false`) and
-    the words of `model.WORTH` (`str=stale`)."""
+    alike, and a tuple's places. What may say how much an answer is worth is given as it is: flags (`true`, `false`),
+    the words of `model.WORTH` (`str=stale`), and any word in a field of `model.ORIGINS` (`source:str=popular`)."""
     if isinstance(result, dict):
         return _fields(result)
     if isinstance(result, tuple):
@@ -101,7 +101,11 @@ _MOST_FIELDS = 40
 
 
 def _fields(values: dict[Any, Any]) -> str:
-    return _pairs(tuple(map(str, values)), tuple(map(_kind, values.values())))
+    names = tuple(map(str, values))
+    kinds = (
+        _origin(value) if name in ORIGINS else _kind(value) for name, value in zip(names, values.values(), strict=True)
+    )
+    return _pairs(names, tuple(kinds))
 
 
 @lru_cache(1024)  # results of one call are alike
@@ -120,7 +124,15 @@ def _kind(value: Any) -> type | bool | str:
     return type(value)
 
 
+def _origin(value: Any) -> type | bool | str:
+    """The kind of a field that says where a result comes from: a word as it is."""
+    text = value.name if isinstance(value, Enum) else value
+    told = isinstance(text, str) and _WORD.fullmatch(text)
+    return f"{type(value).__name__}={text.lower()}" if told else _kind(value)
+
+
 _LONGEST_WORD = max(map(len, WORTH))
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]{0,23}")
 
 
 def _word_of(kind: type | bool | str) -> str:

@@ -29,3 +29,15 @@ def test_several_observes_of_one_observation_are_none_doubled() -> None:
     ):
         found = said("D2", promise(), ORACLE, calls=calls, arrivals=f"{one}\n{more}")
         assert (found.status == "fail") is doubled, more
+
+
+def test_what_a_client_does_in_trouble_is_no_way_of_its_own() -> None:
+    """Three calls that ended badly, or under a fault, with two observes each: each is doubled."""
+    head = "call op start_ms end_ms outcome"
+    seen = ["call op arrive_ms reply_ms status commit_seq payload"]
+    seen += [f"{n} observe {10 * n + k} {10 * n + k} 200 {2 * n + k} {7 + k}" for n in range(1, 5) for k in (0, 1)]
+    fault = "name kind applied_ms effective_ms cleared_ms\nout latency 1 1 100"
+    for outcome, more in (("error", {}), ("ok", {"faults": fault})):
+        calls = "\n".join([head, *(f"{n} observe {10 * n} {10 * n + 5} {outcome}" for n in range(1, 5))])
+        found = said("D2", promise(), ORACLE, calls=calls, arrivals="\n".join(seen), **more)
+        assert (found.status, found.measured) == ("fail", "4 doubled"), outcome

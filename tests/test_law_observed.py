@@ -8,6 +8,7 @@ from typing import Any
 from law_cases import calls_of, promise, said
 
 from harness.data import chat_turns, fingerprint
+from harness.laws.data import at_most
 from harness.model import Verdict
 from harness.rng import Stream
 
@@ -45,6 +46,26 @@ def test_d8_fails_where_a_part_was_left_out() -> None:
     seen = [{"strings": ["seen"], "vectors": [[1.0, 2.0]] if number % 3 == 0 else []} for number in range(15)]
     verdict = judged(seen, [{"strings": ["seen"]}] * 15)
     assert verdict.status == "fail" and "5 observations" in verdict.reason and "vectors" in verdict.reason
+
+
+def test_d8_says_how_many_of_those_that_came() -> None:
+    """Cut, whole, and what clean ones leave possible."""
+    cut = judged(TURNS, [{**turn, "emotives": {}} for turn in TURNS[:5]] + TURNS[5:19] + [None])
+    assert (cut.measured, cut.bound, "5 observations of 19" in cut.reason) == ("5 cut", "0", True)
+    whole = judged(TURNS, [{**turn, "emotives": {}} for turn in TURNS[:4]] + TURNS[4:19] + [None])
+    assert (whole.measured, whole.bound) == ("0 cut", at_most(15))
+    assert whole.reason == "15 observations reached KATO whole"
+
+
+def test_d8_looks_at_observes_alone() -> None:
+    """A prediction has a content of nothing, whatever stands there."""
+    calls = "call op start_ms end_ms outcome content\n" + "\n".join(
+        f"{n} predict {n} {n} ok {fingerprint(TURNS[n])}" for n in range(1, 9)
+    )
+    arrivals = "call op arrive_ms commit_seq payload\n" + "\n".join(
+        f"{n} predict {n} {n} {fingerprint({'strings': ['a']})}" for n in range(1, 9)
+    )
+    assert said("D8", promise(), FACTS, calls=calls, arrivals=arrivals).status == "not_applicable"
 
 
 def test_d8_asks_for_more_than_four() -> None:

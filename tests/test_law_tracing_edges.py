@@ -77,6 +77,8 @@ class TestO1:
         tries = attempts((1, 1, 200, parent(T1, 1)), (2, 1, 503, parent(T2, 2)))
         assert o1(2, tries, spans((T1, 1, "unset", 200, 1), (T2, 2, "error", 503, 0)))[:2] == ("fail", [1])
         assert o1(2, tries, spans((T1, 1, "unset", 200, 0), (T2, 2, "unset", 503, 0)))[:2] == ("fail", [2])
+        refused = attempts((1, 1, 400, parent(T1, 1)), (2, 1, 200, parent(T2, 2)))
+        assert o1(2, refused, spans((T1, 1, "unset", 400, 0), (T2, 2, "unset", 200, 0)))[:2] == ("fail", [1])
         fine = attempts((1, 1, 399, parent(T1, 1)), (2, 1, 200, parent(T2, 2)))
         assert o1(2, fine, spans((T1, 1, "unset", 399, 0), (T2, 2, "unset", 200, 0)))[0] == "pass"
 
@@ -183,6 +185,10 @@ class TestO2:
         ("kato 31000 0\nkato 59000 99000000", "pass"), ("generator-0 29000 0\ngenerator-0 59000 99000000", "pass"),
         ("generator-0 59000 99000000", "pass"), ("generator-1 30000 99000000\ngenerator-0 60000 0", "pass"),
         ("generator-0 30000 0\ngenerator-0 60000 99000000", "fail"),
+        ("generator-0 31000 50000000\ngenerator-0 45000 10\ngenerator-0 59000 60000000", "pass"),
+        ("generator-0 31000 0\ngenerator-0 45000 99000000\ngenerator-0 59000 0", "pass"),
+        ("generator-0 31000 0\ngenerator-0 45000 99000000\ngenerator-0 59000 99000000", "fail"),
+        ("generator-0 31000 0\nkato 59000 99000000", "pass"),
     ])  # fmt: skip
     def test_a_queue_of_spans_takes_32_mib_at_most(self, samples: str, status: str) -> None:
         """In one generator, from the outage's first sample to its last."""

@@ -18,7 +18,14 @@ from harness.policy.types import Backoff
 
 def findings_of(case: Case) -> tuple[Finding, ...]:
     """What fails without faults, K2 for each key declared and read otherwise, T2 for no total, P5 for a full pool."""
-    return (*not_working(case), *differences(case), *_no_total(case), *_full_pool(case))
+    return (*not_working(case), *_left_out(case), *differences(case), *_no_total(case), *_full_pool(case))
+
+
+def _left_out(case: Case) -> tuple[Finding, ...]:
+    """A finding for each call of the load for which the client has no method: nothing is said of it."""
+    reason = "the client has no such method, so the load makes no such calls, and nothing is said of them"
+    cure = "add the method, or leave its calls out of load.mix"
+    return tuple(Finding("load", op, reason, cure, "warn") for op in case.facts.get("left_out", ()))
 
 
 def _full_pool(case: Case) -> tuple[Finding, ...]:

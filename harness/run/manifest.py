@@ -69,6 +69,7 @@ def unfinished(
             "oracle": "stm" if prepared.target else "twin",
             "hooks": sorted({hook for part in ready for hook in part["hooks"]}),
             "methods": list(ready[0]["methods"]),
+            "left_out": sorted({op for op, weight in scenario.load.mix.items() if weight} - set(timeline.load.mix)),
             "asks_registry": any(part.get("asks_registry") for part in ready),
             "leftovers": [],
             **facts,

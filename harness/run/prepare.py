@@ -174,17 +174,17 @@ def _check_messaging(scenario: Scenario, name: str, plane: str) -> None:
         raise UsageError(f"fault {name} kills a service of ours, and there is none", "add a subject with a command")
 
 
-def check_methods(prepared: Prepared, load: Load, ready: Mapping[str, Any]) -> None:
-    """Raise ScenarioError where the load makes calls for which the client has no method: their users would wait for
-    ever."""
-    replayed = {op for _, op in read_schedule(load.replay)} if load.replay else set()
-    missing = sorted({*load.mix, *replayed} - {"", *ready["methods"]})
+def carried(prepared: Prepared, load: Load, ready: Mapping[str, Any]) -> Load:
+    """The load without the calls for which the client has no method, whose users would wait for ever; raises
+    ScenarioError where nothing is left, or a recorded schedule asks for them."""
+    mix = {op: weight for op, weight in load.mix.items() if op in ready["methods"]}
+    replayed = {op for _, op in read_schedule(load.replay) if op} if load.replay else set()
+    missing = sorted(replayed - set(ready["methods"]) if mix else load.mix)
     if missing:
         methods = " and ".join(f"{op}({', '.join(CALLED_WITH[op])})" for op in missing)
-        left = ", ".join(f"{op}: {weight:g}" for op, weight in load.mix.items() if op not in missing)
         what = f"the load makes calls for which {prepared.entry.where} has no method: {methods}"
-        cure = f"add it to the client, or leave it out: load: {{mix: {{{left}}}}}"
-        raise ScenarioError([at(prepared.scenario, "load.mix").problem(what, cure)])
+        raise ScenarioError([at(prepared.scenario, "load").problem(what, "add it to the client, or leave it out")])
+    return replace(load, mix=mix)
 
 
 def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.run.facts import tracing_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
 from harness.run.options import Change
-from harness.run.prepare import Prepared, check_methods, promise_of
+from harness.run.prepare import Prepared, carried, promise_of
 from harness.run.simulation import Simulation, Start, start_fresh
 from harness.scenario import resolve
 from harness.simulate.world import MODELLED
@@ -43,7 +43,7 @@ def simulate_in(
         promise = promise_of(prepared, ready)
         timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
         timeline = timeline if change is None else change(timeline)
-        check_methods(prepared, timeline.load, ready)
+        timeline = replace(timeline, load=carried(prepared, timeline.load, ready))
         facts = {**FACTS, **tracing_facts(prepared, virtual=True)}
         write_json(folder / "manifest.json", unfinished(prepared, promise, timeline, [ready], facts))
         simulation.channel.send(

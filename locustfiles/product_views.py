@@ -10,7 +10,7 @@ import random
 from kato_user import KatoUser
 from locust import between, task
 
-from harness.data import product_views
+from harness.data import product_ranks, product_view
 
 
 class Visitor(KatoUser):
@@ -21,7 +21,7 @@ class Visitor(KatoUser):
     @task(3)
     def view(self) -> None:
         """Look at a product; popular ones are looked at more often."""
-        self.call("observe", self.session, product_views(lambda _: random.random()))
+        self.call("observe", self.session, product_view(*product_ranks([random.random()])))
 
     @task(1)
     def recommendations(self) -> None:

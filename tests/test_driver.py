@@ -87,15 +87,20 @@ def test_sessions_are_opened_in_the_warm_up(tmp_path: Path) -> None:
     assert set(calls["outcome"].tolist()) == {"ok"}
 
 
-def test_a_session_is_opened_once(tmp_path: Path) -> None:
-    """A call that comes before the planned opening opens the session; the opening is then no call."""
-    recorder = Recorder(tmp_path / "g.raw", "g")
+def fifty_calls(folder: Path, client: Any) -> tuple[Table, int]:
+    """The rows, and how many calls were issued, where calls come before the openings of five sessions are due."""
+    recorder = Recorder(folder / "g.raw", "g")
     load = Load(stages=(Stage(200, 200, SECOND_NS // 4),), sessions=5, warmup_for_ns=200 * MS)
     plan, clock, book = Plan(load, 1), MonotonicClock(), Book(5)
-    Driver(plan, Caller(Client(), plan, recorder, clock, book), book, clock).drive(clock.now_ns(), SECOND_NS)
+    Driver(plan, Caller(client, plan, recorder, clock, book), book, clock).drive(clock.now_ns(), SECOND_NS)
     recorder.close()
-    calls = _rows(tmp_path)
-    assert len(calls) == book.issued == 55
+    return _rows(folder), book.issued
+
+
+def test_a_session_is_opened_once(tmp_path: Path) -> None:
+    """A call that comes before the planned opening opens the session; the opening is then no call."""
+    calls, issued = fifty_calls(tmp_path, Client())
+    assert len(calls) == issued == 55
     assert calls["op"].tolist().count("open_session") == 5
 
 
@@ -226,14 +231,9 @@ class Closed(Client):
 
 def test_each_try_to_open_a_session_is_a_call_of_its_own(tmp_path: Path) -> None:
     """Also where a call tried before the planned opening came: one id for both would be a call committed twice."""
-    recorder = Recorder(tmp_path / "g.raw", "g")
-    load = Load(stages=(Stage(200, 200, SECOND_NS // 4),), sessions=5, warmup_for_ns=200 * MS)
-    plan, clock, book = Plan(load, 1), MonotonicClock(), Book(5)
-    Driver(plan, Caller(Closed(), plan, recorder, clock, book), book, clock).drive(clock.now_ns(), SECOND_NS)
-    recorder.close()
-    calls = _rows(tmp_path)
+    calls, issued = fifty_calls(tmp_path, Closed())
     assert calls["op"].tolist().count("open_session") == 55
-    assert len(set(calls["call"].tolist())) == len(calls) == book.issued == 105
+    assert len(set(calls["call"].tolist())) == len(calls) == issued == 105
 
 
 def test_an_opening_that_the_drain_gives_up_is_accounted_for(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from harness.evidence.table import Table
 
+HANDLING = ("delivered", "acked", "dropped", "requeued", "closed")
+"""What begins and ends a message's time in hand."""
+
 FEW, MOST = 5, 0.9
 """A practice is known when so many observes show it, and no more than a tenth something else."""
 
@@ -41,7 +44,7 @@ class _Message:
 def by_hand(arrivals: Table, calls: Table, messages: Table) -> NDArray[np.int64]:
     """For each arrival the call of the message whose observe it was, where no call is known and one can be told; 0."""
     strange = arrivals["op"].among("observe") & (arrivals["call"] == 0)
-    if not strange.any() or not len(messages):
+    if not strange.any():
         return np.zeros(len(arrivals), np.int64)
     _, practice = _paired(arrivals, _messages(calls, messages), "")
     return _paired(arrivals, _messages(calls, messages), practice)[0]
@@ -100,9 +103,6 @@ def _messages(calls: Table, messages: Table) -> dict[str, list[_Message]]:
     for held in since.values():
         _end(held, np.iinfo(np.int64).max)
     return found
-
-
-HANDLING = ("delivered", "acked", "dropped", "requeued", "closed")
 
 
 def _end(held: tuple[_Message, int], time_ns: int) -> None:

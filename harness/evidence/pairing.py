@@ -37,20 +37,19 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0, messag
     of a queue.
     """
     call: NDArray[np.int64] = np.array(arrivals["call"], np.int64)
-    queued = messages is not None and len(messages) > 0
+    handled = messages if messages is not None and len(messages) else None
     said, arrivals = arrivals, with_owners(arrivals, calls)
     by = np.where(call > 0, 1, 0).astype(np.int32)
     unknown = np.flatnonzero(call == 0)
     if len(unknown):
         found, replayed = by_content(arrivals, calls, uncertainty_ns)
-        if not queued:  # there a call ends before anything comes of it
+        if handled is None:  # in a queue a call ends before anything comes of it
             rest = unknown[found[unknown] == 0]
             timed = _by_time(arrivals.where(rest), calls, uncertainty_ns)
             timed[_of_another(arrivals, call, rest, timed)] = 0
             found[rest] = timed
-        call[unknown] = found[unknown]
-        by[unknown[call[unknown] > 0]] = 2
         call[found > 0] = found[found > 0]
+        by[unknown[call[unknown] > 0]] = 2
         by[replayed] = 3
     for way in (_by_words, _by_first_observe, _by_user):
         unknown = np.flatnonzero(call == 0)
@@ -58,8 +57,8 @@ def pair_arrivals(arrivals: Table, calls: Table, uncertainty_ns: int = 0, messag
             found = way(arrivals, unknown, calls, call)
             call[unknown] = found
             by[unknown[found > 0]] = 4
-    if queued and messages is not None:
-        found = by_hand(said.having(call=call), calls, messages)
+    if handled is not None:
+        found = by_hand(said.having(call=call), calls, handled)
         call[found > 0] = found[found > 0]
         by[found > 0] = 5
     return said.having(call=call, paired_by=Words(by, WAYS))

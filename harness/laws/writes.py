@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.case import Case, Ints
+from harness.laws.case import Case, Ints, once
 
 FEW = 3
 """So many calls in peace with several observes show that a client makes them of one observation."""
@@ -42,6 +42,10 @@ def times_committed(case: Case, op: str) -> Ints:
     A client may make several observes of one observation, one for each string, say: what differs then is no second
     commit. One that makes a single one in peace, and two in trouble, committed it twice, whatever it said.
     """
+    times = commits(case, op)
+    again = times > 1
+    if not again.any():
+        return times
     row, payload = np.concatenate(
         [
             np.stack((seen.row[mine], seen.table["payload"][mine]))
@@ -50,22 +54,21 @@ def times_committed(case: Case, op: str) -> Ints:
         ],
         axis=1,
     )
+    row, payload = row[again[row]], payload[again[row]]
     kinds, count = np.unique(np.stack((row, payload)), axis=1, return_counts=True)
     different: Ints = np.bincount(kinds[0], minlength=len(case.calls)).astype(np.int64)
     calm = case.calls["outcome"].among("ok") & ~in_doubt(case) & ~case.during()
     if int((different[calm] > 1).sum()) < FEW:
-        return commits(case, op)
-    same: Ints = np.zeros(len(case.calls), np.int64)
-    np.maximum.at(same, kinds[0], count)
-    return same
+        return times
+    times[again] = 0
+    np.maximum.at(times, kinds[0], count)
+    return times
 
 
+@once
 def most_commits(case: Case) -> Ints:
     """For each call how often KATO committed that write of it which it committed most often."""
-    most = times_committed(case, WRITES[0])
-    for op in WRITES[1:]:
-        np.maximum(most, times_committed(case, op), out=most)
-    return most
+    return np.max([times_committed(case, op) for op in WRITES], axis=0)  # type: ignore[no-any-return]
 
 
 def committed_ns(case: Case, op: str) -> Ints:

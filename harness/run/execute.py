@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ from harness.run.facts import known_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished, wall_offset_ns
 from harness.run.options import Change
-from harness.run.prepare import Prepared, carried, promise_of
+from harness.run.prepare import Prepared, promise_of, timeline_of
 from harness.run.prober import Prober
 from harness.run.signals import stopping
 from harness.run.stage import Stage, set_stage
 from harness.run.subject import kato_of
 from harness.run.watch import Watcher
-from harness.scenario import Scenario, Timeline, resolve
+from harness.scenario import Scenario, Timeline
 from harness.scenario.promises import longest_call_s
 
 
@@ -60,9 +60,7 @@ def execute(prepared: Prepared, progress: Progress, change: Change | None = None
             broker=prepared.scenario.topology.broker,
         )
         promise = promise_of(prepared, stage.ready[0])
-        timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
-        timeline = timeline if change is None else change(timeline)
-        timeline = replace(timeline, load=carried(prepared, timeline.load, stage.ready[0]))
+        timeline = timeline_of(prepared, promise, stage.ready[0], change)
         known = known_facts(prepared, stage, promise.policy, timeline.load, folder)
         write_json(manifest, unfinished(prepared, promise, timeline, stage.ready, known))
         offset_ns = wall_offset_ns()

@@ -16,9 +16,10 @@ from harness.integrations.entry import CALLED_WITH
 from harness.model import Load
 from harness.policy import Promise, merge, overlay, scaled
 from harness.run.interpreter import check_interpreter
-from harness.run.options import Options
+from harness.run.options import Change, Options
 from harness.run.topology import Layout, layout_of
-from harness.scenario import Scenario
+from harness.scenario import Scenario, Timeline
+from harness.scenario import resolve as resolve_times
 from harness.scenario.guards import check_permissions
 from harness.scenario.lint import named_laws, unknown_laws
 from harness.scenario.references import at
@@ -185,6 +186,13 @@ def carried(prepared: Prepared, load: Load, ready: Mapping[str, Any]) -> Load:
         what = f"the load makes calls for which {prepared.entry.where} has no method: {methods}"
         raise ScenarioError([at(prepared.scenario, "load").problem(what, "add it to the client, or leave it out")])
     return replace(load, mix=mix)
+
+
+def timeline_of(prepared: Prepared, promise: Promise, ready: Mapping[str, Any], change: Change | None) -> Timeline:
+    """Load, phases and faults of the run, changed by `change`, as far as the client can carry them."""
+    timeline = resolve_times(prepared.scenario, promise.policy, scale=prepared.scale)
+    timeline = timeline if change is None else change(timeline)
+    return replace(timeline, load=carried(prepared, timeline.load, ready))
 
 
 def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,8 @@ from harness.run.facts import tracing_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
 from harness.run.options import Change
-from harness.run.prepare import Prepared, carried, promise_of
+from harness.run.prepare import Prepared, promise_of, timeline_of
 from harness.run.simulation import Simulation, Start, start_fresh
-from harness.scenario import resolve
 from harness.simulate.world import MODELLED
 
 DONE_WITHIN_S = 900.0
@@ -41,9 +40,7 @@ def simulate_in(
     simulation, ready = _started(prepared, folder, start)
     try:
         promise = promise_of(prepared, ready)
-        timeline = resolve(prepared.scenario, promise.policy, scale=prepared.scale)
-        timeline = timeline if change is None else change(timeline)
-        timeline = replace(timeline, load=carried(prepared, timeline.load, ready))
+        timeline = timeline_of(prepared, promise, ready, change)
         facts = {**FACTS, **tracing_facts(prepared, virtual=True)}
         write_json(folder / "manifest.json", unfinished(prepared, promise, timeline, [ready], facts))
         simulation.channel.send(

@@ -155,6 +155,13 @@ class TestB5:
         assert (found.status, calls_of(found), found.measured, found.bound) == ("fail", [7, 18], "2", "1")
         assert self.during(10, (5300, "ok")).status == "pass"
 
+    @pytest.mark.parametrize(("at", "status"), [(5345, "pass"), (5355, "fail")])
+    def test_who_is_let_through_within_50_ms_of_a_served_trial_met_a_closed_one(self, at: int, status: str) -> None:
+        """It ended at 5.3 s, and the rejection after it may be older than its answer; a breaker that is still turning
+        calls away later has opened again, and then two at once are one too many."""
+        slow: list[Event] = [(at + n, "ok", "observe", 0, 1000) for n in (0, 5)]
+        assert self.during(10, (5320, "rejected"), *slow).status == status
+
     @pytest.mark.parametrize("permits", [{"half_open_trials": 2}, {"success_threshold": 2}])
     def test_permits_and_successes_allow_as_many(self, permits: dict[str, int]) -> None:
         """Two at once, not three."""

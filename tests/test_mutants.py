@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from law_cases import promise, said
 
-from harness.laws import breaker_runs, breaker_state
+from harness.laws import breaker_runs, breaker_spells
 from tests.mutants.families import FAMILIES, LAWS, law_tests
 from tests.mutants.generate import Mutant, mutants_of
 from tests.mutants.swap import functions_of_laws, put_in_place
@@ -89,6 +89,6 @@ def test_a_function_in_place_is_what_the_laws_run() -> None:
 
 def test_a_constant_in_place_is_everybodys() -> None:
     """Who imported it has the new one."""
-    with in_place("breaker_state.py", "", "50_000_000 → 100000000"):
-        assert breaker_runs.ORDER_NS == breaker_state.ORDER_NS == 100_000_000
-    assert breaker_runs.ORDER_NS == breaker_state.ORDER_NS == 50_000_000
+    with in_place("breaker_spells.py", "", "50_000_000 → 100000000"):
+        assert breaker_runs.ORDER_NS == breaker_spells.ORDER_NS == 100_000_000
+    assert breaker_runs.ORDER_NS == breaker_spells.ORDER_NS == 50_000_000

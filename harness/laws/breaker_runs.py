@@ -15,7 +15,8 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import Events, background, failure_ends
-from harness.laws.breaker_state import ORDER_NS, events_of, surely_one
+from harness.laws.breaker_spells import ORDER_NS
+from harness.laws.breaker_state import events_of, surely_one
 from harness.laws.case import Case, Ints, in_order, once, order_of
 from harness.policy import Breaker
 

@@ -18,6 +18,9 @@ from harness.policy import Breaker
 SETTLE_NS = 2_000_000
 """A call that starts within this after a change may have been let in before it."""
 
+ORDER_NS = 50_000_000
+"""Ends and starts that are closer than this may have been the other way round for the breaker."""
+
 LOOK_BACK = 512
 """Tried calls before a rejection among which the failure that opened the breaker is sought, and after it the trial."""
 
@@ -184,6 +187,9 @@ class _Reader:
         following = int(np.searchsorted(e.start_ns, decided_ns + SETTLE_NS, side="right"))
         if following >= len(e):
             return _Step("closed" if served else "open", decided_ns, following)
+        let_in = self._next(self._tries, following)
+        if served and let_in is not None and e.start_ns[let_in] <= decided_ns + ORDER_NS:
+            return _Step("closed", decided_ns, let_in)
         if e.rejected[following]:
             return _Step("open", decided_ns, following)
         again_ns = decided_ns + int(0.9e9 * self._breaker.reset_timeout)

@@ -15,12 +15,9 @@ import numpy as np
 from harness.evidence.history import History, table
 from harness.evidence.table import Table
 from harness.laws.breaker_events import Events, events_under, failure_ends, governed, moved_unseen
-from harness.laws.breaker_spells import LOOK_BACK, Spell, since_served, spells
+from harness.laws.breaker_spells import LOOK_BACK, ORDER_NS, Spell, since_served, spells
 from harness.laws.case import Case, Ints, in_order, once
 from harness.policy import Breaker, Policy, Promise
-
-ORDER_NS = 50_000_000
-"""Ends and starts that are closer than this may have been the other way round for the breaker."""
 
 MOST_DIVIDED = 5
 """Operations above which no more divisions are looked at (52 of them)."""
@@ -115,12 +112,20 @@ def _unexplained(case: Case, read: list[tuple[Events, list[Spell]]]) -> int:
         ):
             if spell.state == "closed" and spell.at >= 0:
                 count += premature(case, e, spell)
-            # after a failed trial it has to be open for its whole time again
-            owed = before and (before.state == "closed" or (opened and e.failed[opened.at]))
-            if spell.state == "open" and owed and after:
+            if spell.state == "open" and after and before and _owed(case, e, opened, before, spell):
                 reset_ns = int(1e9 * breaker_of(case, e).reset_timeout)
                 count += spell.to_ns < open_since(case, e, before, spell) + reset_ns - slack_ns(case, spell.to_ns)
     return count
+
+
+def _owed(case: Case, e: Events, opened: Spell | None, before: Spell, spell: Spell) -> bool:
+    """Whether it has to stay open for its whole time: after being closed and after a failed trial. A trial that was
+    served closes it: calls that are turned away afterwards met another one."""
+    if opened is None or before.state == "closed" or e.failed[opened.at]:
+        return True
+    late_ns = spell.from_ns + slack_ns(case, spell.from_ns)
+    late = slice(*(int(edge) for edge in np.searchsorted(e.start_ns, [late_ns, spell.to_ns])))
+    return bool(e.served[opened.at] and e.rejected[late].any())
 
 
 def slack_ns(case: Case, at_ns: int) -> int:

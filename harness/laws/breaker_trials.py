@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.laws.breaker_events import Events, breakers, moved_unseen
-from harness.laws.breaker_spells import Spell
-from harness.laws.breaker_state import ORDER_NS, all_spells, breaker_of, open_since, slack_ns
+from harness.laws.breaker_spells import ORDER_NS, Spell
+from harness.laws.breaker_state import all_spells, breaker_of, open_since, slack_ns
 from harness.laws.case import Case, Ints, once, order_of
 from harness.laws.registry import Ruling, broken, exercise, inapplicable, law, passed, plural, unexercised
 from harness.policy import Breaker

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,13 @@ from harness.twin.kato import Answer, Kato
 
 JSON = {"content-type": "application/json"}
 FORGOTTEN = "SESSION_NOT_FOUND"
+ROWS = (
+    "Redis refused", "Redis hung", "Redis paused 1.5 s", "Redis restarted empty", "ClickHouse refused/500, warm node",
+    "ClickHouse refused, node's first use in that worker", "ClickHouse refused, STM = 1 symbol",
+    "ClickHouse +2 s per request", "ClickHouse hung",
+    "ClickHouse drops connections, rows pending from a failed learn", "Qdrant refused/500", "Qdrant +1.5 s",
+    "Qdrant hung",
+)  # fmt: skip
 
 
 class Client:
@@ -265,6 +274,13 @@ def test_stores_restarted_empty_forget_what_only_they_held(client: Client) -> No
     client.observe("a")
     client.observe("b")
     assert client.body(client.predict())["predictions"] == []
+
+
+def test_each_row_of_section_7_has_a_test_that_names_it() -> None:
+    """Here on the engine, or in test_stores_sockets.py over sockets."""
+    texts = [Path(__file__).with_name(name).read_text() for name in (Path(__file__).name, "test_stores_sockets.py")]
+    told = " ".join(re.findall(r'"""Rows? .*?"""', " ".join(texts), re.DOTALL))
+    assert [row for row in ROWS if f'"{row}"' not in told] == []
 
 
 def test_no_store_and_no_mode_but_the_known_ones_can_be_set() -> None:

@@ -54,6 +54,14 @@ class TestR3:
         samples = "\n".join(["process time_ms lag_ms", *(f"generator {10_000 * n + 400} 60" for n in range(1, 6))])
         assert said("R3", THREE, **tables, samples=samples).status == "pass"
 
+    def test_lag_counts_from_the_beginning_of_a_wait(self) -> None:
+        """The generator slept in the first second of six, the last of which is over what was promised and ε."""
+        promised = promise({"retry": {"max_attempts": 2, "backoff": {"initial": 5.0}}})
+        calls = history([tries(503, 200, gaps=[5300])] * 5)
+        samples = "\n".join(["process time_ms lag_ms", *(f"generator {10_000 * n + 500} 60" for n in range(1, 6))])
+        assert said("R3", promised, **calls).status == "fail"
+        assert said("R3", promised, **calls, samples=samples).status == "pass"
+
     def test_waits_of_an_operation_without_back_off_are_nobodys_matter(self) -> None:
         """Observes promise none, whatever predictions do; nor do those that have no policy at all."""
         own = promise({"calls": {"observe": {"retry": {"max_attempts": 3}}, "predict": {"retry": RETRY}}})
@@ -99,6 +107,12 @@ class TestR4:
         assert spread == ("pass", [], "spread 0.167", "at least 0.1", None)
         assert said("R4", THREE, **waits(*[200] * 199)).status == "inconclusive"
         assert whole("R4", THREE, **waits(*[270, 330] * 100))[:3] == ("pass", [], "spread 0.100")
+
+    def test_says_whether_they_differ_at_all(self) -> None:
+        """By less than a hundredth they are alike; by a twentieth they differ by no more."""
+        for gaps, words in (([200] * 200, "are all alike:"), ([190, 210] * 100, "differ by 5% only:")):
+            assert words in said("R4", THREE, **waits(*gaps)).reason
+        assert "are all alike:" in said("R4", THREE, **waits(*[200] * 199, 201)).reason
 
     def test_each_re_try_is_compared_with_those_of_its_number(self) -> None:
         """First waits of 0.2 s and second ones of 0.4 are no spread."""
@@ -153,6 +167,17 @@ class TestR5:
         assert said("R5", THREE, **self.tables(tries(400, 200))).status == "fail"
         other = self.tables(tries(503, 200), kind="latency")
         assert said("R5", THREE, **other).status == "not_exercised"
+
+    def test_an_answer_of_another_ones_asks_for_nothing(self) -> None:
+        """KATO's own 503 beside the fault's."""
+        tables = self.tables(tries(503, 200))
+        tables["arrivals"] = tables["arrivals"].replace("wait", "-")
+        assert said("R5", THREE, **tables).reason.startswith("no answer had Retry-After")
+
+    def test_a_wait_that_was_asked_for_is_no_jitter(self) -> None:
+        """Two hundred of a second each."""
+        tables = self.tables(*[tries(503, 200, gaps=[1000])] * 200)
+        assert said("R4", THREE, **tables).status == "not_exercised"
 
     def test_a_wait_that_was_asked_for_is_none_of_the_back_off(self) -> None:
         """A second each, five times, where 0.2 s are promised; without arrivals nobody knows of it."""

@@ -39,6 +39,13 @@ class TestT1:
         for took, status in ((1250, "pass"), (1251, "fail")):
             assert said("T1", TOTAL, **one(took)).status == status
 
+    def test_a_call_without_attempts_waited_for_none(self) -> None:
+        """It took 5 s where attempts are bounded by what was read; another's first began much later."""
+        calls = f"{HEAD}\n1 observe 0 5000 error\n2 observe 20000 20100 ok"
+        read = promise(read={"timeout": {"read": 0.5}})
+        found = said("T1", read, calls=calls, attempts=f"{TRIES}\n2 1 20000 20100 - 200")
+        assert (found.status, calls_of(found)) == ("fail", [1])
+
     def test_a_call_that_never_ran_is_none_of_it(self) -> None:
         """Overflow waited for nobody: one of the two others was late."""
         calls = f"{HEAD}\n1 observe 0 1300 timeout\n2 observe 0 900 timeout\n3 observe 0 9000 overflow"
@@ -240,11 +247,11 @@ class TestT2:
 
 
 def test_how_long_a_call_may_last_by_operation() -> None:
-    """A total, or attempts of 0.8 s and waits of 0.1 and 0.2 s between them; nothing where nothing is known."""
+    """A total over all attempts, or attempts of 0.8 s and waits of 0.1 and 0.2 s; nothing where nothing is known."""
     calls = f"{HEAD}\n1 observe 0 1 ok\n2 predict 0 1 ok\n3 learn 0 1 ok\n4 open_session 0 1 ok"
     attempt = {"timeout": {"connect": 0.5, "read": 0.3}}
     own = {
-        "observe": {"timeout": {"total": 4.0}},
+        "observe": {"timeout": {"total": 4.0}, "retry": {"max_attempts": 3}},
         "predict": {**attempt, "retry": {"max_attempts": 3, "backoff": {"initial": 0.1}}},
         "learn": attempt,
     }

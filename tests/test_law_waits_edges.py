@@ -8,6 +8,8 @@ import pytest
 from law_cases import calls_of, promise, said, share
 from test_law_timeouts_edges import HEAD, TOTAL, TRIES, one
 
+from harness.policy import merge
+
 RESENT = {"max_attempts": 2, "on": ["pool_timeout"]}
 
 
@@ -95,6 +97,29 @@ class TestT7:
         for promised in (promise(read={"timeout": {"pool": 0.5}}), promise({"timeout": {"read": 0.5}}), promise()):
             assert said("T7", promised, **self.tables(2000)).status == "pass"
 
+    def test_a_default_is_no_declaration(self) -> None:
+        """Of a pool time-out that the library wasn't told."""
+        assert said("T7", merge({}, {}, {"timeout": {"pool": 0.5}}), **self.tables(2000)).status == "pass"
+
+    def test_only_a_fault_on_the_way_there_is_taken_for_transit(self) -> None:
+        """One connection, for which the second call waited 0.8 s: replies are slow, requests aren't."""
+        promised = promise({"timeout": {"pool": 0.5}}, {"limits": {"max_connections": 1}})
+        faults = "name kind applied_ms effective_ms cleared_ms params\nslow latency 5 6 900 "
+        found = said(
+            "T7", promised, calls=f"{HEAD}\n1 observe 10 820 ok\n2 observe 20 1000 ok",
+            attempts=f"{TRIES}\n1 1 10 820 - 200\n2 1 20 1000 - 200",
+            arrivals="call attempt op arrive_ms reply_ms status\n1 1 observe 11 20 200\n2 1 observe 820 999 200",
+            faults=faults + '{"direction":"downstream"}',
+        )  # fmt: skip
+        assert (found.status, calls_of(found)) == ("fail", [2])
+
+    def test_only_what_was_refused_by_the_pool_was_sent_again_after_it(self) -> None:
+        """Beside a reset that was, and that comes before or after."""
+        calls = f"{HEAD}\n1 observe 10 40 timeout\n2 observe 10 40 timeout"
+        for first, second, named in (("pool_timeout", "reset", [1]), ("reset", "pool_timeout", [2])):
+            tries = f"{TRIES}\n1 1 10 20 {first} 0\n1 2 25 35 - 200\n2 1 10 20 {second} 0\n2 2 25 35 - 200"
+            assert calls_of(said("T7", self.POOL, calls=calls, attempts=tries)) == named
+
     def test_only_a_declaration_allows_to_send_again(self) -> None:
         """What code does is no promise, and what predictions may do is none for observes."""
         on = {"retry": {"max_attempts": 2, "on": ["pool_timeout"]}}
@@ -133,3 +158,13 @@ class TestT7:
         assert self.opened("pool_timeout", "reset", "reset", "reset").status == "pass"
         assert self.opened(*["pool_timeout+reset"] * 3).status == "pass"
         assert calls_of(self.opened("pool_timeout", fail_max=1)) == [1]
+        assert self.opened(*["client_bug"] * 3, "pool_timeout").status == "pass"
+
+    def test_only_a_closed_breaker_opens_on_them(self) -> None:
+        """The trial that it let through three seconds later found the pool full, too."""
+        calls = [f"{n} observe {100 * n} {100 * n + 50} timeout -" for n in (1, 2, 3, 40)]
+        tries = [f"{n} 1 {100 * n} {100 * n + 50} pool_timeout 0" for n in (1, 2, 3, 40)]
+        calls += [f"{at} observe {at} {at} rejected breaker_open" for at in (900, 4100)]
+        promised = promise({"breaker": {"fail_max": 3, "reset_timeout": 3.0}})
+        found = said("T7", promised, calls="\n".join([f"{HEAD} error", *calls]), attempts="\n".join([TRIES, *tries]))
+        assert calls_of(found) == [3]

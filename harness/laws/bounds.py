@@ -45,13 +45,13 @@ def declared_total_s(case: Case, op: str) -> float | None:
     return timeout.total if timeout is not None and source(case, op, "timeout.total") == "declared" else None
 
 
-def source(case: Case, op: str, key: str) -> str:
-    """Where a number of the policy comes from: declared, read, default; empty where nothing is said."""
+def source(case: Case, op: str, key: str) -> str | None:
+    """Where a number of the policy comes from: declared, read, default; None where nothing is said."""
     sources = case.promise.sources
-    return sources.get(f"calls.{op}.{key}", sources.get(key, ""))
+    return sources.get(f"calls.{op}.{key}", sources.get(key))
 
 
-def attempt_source(case: Case, op: str) -> str:
+def attempt_source(case: Case, op: str) -> str | None:
     """Where the bound of one attempt comes from."""
     timeout = case.policy.of(op).timeout
     return source(case, op, "timeout.total" if timeout is not None and timeout.total is not None else "timeout.read")

@@ -34,7 +34,7 @@ def client_budget(case: Case) -> Ruling:
         )
         measured, bound = f"{took[worst] / 1e9:.2f} s", f"{total[worst] / 1e9:.2f} s"
         count = int(several.sum())
-        return broken(case, rows, reason, of=count, status="warn", severity="warn", measured=measured, bound=bound)
+        return broken(case, rows, reason, of=count, status="warn", measured=measured, bound=bound)
     near = several & (took > 0.8 * total)
     if not near.any():
         return unexercised("no call of several requests came near its total")

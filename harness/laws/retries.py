@@ -64,7 +64,6 @@ def bounded_attempts(case: Case) -> Ruling:
     chains, limit = chains_of(case), limits(case)
     bound = limit[case.attempts.row]
     over = (bound > 0) & (chains.nth > bound)
-    most = int(chains.nth.max(initial=0))
     if over.any():
         rows = np.unique(case.attempts.row[over])
         worst = int(chains.nth[over].max())
@@ -72,11 +71,10 @@ def bounded_attempts(case: Case) -> Ruling:
         return broken(case, rows, reason, measured=str(worst), bound=str(int(bound[over].max())))
     if not (chains.nth > 1).any():
         return unexercised(f"nothing was tried twice; it takes {exercise('R1')}")
-    if not (bound[chains.nth > 1] > 0).all():
-        return inconclusive(
-            "requests were tried again, and no number of attempts is declared or readable", measured=str(most)
-        )
-    return passed("no request was tried more often than promised", measured=str(most), bound=str(int(limit.max())))
+    most = str(int(chains.nth.max()))
+    if not bound[chains.nth > 1].all():
+        return inconclusive("requests were tried again, and nobody knows how often they may be", measured=most)
+    return passed("no request was tried more often than promised", measured=most, bound=str(int(limit.max())))
 
 
 @law(

@@ -96,9 +96,7 @@ def amplification(case: Case) -> Ruling:
         worst = max(worst, sent / len(storm.calls))
         if _surely_more(len(storm.retries), _allowed(case, storm, budget, workers)):
             bad.append(storm)
-    bound = (
-        f"{1 + budget.ratio:g} + {budget.min_per_second:g}/s" if budget else f"{max(limits(case).max(initial=1), 1)}"
-    )
+    bound = f"{1 + budget.ratio:g} + {budget.min_per_second:g}/s" if budget else f"{max(limits(case).max(), 1)}"
     measured = f"{worst:.2f} attempts a call"
     if bad:
         rows = np.unique(np.concatenate([tries.row[storm.retries] for storm in bad]))

@@ -168,7 +168,7 @@ def _pooled_spread(gap: np.ndarray[tuple[int], np.dtype[np.float64]], nth: Ints)
     relative = np.empty(len(gap))
     for number in ids_in(nth):
         mine = nth == number
-        relative[mine] = gap[mine] / max(gap[mine].mean(), 1.0)
+        relative[mine] = gap[mine] / gap[mine].mean()
     return float(relative.std())
 
 

@@ -20,7 +20,7 @@ from harness.laws.case import Case
 from harness.laws.judge import Judgement, case_of, judge_run, promise_of, verdicts_json
 from harness.laws.marks import admitted
 from harness.laws.registry import Law, Ruling, broken, in_catalogue_order, inapplicable, inconclusive, law, passed
-from harness.model import Span
+from harness.model import Finding, Span
 
 SLO = {"name": "some", "expr": "count > 0 in baseline", "severity": "gate"}
 MANY = {"name": "many", "expr": "count > 100 in baseline", "severity": "gate"}
@@ -39,7 +39,7 @@ class TestDefaults:
 
     def test_a_ruling_says_no_more_than_its_status_and_reason(self) -> None:
         """Nothing measured, nobody named."""
-        found = Ruling("pass", "well")
+        found = passed("well")
         assert (found.cure, found.measured, found.bound, found.phase) == ("",) * 4
         assert (found.severity, found.witnesses, found.places, found.share) == (None, (), {}, None)
 
@@ -57,6 +57,10 @@ class TestDefaults:
     def test_a_verdict_has_the_laws_cure_where_something_is_ill(self, ruling: Ruling, cure: str) -> None:
         """Unless the ruling has one of its own."""
         assert PLAIN.verdict(ruling, 1.0).cure == cure
+
+    def test_what_is_inconclusive_may_have_been_measured(self) -> None:
+        """As what failed may."""
+        assert inconclusive("who knows", measured="2").measured == "2"
 
     def test_a_verdict_is_the_ruling_with_what_the_law_is(self) -> None:
         """Required, of the law's severity, and scaled where the run is and the law takes traffic."""
@@ -212,6 +216,7 @@ class TestCodes:
         """It was exercised; a static law that passes proves nothing."""
         assert judged(True, known=known(), laws={"require": ["D2"]}).exit_code == 0
         assert judged(laws={"require": ["K1"]}).exit_code == 5
+        assert judged(effective="-", laws={"require": ["K1"]}).exit_code == 6
 
     @pytest.mark.parametrize(("law", "status", "code"), [
         ("D2", "invalid", 6), ("T6", "invalid", 0), ("D2", "warn", 5), ("X1", "warn", 0), ("X1", "invalid", 6),
@@ -232,8 +237,16 @@ class TestCodes:
     def test_an_acceptance_is_held_to_the_integration_of_the_run(self) -> None:
         """One without a name has an empty one."""
         for name, code in (("", 0), ("None", 1), ("mine", 1)):
-            found = judged(True, run={"name": "x"}, known=known(where={"integration": name}))
-            assert found.exit_code == code
+            where = known(where={"integration": name})
+            assert judged(True, run={"name": "x"}, known=where).exit_code == code
+            nameless = replace(run(True, known=where), manifest={**run(True, known=where).manifest})
+            nameless.manifest.pop("run")  # type: ignore[attr-defined]
+            assert judge_run(nameless, today=TODAY).exit_code == code
+
+    def test_an_acceptance_that_has_ended_is_no_notice_while_its_law_fails(self) -> None:
+        """The failure counts; when it is gone, the entry may go."""
+        assert judged(True, known=known(until="2026-11-30")).notices == ()
+        assert len(judged(known=known(until="2026-11-30")).notices) == 1
 
     def test_the_answer_as_json_has_objectives_too(self) -> None:
         """And a run without a manifest's words none of them."""
@@ -242,6 +255,10 @@ class TestCodes:
         assert (content["run"], content["exit_code"]) == ({}, 0)
         assert (content["slos"][0]["name"], content["slos"][0]["status"]) == ("some", "pass")
         assert content["notices"] == []
+        several = verdicts_json(replace(found, findings=(Finding("rule", "here", "ill", "cure"),)), {})
+        assert several["findings"] == [
+            {"rule": "rule", "where": "here", "reason": "ill", "cure": "cure", "severity": "warn"}
+        ]
         assert verdicts_json(found, GOOD)["run"] == GOOD["run"]
 
 

@@ -54,6 +54,8 @@ class TestAcceptance:
         """Others are for other laws, or too narrow; of several refusals the first is said."""
         found = answer({"law": "D1"}, {"at_most": 0.01}, {"issue": "A-1"}, {"issue": "A-2"})
         assert (found.text, found.entry, found.refused) == ("until 2027-01-01: known (A-1)", 2, "")
+        bare = acceptance(LAWS["D2"], RULING, [{"law": "D2", "until": TODAY}], "mine", TODAY)
+        assert bare.text == "until 2026-12-01: "
         refused = answer({"at_most": 0.01}, {"where": {"op": "predict"}}).refused
         assert refused.endswith("it allows 1.000%, and 2.000% failed")
         assert answer({"law": "X1"}, law="X1") == Acceptance()

@@ -64,6 +64,7 @@ def test_says_what_it_takes_to_prove_a_law() -> None:
     assert provable("B8", total, [Fault("a", "latency", 0, 2 * S)], few) == (
         False, "needs 10 calls under such a fault; about 2 come",
     )  # fmt: skip
+    assert provable("B8", total, [Fault("a", "latency", 0, 10 * S)], Load((Stage(1.0, 1.0, 10 * S),)))[0]
     assert provable("P5", total, [], few) == (False, "needs 100 calls in the run; about 2 come")
     assert provable("K1", total, [], few) == (True, "nothing but calls")
     assert provable("B1", Policy(breaker=Breaker(5)), refuse, RISING) == (True, LAWS["B1"].wants)

@@ -317,8 +317,8 @@ class Case:
     def failures(self, words: tuple[str, ...]) -> Mask:
         """The attempts that failed in one of `words` (policy words: errors, `timeout`, 5xx, 4xx, status codes)."""
         table = self.attempts.table
-        named = {"connect_timeout", "read_timeout"} if "timeout" in words else set()
-        found: Mask = table["result"].among(*(named | set(words) - {"4xx", "5xx", ""}))
+        timeouts = ("connect_timeout", "read_timeout") if "timeout" in words else ()
+        found: Mask = table["result"].among(*words, *timeouts)
         for word in words:
             if word in ("4xx", "5xx"):
                 found = found | self.words[word]

@@ -6,13 +6,14 @@ import numpy as np
 
 from harness.laws.case import Case, Ints
 from harness.laws.registry import LAWS, Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
-from harness.laws.writes import WRITES, commits, has_oracle, in_doubt, most_commits, resent, strays
+from harness.laws.writes import WRITES, commits, committed, has_oracle, in_doubt, most_commits, resent, strays
 from harness.stats import clean_bound
 
-LOSING = frozenset(
-    {"commit_then_drop", "commit_then_status", "timeout", "reset_peer", "kill", "limit_data", "truncate"}
-)
-"""Faults that lose a reply after the commit."""
+REPLIES_LOST = frozenset({"commit_then_drop", "commit_then_status", "timeout", "limit_data", "truncate"})
+"""Faults that lose each reply after the commit."""
+
+LOSING = REPLIES_LOST | {"reset_peer", "kill"}
+"""Faults that lose one where they happen to come between."""
 
 CHANCE = 5
 """Writes in doubt below which it was chance that any was under way when a fault came, unless the fault loses replies:
@@ -76,7 +77,7 @@ def no_more_than(count: int) -> str:
 
 def by_chance(case: Case, count: int) -> bool:
     """Whether so few writes met trouble that another run of the same file may have none."""
-    return count == 0 or (count < CHANCE and not case.kinds & (LOSING - {"kill", "reset_peer"}))
+    return count == 0 or (count < CHANCE and not case.kinds & REPLIES_LOST)
 
 
 def read_back(case: Case) -> list[tuple[str, int, int]]:
@@ -220,7 +221,7 @@ def _claimed(case: Case) -> tuple[Ints, Ints]:
     calls = case.calls
     first = np.full(len(calls), np.iinfo(np.int64).max)
     for seen in (case.arrivals, case.replays):
-        mine = (seen.table["commit_seq"] > 0) & seen.table["op"].among("observe")
+        mine = committed(seen, "observe")
         np.minimum.at(first, seen.row[mine], seen.table["commit_seq"][mine])
     told = calls["op"].among("observe") & calls["outcome"].among("ok", "degraded") & (commits(case, "observe") > 0)
     rows = np.flatnonzero(told)

@@ -125,7 +125,7 @@ def _fresh_sessions(case: Case) -> Ints:
     rows = rows[np.lexsort((calls["start_ns"][rows], calls["user"].codes[rows]))]
     before, after = rows[:-1], rows[1:]
     user = calls["user"].codes
-    again = (user[before] == user[after]) & (user[after] != _code_of(calls["user"].names, ""))
+    again = (user[before] == user[after]) & ~calls["user"].among("")[after]
     again &= calls["start_ns"][after] >= calls["end_ns"][before]
     fresh: Ints = after[again & inside[before] & told[before] & ~gone[before] & inside[after] & ~gone[after]]
     return fresh
@@ -152,14 +152,9 @@ def _nobodys_sessions(case: Case) -> int:
     return len(set(names_in(seen["session"], used & ~known)) - owned)
 
 
-def _code_of(names: tuple[str, ...], name: str) -> int:
-    return names.index(name) if name in names else -1
-
-
 def _users_with_several_calls(case: Case) -> int:
     users = case.calls["user"]
-    counts = np.bincount(users.codes, minlength=len(users.names))
-    return int(sum(count > 1 for name, count in zip(users.names, counts, strict=True) if name))
+    return int((np.bincount(users.codes[~users.among("")]) > 1).sum())
 
 
 @law(

@@ -55,8 +55,6 @@ def _expired(entry: Mapping[str, Any], today: datetime.date) -> str:
 def _date(entry: Mapping[str, Any]) -> datetime.date:
     """The end date; an entry without one has ended."""
     until = entry.get("until")
-    if isinstance(until, datetime.date):
-        return until
     return datetime.date.fromisoformat(str(until)) if until else datetime.date.min
 
 

@@ -25,6 +25,9 @@ ERRORS = frozenset({"error", "errors", "err", "exception", "failure"})
 
 EMPTY = ("null", "false")
 
+NUMBERS = frozenset({"int", "float", "bool", "true", "false"})
+"""Kinds that pass for each other."""
+
 
 @once
 def marked(case: Case) -> Mask:
@@ -98,7 +101,7 @@ def fits(shape: str, healthy: str) -> bool:
 def alike(one: str, other: str) -> bool:
     """Whether two kinds of value pass for each other."""
     one, other = one.partition("=")[0], other.partition("=")[0]
-    return one == other or "null" in (one, other) or {one, other} <= {"int", "float", "bool", "true", "false"}
+    return one == other or "null" in (one, other) or NUMBERS.issuperset((one, other))
 
 
 def type_of(shape: str) -> str:

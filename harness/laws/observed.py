@@ -63,6 +63,6 @@ def _given(case: Case) -> Ints:
 def _got(case: Case) -> Ints:
     """For each call what KATO committed of it, in however many requests."""
     seen, got = case.arrivals, np.zeros(len(case.calls), np.int64)
-    mine = committed(case, "observe")
+    mine = committed(seen, "observe")
     np.bitwise_or.at(got, seen.row[mine], seen.table["payload"][mine] & HELD)
     return got

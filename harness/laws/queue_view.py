@@ -36,7 +36,7 @@ class Flow:
         self.confirmed: Mask = case.calls["op"].among("observe") & case.calls["outcome"].among("ok")
         self.commits = times_committed(case, "observe")
         seen = case.arrivals
-        mine = committed(case, "observe")
+        mine = committed(seen, "observe")
         self.commit_ns = self._first(seen.row[mine], seen.table["arrive_ns"][mine])
         self.acked_ns = self.last("acked")
 

@@ -38,8 +38,7 @@ def _commonest(case: Case, rows: np.ndarray) -> str:
     """What the most of those calls ended with: their exception where one is on record, else error or outcome."""
     for column in ("detail", "error", "outcome"):
         words = case.calls[column]
-        counts = np.bincount(words.codes[rows], minlength=len(words.names))
-        name = words.names[int(np.argmax(counts))]
+        name = words.names[int(np.bincount(words.codes[rows]).argmax())]
         if name:
             return str(name)
     return "nothing on record"
@@ -48,4 +47,4 @@ def _commonest(case: Case, rows: np.ndarray) -> str:
 def not_working(case: Case) -> tuple[Finding, ...]:
     """A finding for each operation that fails without any fault."""
     cure = "make it work on a healthy KATO first; whatever the laws say of it is about a client that doesn't"
-    return tuple(Finding("steady state", op, reason, cure, "warn") for op, reason in failing_without_faults(case))
+    return tuple(Finding("steady state", op, reason, cure) for op, reason in failing_without_faults(case))

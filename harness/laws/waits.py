@@ -37,7 +37,7 @@ def cancelled_work(case: Case) -> Ruling:
     if not count:
         return unexercised(f"the client gave up no attempt; it takes {exercise('T6')}")
     arrival = chains_of(case).arrival[given_up]
-    wasted = int(committed(case, *WRITES)[arrival[arrival >= 0]].sum())
+    wasted = int(committed(case.arrivals, *WRITES)[arrival[arrival >= 0]].sum())
     reason = f"KATO committed {wasted:,} of {plural(count, 'attempt')} that the client had given up"
     return passed(reason, measured=f"{wasted / count:.1%} wasted")
 

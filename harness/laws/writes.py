@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.case import Case, Ints, once
+from harness.laws.case import Case, Ints, Tries, once
 
 FEW = 3
 """So many calls in peace with several observes show that a client makes them of one observation."""
@@ -18,22 +18,18 @@ WRITES = ("open_session", "observe", "learn")
 
 def has_oracle(case: Case) -> bool:
     """Whether anything can say what was committed (facts: `oracle` is twin, witness, stm or none)."""
-    return str(case.facts.get("oracle") or "none") != "none"
+    return case.facts.get("oracle") not in (None, "none")
 
 
-def committed(case: Case, *ops: str) -> Mask:
-    """True for the arrivals of known calls that KATO committed, of operations `ops`."""
-    table = case.arrivals.table
-    return (table["commit_seq"] > 0) & table["op"].among(*ops)  # type: ignore[no-any-return]
+def committed(seen: Tries, *ops: str) -> Mask:
+    """True for those of `seen` (arrivals of known calls, or replays) that KATO committed, of operations `ops`."""
+    return (seen.table["commit_seq"] > 0) & seen.table["op"].among(*ops)  # type: ignore[no-any-return]
 
 
 def commits(case: Case, op: str) -> Ints:
     """For each call how often KATO committed an `op` for it (a call may open its own session, then observe), in the
     call or by a replay."""
-    found, replayed = case.arrivals.number(committed(case, op)), case.replays
-    if len(replayed.row):
-        found += replayed.number((replayed.table["commit_seq"] > 0) & replayed.table["op"].among(op))
-    return found
+    return case.arrivals.number(committed(case.arrivals, op)) + case.replays.number(committed(case.replays, op))
 
 
 def times_committed(case: Case, op: str) -> Ints:
@@ -50,7 +46,7 @@ def times_committed(case: Case, op: str) -> Ints:
         [
             np.stack((seen.row[mine], seen.table["payload"][mine]))
             for seen in (case.arrivals, case.replays)
-            for mine in [(seen.table["commit_seq"] > 0) & seen.table["op"].among(op)]
+            for mine in [committed(seen, op)]
         ],
         axis=1,
     )
@@ -76,7 +72,7 @@ def committed_ns(case: Case, op: str) -> Ints:
     never = np.iinfo(np.int64).max
     first = np.full(len(case.calls), never)
     for seen in (case.arrivals, case.replays):
-        mine = (seen.table["commit_seq"] > 0) & seen.table["op"].among(op)
+        mine = committed(seen, op)
         done = np.maximum(seen.table["arrive_ns"], seen.table["reply_ns"])
         np.minimum.at(first, seen.row[mine], done[mine])
     return np.where(first == never, -1, first)
@@ -84,16 +80,18 @@ def committed_ns(case: Case, op: str) -> Ints:
 
 def strays(case: Case, *ops: str) -> int:
     """The commits of `ops` that can't be told to belong to one call."""
+    return int(_nobodys(case, ops).sum())
+
+
+def _nobodys(case: Case, ops: tuple[str, ...]) -> Mask:
     table = case.history.arrivals
-    return int(((case.arrival_rows < 0) & (table["commit_seq"] > 0) & table["op"].among(*ops)).sum())
+    return (case.arrival_rows < 0) & (table["commit_seq"] > 0) & table["op"].among(*ops)  # type: ignore[no-any-return]
 
 
 def beyond_strays(case: Case, rows: Ints, *ops: str) -> int:
     """How many of the calls `rows`, of which no commit is known, have none for sure: each session has so many more of
     them than commits of `ops` that are nobody's; one of a session that no call names may be anybody's."""
-    table = case.history.arrivals
-    nobodys = (case.arrival_rows < 0) & (table["commit_seq"] > 0) & table["op"].among(*ops)
-    stray = Counter(table["session"][nobodys].tolist())
+    stray = Counter(case.history.arrivals["session"][_nobodys(case, ops)].tolist())
     bare = Counter(case.calls["session"][rows].tolist())
     named = set(case.calls["session"].names)
     anybodys = sum(count for session, count in stray.items() if session not in named)

@@ -148,12 +148,13 @@ def _changes(operator: Callable[[Any], Iterable[cst.CSTNode]], node: cst.CSTNode
 
 _STRICT = m.Arg(keyword=m.Name("strict"))
 _GENERIC = m.OneOf(*(m.Name(name) for name in ("NDArray", "Literal", "Callable", "tuple")))
-_ALIAS = m.Assign(value=m.Subscript(value=_GENERIC))
-_TYPES = m.Call(func=m.Name("TypeVar")) | m.Call(func=m.Name("cast"))
+_VARIABLE = m.Call(func=m.Name("TypeVar"))
+_ALIAS = m.Assign(value=m.Subscript(value=_GENERIC) | _VARIABLE)
+_TYPES = _VARIABLE | m.Call(func=m.Name("cast"))
 
 
 def _is_types(node: cst.CSTNode) -> bool:
-    return m.matches(node, _TYPES) or m.matches(node, m.AnnAssign(value=None)) or m.matches(node, _ALIAS)
+    return m.matches(node, _TYPES | m.AnnAssign(value=None) | _ALIAS)
 
 
 def _is_prose(node: cst.CSTNode) -> bool:

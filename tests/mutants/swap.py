@@ -39,8 +39,9 @@ def _swap(mutant: Mutant, code: CodeType, alive: dict[tuple[str, str], list[Func
     for one in _within(code):
         if one.co_qualname == mutant.place or one.co_qualname.startswith(f"{mutant.place}.<locals>."):
             for function in alive.get((mutant.file, one.co_qualname), ()):
-                if function.__code__.co_freevars == one.co_freevars:
-                    function.__code__ = one
+                cells = function.__code__.co_freevars
+                if one.co_freevars in (cells, ()):  # a closure keeps its cells, also where the mutant reads none
+                    function.__code__ = one.replace(co_freevars=cells)
                     swapped = True
     return swapped
 

@@ -118,7 +118,10 @@ class TestF2:
 
     def test_an_observe_counts_in_a_run_that_committed_nothing(self) -> None:
         """KATO was gone from the start; learning counts only where some was ever seen to be committed."""
-        assert said("F2", FALLBACK, ORACLE, **self.tables("observe ok 503 -", "learn ok 503 -")).measured == "1 false"
+        found = whole("F2", FALLBACK, ORACLE, **self.tables("observe ok 503 -", "learn ok 503 -"))
+        assert found[:3] == ("fail", [1], "1 false")
+        learned = self.tables("learn ok 200 1", "learn ok 503 -", "observe error 503 -")
+        assert whole("F2", FALLBACK, ORACLE, **learned)[:3] == ("fail", [2], "1 false")
 
     def test_says_how_much_it_has_seen(self) -> None:
         """Two reported, both committed, while one met trouble; and what that leaves possible."""
@@ -239,7 +242,8 @@ class TestF4:
     @pytest.mark.parametrize(("at", "end", "status"), [(1999, 3000, "fail"), (2001, 3000, "inconclusive")])
     def test_a_replay_in_the_last_second_may_go_on(self, at: int, end: int, status: str) -> None:
         """One that was committed then, in or outside any call; not what nobody committed."""
-        for row in (f"0 observe {at} {at + 1} 200 2 -", f"8 observe {at} {at + 1} 200 2 content"):
+        replays = (f"0 observe {at} {at + 1} 200 2 -", f"8 observe {at} {at + 1} 200 2 content")
+        for row in (*replays, f"0 observe {at} {at + 1} 200 1 -"):
             assert said("F4", FALLBACK, ORACLE, **self.tables(3, row, end_ms=end)).status == status
         for row in (f"0 observe {at} {at + 1} 503 - -", f"9 observe {at} {at + 1} 200 2 header"):
             assert said("F4", FALLBACK, ORACLE, **self.tables(3, row, end_ms=end)).status == "fail"

@@ -38,6 +38,7 @@ class TestP2:
         """0.1 a call."""
         found = said("P2", NOTHING, phases=PHASES, **self.tables(0.1))
         assert (found.status, found.measured, found.bound) == ("fail", "0.100 a call", "0.01 a call")
+        assert found.witnesses == (), "no call is to blame"
 
     def test_is_inconclusive_on_few_calls(self) -> None:
         """1 call a second."""
@@ -84,6 +85,15 @@ class TestP2:
         assert said("P2", NOTHING, phases=PHASES, **both(0.1, 0)).status == "fail"
         assert said("P2", NOTHING, phases=PHASES, **both(0, 0.1)).status == "pass"
         assert said("P2", NOTHING, phases=PHASES, **self.tables(0.1, process="agent")).status == "fail"
+
+    def test_a_process_whose_descriptors_nobody_counted_is_none(self) -> None:
+        """Beside one that leaks; a service that holds a single one is judged."""
+        tables = self.tables(0.1)
+        rows = [f"generator-1 {1000 * s} 0" for s in range(1, 40)]
+        found = said("P2", NOTHING, phases=PHASES, **tables | {"samples": "\n".join([tables["samples"], *rows])})
+        assert (found.status, found.measured) == ("fail", "0.100 a call")
+        one = "\n".join(["process time_ms descriptors", *(f"subject {1000 * s} 1" for s in range(1, 40))])
+        assert said("P2", NOTHING, phases=PHASES, **tables | {"samples": one}).status == "pass"
 
     def changed(self, *changes: int, rate: int, seconds: tuple[int, ...] = tuple(range(1, 40))) -> Any:
         """What P2 says of `rate` calls a second, sampled at those seconds; the nth sample brings the nth change."""
@@ -177,10 +187,21 @@ class TestP6:
     def test_few_calls_rule_out_no_leak_of_memory(self) -> None:
         """486."""
         found = said("P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000, rate=18))
-        assert (found.status, found.reason) == (
-            "inconclusive",
-            "486 calls can't rule out a leak of memory",
-        )
+        assert (found.status, found.reason, found.measured) == (
+            "inconclusive", "486 calls can't rule out a leak of memory", "0.0 KiB a call",
+        )  # fmt: skip
+        head, *rows = self.tables(lambda s: 80_000_000)["samples"].split("\n")
+        fewer = rows[:9] + rows[19:37]
+        tables = self.tables(lambda s: 80_000_000, rate=20) | {"samples": "\n".join([head, *fewer])}
+        assert said("P6", NOTHING, phases=PHASES, **tables).status == "pass", "500 do"
+
+    def test_six_samples_are_a_stretch(self) -> None:
+        """Of which memory grew by 5 MB from each to the next."""
+        tables = self.tables(lambda s: 80_000_000 + 5_000_000 * max(s - 20, 0))
+        head, *rows = tables["samples"].split("\n")
+        for last, status in ((25, "fail"), (24, "pass")):
+            kept = "\n".join([head, *(row for row in rows if int(row.split()[1]) <= 1000 * last)])
+            assert said("P6", NOTHING, phases=PHASES, **tables | {"samples": kept}).status == status
 
     def test_memory_that_fills_and_then_stays_is_no_leak(self) -> None:
         """A cache with a bound, full after 5 s of each stretch."""
@@ -202,6 +223,7 @@ class TestP6:
         """Each waits for ever."""
         found = said("P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000, lambda s: 4 + 50 * s))
         assert (found.status, found.measured) == ("fail", "1.000 a call")
+        assert found.reason == "1,350 more threads open after 1,350 calls in peace"
 
     def test_is_not_exercised_without_a_service(self) -> None:
         """A generator's memory is the harness's own."""

@@ -68,6 +68,19 @@ def test_d8_looks_at_observes_alone() -> None:
     assert said("D8", promise(), FACTS, calls=calls, arrivals=arrivals).status == "not_applicable"
 
 
+def test_d8_counts_what_it_knows_of() -> None:
+    """An observe of which nobody knows what was given, predictions that observed, what came and was not committed."""
+    rows = [(n, "observe", fingerprint(turn), n) for n, turn in enumerate(TURNS[:9], 1)]
+    rows += [(10, "observe", 0, 10)] + [(n, "predict", fingerprint(TURNS[n]), n) for n in range(11, 19)]
+    rows += [(19, "observe", fingerprint(TURNS[19]), 0)]
+    calls = ["call op start_ms end_ms outcome content", *(f"{n} {op} {n} {n} ok {given}" for n, op, given, _ in rows)]
+    seen = [f"{n} observe {n} {commit} {fingerprint(TURNS[0])}" for n, _, _, commit in rows]
+    seen[:9] = [f"{n} observe {n} {n} {given}" for n, _, given, _ in rows[:9]]
+    arrivals = ["call op arrive_ms commit_seq payload", *seen]
+    found = said("D8", promise(), FACTS, calls="\n".join(calls), arrivals="\n".join(arrivals))
+    assert (found.status, found.reason) == ("pass", "9 observations reached KATO whole")
+
+
 def test_d8_asks_for_more_than_four() -> None:
     """Fewer may have been cut by a fault on their way."""
     assert judged(TURNS, [{**turn, "emotives": {}} for turn in TURNS[:4]] + TURNS[4:]).status == "pass"
@@ -78,7 +91,7 @@ def test_d8_can_tell_nothing_of_a_client_with_words_of_its_own() -> None:
     """Its words are no cut, though some of them look like one by chance."""
     joined = [{**turn, "strings": [": ".join(turn["strings"])]} for turn in TURNS]
     assert judged(TURNS, joined).status == "inconclusive"
-    assert judged(TURNS, joined[:6] + TURNS[6:]).status == "inconclusive"
+    assert judged(TURNS, joined[:5] + TURNS[5:]).status == "inconclusive"
     named = [{"strings": [f"chat:{word}" for word in turn["strings"]], "vectors": []} for turn in TURNS]
     assert judged(TURNS, named).status == "inconclusive"
 

@@ -47,6 +47,8 @@ class TestP1:
     def test_names_the_slowest_and_what_would_be_fair(self) -> None:
         """One and a half times the baseline's p99 and 25 ms: 55; the calls in the stall count."""
         assert self.found(100) == ("fail", [24, 21, 22, 23, 25], "p99 110 ms", "55 ms", 1.0)
+        slow = said("P1", NOTHING, None, PHASES, **self.tables(100)).reason
+        assert slow == "while predict was stalled, other calls suffered: they were slower than in peace"
         assert self.found(20) == ("pass", [], "p99 30 ms", "55 ms", None)
         reason = said("P1", NOTHING, None, PHASES, **self.tables(20, failed=10)).reason
         assert reason == "while predict was stalled, other calls suffered: 50% served"
@@ -59,6 +61,14 @@ class TestP1:
     def test_takes_enough_calls_on_both_sides_of_one_operations_stall(self, more: dict[str, Any], status: str) -> None:
         """Twenty and ten; a stall of two operations is no one's; what opens sessions is nobody's neighbour."""
         assert self.found(100, **more)[0] == status
+
+    def test_a_stall_that_met_nobody_else_ends_no_search(self) -> None:
+        """It held the same ten calls, for a moment in which no other began."""
+        tables = self.tables(100)
+        held = tables["arrivals"].replace(" 1 predict", " 2 predict").replace("stall", "first").split("\n")[1:]
+        tables["arrivals"] = "\n".join([tables["arrivals"], *held])
+        tables["faults"] = tables["faults"].replace("\nstall", "\nfirst delay 9000 9001 9010\nstall")
+        assert said("P1", NOTHING, None, PHASES, **tables).status == "fail"
 
     def test_failures_are_compared_with_those_of_the_baseline(self) -> None:
         """Half of the calls failed before the stall, and half of them in it."""
@@ -135,6 +145,26 @@ class TestP4Numbers:
         head, *rows = tables["arrivals"].splitlines()
         short = "\n".join([head, *rows[:25]])
         assert said("P4", NOTHING, **{**tables, "arrivals": short}).measured.startswith("0/s of 40/s")
+
+    @pytest.mark.parametrize(("bad", "status"), [((10, 13), "pass"), ((10, 11, 13), "fail")])
+    def test_a_short_overload_is_looked_at_for_no_longer(self, bad: tuple[int, ...], status: str) -> None:
+        """Goodput was gone in the second of the refusals: what counts is that one and the next two."""
+        tables = TestP4().tables(36, shed=0)
+        head, *rows = tables["calls"].split("\n")
+        kept = [row for row in rows if int(row.split()[4]) // 1000 not in bad]
+        refused = [f"{2000 + n} observe - {10_000 + n} {10_000 + n} {10_000 + n} {10_005 + n} error" for n in range(20)]
+        seen = [f"{2000 + n} observe {10_000 + n} {10_005 + n} 503" for n in range(20)]
+        arrivals = "\n".join([tables["arrivals"], *seen])
+        assert said("P4", NOTHING, calls="\n".join([head, *kept, *refused]), arrivals=arrivals).status == status
+
+    def test_a_run_of_less_than_a_second_has_one(self) -> None:
+        """Twenty served and twenty refused in half of it."""
+        tables = TestP4().tables(20, shed=20)
+        head, *rows = tables["calls"].split("\n")
+        last = "\n".join([head, *(row for row in rows if int(row.split()[3]) >= 19_000)])
+        seen, *shed = tables["arrivals"].split("\n")
+        short = "\n".join([seen, *(row for row in shed if int(row.split()[2]) >= 19_000)])
+        assert said("P4", NOTHING, calls=last, arrivals=short).measured.startswith("0/s of 20/s")
 
 
 class TestP5:
@@ -221,7 +251,11 @@ class TestP5:
         )  # fmt: skip
 
     def test_one_overflow_in_a_thousand_makes_no_lateness_the_clients(self) -> None:
-        """It was the harness that was late."""
+        """It was the harness that was late; nor does it make an overflow of it."""
+        tables = self.tables(0, calls=1000, over=1)
+        late = [f"{2000 + n} observe baseline 1005 1005 1075 1080 ok" for n in range(30)]
+        found = said("P5", NOTHING, None, PHASES, **{**tables, "calls": "\n".join([tables["calls"], *late])})
+        assert (found.status, found.reason[:21]) == ("fail", "31 calls started late")
         assert whole("P5", NOTHING, None, PHASES, **self.tables(calls=1000, over=1, inside=0.1))[0] == "inconclusive"
 
     def test_says_how_late_calls_were_where_it_is_not_the_integrations(self) -> None:

@@ -81,6 +81,14 @@ class TestM1:
         assert (found.status, calls_of(found)) == ("fail", [301, 302, 303, 304, 305])
         assert "after 2 faults" in found.reason
 
+    def test_three_seconds_together_are_in_band_as_each_is(self) -> None:
+        """Three of twenty fail in each, which may be chance where one of 200 did in peace; nine of sixty are none."""
+        head, *rows = run(0)["calls"].split("\n")
+        failed = {150, *(20 * second + k for second in range(14, 60) for k in (1, 8, 15))}
+        calls = [row.replace(" ok", " error") if n in failed else row for n, row in enumerate(rows)]
+        found = said("M1", CLIENT, phases=PHASES, **(run(0) | {"calls": "\n".join([head, *calls])}))
+        assert (found.status, found.reason[:8], calls_of(found)) == ("fail", "not back", [302, 309, 316, 322, 329])
+
     def test_lag_of_the_harness_is_no_slowness_of_the_client(self) -> None:
         """51 ms where 50 are in band, and the harness was 2 ms late in those seconds."""
         lag = "\n".join(["time_ms lag_ms", *(f"{1000 * second} 2" for second in range(15, 61))])

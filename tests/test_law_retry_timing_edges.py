@@ -48,19 +48,11 @@ class TestR3:
         assert (found.status, found.bound) == ("fail", f"{least / 1000:.2f} to {most / 1000:.2f} s")
 
     def test_lag_of_the_harness_is_allowed_for(self) -> None:
-        """Ten of eleven waits were 50 ms longer than ε allows, while the generator slept for as long."""
-        tables = waits(*[500] * 5)
-        assert said("R3", THREE, **tables).status == "fail"
+        """Waits were 60 ms longer than 250 allow, while the generator slept for as long: it is part of ε, once."""
         samples = "\n".join(["process time_ms lag_ms", *(f"generator {10_000 * n + 400} 60" for n in range(1, 6))])
-        assert said("R3", THREE, **tables, samples=samples).status == "pass"
-
-    def test_lag_counts_from_the_beginning_of_a_wait(self) -> None:
-        """The generator slept in the first second of six, the last of which is over what was promised and ε."""
-        promised = promise({"retry": {"max_attempts": 2, "backoff": {"initial": 5.0}}})
-        calls = history([tries(503, 200, gaps=[5300])] * 5)
-        samples = "\n".join(["process time_ms lag_ms", *(f"generator {10_000 * n + 500} 60" for n in range(1, 6))])
-        assert said("R3", promised, **calls).status == "fail"
-        assert said("R3", promised, **calls, samples=samples).status == "pass"
+        assert said("R3", THREE, **waits(*[510] * 5)).status == "fail"
+        for wait, status in ((510, "pass"), (511, "fail")):
+            assert said("R3", THREE, **waits(*[wait] * 5), samples=samples).status == status
 
     def test_waits_of_an_operation_without_back_off_are_nobodys_matter(self) -> None:
         """Observes promise none, whatever predictions do; nor do those that have no policy at all."""

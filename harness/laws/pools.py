@@ -102,8 +102,7 @@ def shedding(case: Case) -> Ruling:
         return unexercised(f"KATO shed fewer than {LEAST} requests; it takes {exercise('P4')}")
     begin, end = int(seen["arrive_ns"][shed].min()), int(seen["arrive_ns"][shed].max())
     ok = in_order(case.calls["end_ns"][case.calls["outcome"].among("ok")])
-    whole = ok[(ok >= int(case.calls["start_ns"].min())) & (ok <= case.end_ns)]
-    peak = _per_second(whole, int(case.calls["start_ns"].min()), case.end_ns)
+    peak = _per_second(ok, int(case.calls["start_ns"].min()), case.end_ns)
     under = _per_second(ok, begin, max(end, begin + 3 * SECOND_NS))
     took = (seen["reply_ns"] - seen["arrive_ns"])[shed]
     refused = quantile_interval(took, 0.99)

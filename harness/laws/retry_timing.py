@@ -97,9 +97,7 @@ def backoff_shape(case: Case) -> Ruling:
     if not judged.any():
         return unexercised(f"nothing was tried again; it takes {exercise('R3')}")
     gap = chains.gap_ns[unasked]
-    start = case.attempts.table["start_ns"][retries]
-    late = gap > most + case.lag.over(start - np.maximum(gap, 0), start) + case.epsilon_ns[rows]
-    outside = judged & ((gap < least - EARLY_NS) | late)
+    outside = judged & ((gap < least - EARLY_NS) | (gap > most + case.epsilon_ns[rows]))
     count, total = int(outside.sum()), int(judged.sum())
     worst = wilson(count, total)
     measured = f"{count} of {total} outside"

@@ -35,6 +35,24 @@ def test_a_frozen_worker_answers_nobody_until_its_store_is_back(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("given", PROFILES)
+def test_who_leaves_a_frozen_worker_has_said_nothing_but_the_one_that_froze_it(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    """As measured with ClickHouse refused and one symbol: that observe was committed when ClickHouse was back."""
+    rig = Rig(tmp_path, custom_profile(given))
+    first, second = rig.client(), rig.client()
+    rig.witness.set_store("clickhouse", "hung")
+    for client in (first, second):
+        client.observe(body=b"1")
+        rig.timers.advance(0.05)
+        client.connection.lost()
+    rig.witness.set_store("clickhouse", "up")
+    rig.timers.advance(1)
+    assert rig.kato.observed["s1"] == [b"1"]
+    assert sorted(row["commit_seq"] for row in rig.arrivals()) == [0, 2]
+
+
+@pytest.mark.parametrize("given", PROFILES)
 def test_who_waits_for_redis_waits_alone(tmp_path: Path, given: dict[str, Any]) -> None:
     """The worker serves others; when Redis is back the waiting request is handled."""
     rig = Rig(tmp_path, custom_profile(given))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from profile_rig import ONE, service_ms
 from standin_kato import StandInKato
 from witness_rig import MS, Client, Rig
@@ -118,6 +119,26 @@ def test_time_that_a_store_took_blocks_the_worker(tmp_path: Path) -> None:
     second.observe()
     rig.timers.advance(5)
     assert service_ms(rig) == [1010, 2020]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "after", "body", "heard"), [(1, 0.5, b"x", 0), (2, 0.5, b"x", 0), (2, 1.5, b"x", 1), (1, 0.5, b"", 1)]
+)
+def test_who_leaves_before_a_busy_worker_looks_up_has_said_nothing(
+    tmp_path: Path, ahead: int, after: float, body: bytes, heard: int
+) -> None:
+    """Measured: its body is gone with it, and what needs none (learn, clear-stm, DELETE) is carried out; so is what was
+    read when the work was over that it met."""
+    rig = Rig(tmp_path, ONE, StandInKato(delay=1.0))
+    clients = [rig.client() for _ in range(ahead + 1)]
+    for client in clients:
+        client.observe(body=body if client is clients[-1] else b"first")
+        rig.timers.advance(0.02)
+    rig.timers.advance(after)
+    clients[-1].connection.lost()
+    rig.timers.advance(5)
+    assert rig.kato.observed["s1"] == [b"first"] * ahead + [body] * heard
+    assert [row["commit_seq"] > 0 for row in rig.arrivals()].count(True) == ahead + heard
 
 
 def test_too_many_connections_get_a_bare_503_in_their_turn(tmp_path: Path) -> None:

@@ -187,6 +187,13 @@ class Embedded:
     def refuse(self, exchange: Exchange) -> None:
         self._witness.answered(exchange, OVERLOADED)
 
+    def gone(self, exchange: Exchange) -> bool:
+        # Starlette finds a body's client gone; what has no body is carried out for nobody (as measured)
+        if exchange.connection.alive or not exchange.request.body:
+            return False
+        exchange.connection.forget(exchange)
+        return True
+
     def _handle(self, exchange: Exchange) -> float:
         if self._kato.redis_wait(exchange.request) == math.inf:
             self._put_aside(exchange, math.inf)

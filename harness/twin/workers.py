@@ -38,6 +38,10 @@ class Work(Protocol):
         """The worker has too many connections: answer so."""
         ...
 
+    def gone(self, exchange: Exchange) -> bool:
+        """The worker first looks at it: True where its client has left, so that nothing comes of it."""
+        ...
+
 
 class Pool(Protocol):
     """Who does the work, and when. A worker whose work takes infinitely long is stuck until `thaw`."""
@@ -108,7 +112,8 @@ class Parallel:
     def thaw(self) -> None:
         stuck, self._stuck = self._stuck, None
         for exchange in stuck or ():
-            self._end(exchange)
+            if not self._work.gone(exchange):
+                self._end(exchange)
 
     def _served(self, exchange: Exchange) -> None:
         del self._waiting[exchange]
@@ -122,13 +127,17 @@ class Parallel:
 
 
 class Worker:
-    """One FIFO queue. `free_ns` is when the work at hand ends; late timers don't add up, for starts are reckoned."""
+    """One FIFO queue. `free_ns` is when the work at hand ends; late timers don't add up, for starts are reckoned.
+
+    A loop that works sees nobody come or go: what arrives meanwhile is unread until then.
+    """
 
     def __init__(self, timers: Timers, work: Work, take: Callable[[Exchange, int], int]) -> None:
         self._timers = timers
         self._work = work
         self._take = take
         self._queue: deque[tuple[Exchange, int, bool]] = deque()
+        self._unread: list[Exchange] = []
         self._timer: Timer | None = None
         self._active = False
         self._at_hand: Exchange | None = None
@@ -138,6 +147,7 @@ class Worker:
     def submit(self, exchange: Exchange, refused: bool) -> None:
         """Queue the request; `refused`: for want of connections, which it is told in its turn, at no cost."""
         self._queue.append((exchange, self._timers.now_ns(), refused))
+        self._unread.append(exchange)
         if not self._active:
             self._active = True
             self._next()
@@ -148,6 +158,7 @@ class Worker:
         if self._at_hand is not None:
             dropped.append(self._at_hand)
         self._queue.clear()
+        self._unread.clear()
         self._active, self._at_hand = False, None
         if self._timer is not None:
             self._timer.cancel()
@@ -161,6 +172,8 @@ class Worker:
             self._next()
 
     def _next(self) -> None:
+        if self._unread and self._free_ns <= self._timers.now_ns():
+            self._read()
         while self._queue and self._free_ns != STUCK_NS:
             exchange, ready_ns, refused = self._queue[0]
             start_ns = max(self._free_ns, ready_ns)
@@ -173,6 +186,12 @@ class Worker:
                 return
             self._work.refuse(exchange)
         self._active = self._free_ns == STUCK_NS
+
+    def _read(self) -> None:
+        gone = {exchange for exchange in self._unread if self._work.gone(exchange)}
+        self._unread.clear()
+        if gone:
+            self._queue = deque(item for item in self._queue if item[0] not in gone)
 
     def _begin(self, exchange: Exchange, start_ns: int) -> None:
         end_ns = self._take(exchange, start_ns)

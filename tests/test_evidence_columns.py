@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.evidence import parquet
 from harness.evidence.history import History, table
-from harness.evidence.pairing import by_call
+from harness.evidence.ids import by_call
 from harness.evidence.shelf import Shelf, nbytes
 from harness.evidence.table import CHUNK, FEW, Words, by_chunks
 from harness.laws.case import Case, Picked, Tries

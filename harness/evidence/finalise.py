@@ -20,7 +20,8 @@ from harness.evidence.clocks import hosts_of
 from harness.evidence.histograms import write_histograms
 from harness.evidence.history import SCHEMA, History, table
 from harness.evidence.hops import read_hops
-from harness.evidence.pairing import by_call, pair_arrivals, without_misnamed, without_names
+from harness.evidence.ids import by_call
+from harness.evidence.pairing import pair_arrivals, without_misnamed, without_names
 from harness.evidence.parquet import read_table, write_table
 from harness.evidence.phases import phases_of_calls
 from harness.evidence.records import joined

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from harness.evidence.hands import by_hand
 from harness.evidence.owners import with_owners
 from harness.evidence.replays import SLACK_NS, by_content, in_others_words, own_sessions
-from harness.evidence.table import Table, Words, by_chunks
+from harness.evidence.table import Table, Words
 
 WAYS = ("", "header", "time", "content", "user", "hand")
 """How an arrival was paired; `content`: by what it says, after its call had ended, so it was a replay;
@@ -107,32 +107,6 @@ def _differs(said: Words, own: Words, at: NDArray[np.int64]) -> NDArray[np.bool_
 
 def _unnamed(table: Table, rows: NDArray[np.bool_]) -> Table:
     return table.having(call=np.where(rows, 0, table["call"])) if rows.any() else table
-
-
-def by_call(events: Table, calls: Table, time: str) -> Table:
-    """The events in the order in which laws look at them: that of their calls, and of column `time` within one.
-
-    Those of no call come first.
-    """
-    return events.where(np.lexsort((events[time], rows_of(events["call"], *ids_of(calls)))))
-
-
-def ids_of(calls: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The rows of calls in the order of their ids, and these."""
-    order = np.argsort(calls["call"], kind="stable").astype(np.int32)
-    return order, calls["call"][order]
-
-
-def rows_of(ids: NDArray[np.int64], order: NDArray[Any], known: NDArray[np.int64]) -> NDArray[Any]:
-    """The row in calls of each call id; −1 where there is none."""
-    if not len(known):
-        return np.full(len(ids), -1, np.int32)
-
-    def found(some: NDArray[np.int64]) -> NDArray[Any]:
-        at = np.minimum(np.searchsorted(known, some), len(known) - 1)
-        return np.where((known[at] == some) & (some > 0), order[at], np.int32(-1))
-
-    return by_chunks(found, ids)
 
 
 def _of_another(

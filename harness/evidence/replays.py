@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.ids import ids_of, rows_of
 from harness.evidence.table import Table
 
 SLACK_NS = 5_000_000
@@ -110,10 +111,13 @@ def _owners(arrivals: Table, calls: Table) -> dict[str, str]:
         users = set(calls["session"][own_sessions(calls)].tolist())
         whose = zip(arrivals["session"].tolist(), arrivals["node_id"].tolist(), strict=True)
         return {session: node for session, node in whose if session and node in users}
-    named = np.flatnonzero((arrivals["call"] > 0) & arrivals["op"].among("observe", "predict", "learn"))
-    name_of = dict(zip(calls["call"].tolist(), calls["session"].tolist(), strict=True))
-    pairs = zip(arrivals["session"][named].tolist(), arrivals["call"][named].tolist(), strict=True)
-    return {session: name_of[call] for session, call in pairs if call in name_of}
+    at = rows_of(arrivals["call"], *ids_of(calls))
+    named = np.flatnonzero((at >= 0) & arrivals["op"].among("observe", "predict", "learn"))
+    name_of = dict(
+        zip(arrivals["session"].codes[named].tolist(), calls["session"].codes[at[named]].tolist(), strict=True)
+    )
+    theirs, ours = arrivals["session"].names, calls["session"].names
+    return {theirs[session]: ours[name] for session, name in name_of.items()}
 
 
 def own_sessions(calls: Table) -> NDArray[np.bool_]:

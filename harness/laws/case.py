@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.history import History
-from harness.evidence.pairing import ids_of, rows_of
+from harness.evidence.ids import ids_of, rows_of
 from harness.evidence.shelf import Shelf
 from harness.evidence.table import Mask, Table, Words, ascend, by_chunks
 from harness.laws.lag import LagProfile

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.evidence.pairing import rows_of
+from harness.evidence.ids import rows_of
 from harness.evidence.table import Mask, Table
 from harness.laws.case import EPSILON_NS, Case, Ints, once, order_of
 from harness.laws.registry import inapplicable

@@ -103,10 +103,20 @@ class TestNumbers:
             assert found.status == status
             assert status == "pass" or found.reason.startswith("only 1 write came to be in doubt") or law == "D4"
         clean = self.rows("1 1 observe 11 12 200 1")
-        for law, words in (("D2", "in"), ("D3", "in"), ("D4", "after one in trouble")):
+        for law, words in (("D2", "in"), ("D3", "in"), ("D4", "in trouble or after it")):
             assert said(law, NOTHING, ORACLE, **clean, faults=STORE.format(kind)).reason.startswith(
                 f"no write was {words}"
             )
+
+    @pytest.mark.parametrize(("troubled", "status"), [(4, "not_exercised"), (5, "pass")])
+    def test_d4_needs_several_writes_in_trouble_not_several_after_one(self, troubled: int, status: str) -> None:
+        """Whether slow answers catch three observes or one is chance, however many follow in their sessions."""
+        calls = [f"{n} observe s {10 * n} {10 * n + 5} {'error' if n <= troubled else 'ok'}" for n in range(1, 20)]
+        seen = [f"{n} 1 observe {10 * n} {10 * n + 1} 200 {n}" for n in range(1, 20)]
+        calls_of_one = "\n".join(["call op session start_ms end_ms outcome", *calls])
+        arrivals = "\n".join([SEEN, *seen])
+        found = said("D4", NOTHING, ORACLE, calls=calls_of_one, arrivals=arrivals, faults=STORE.format("latency"))
+        assert found.status == status
 
     def test_d4_names_what_was_overtaken(self) -> None:
         """The first and the second of three came last; in one session, whichever way the table is sorted."""

@@ -198,22 +198,23 @@ def order(case: Case) -> Ruling:
         return broken(case, late, f"{plural(len(late), 'observe')} were committed after later ones of the same session")
     if strays(case, "observe"):
         return inconclusive("commits that belong to no one call may be out of order")
-    tested = _after_trouble(case, rows)
-    if by_chance(case, tested):
-        return unexercised(f"{no_more_than(tested)} after one in trouble; it takes {exercise('D4')}")
+    troubled, tested = _in_trouble(case, rows)
+    few = min(troubled, tested)
+    if by_chance(case, few):
+        return unexercised(f"{no_more_than(few)} in trouble or after it; it takes {exercise('D4')}")
     said = f"{plural(len(rows), 'observe')} were committed in the order of their sessions"
     return passed(f"{said}, {tested:,} of them during or after trouble")
 
 
-def _after_trouble(case: Case, rows: Ints) -> int:
-    """How many of these observes were in trouble themselves, or had an earlier one of their session that was: sent
-    again, in doubt, put aside or failed."""
+def _in_trouble(case: Case, rows: Ints) -> tuple[int, int]:
+    """How many observes were in trouble (sent again, in doubt, put aside or failed), and how many of `rows` were, or
+    had an earlier one of their session that was."""
     calls = case.calls
     clean = calls["outcome"].among("ok") & ~in_doubt(case) & ~resent(case)
     troubled = np.flatnonzero(calls["op"].among("observe") & ~clean)
     since = np.full(len(calls["session"].names), np.iinfo(np.int64).max)
     np.minimum.at(since, calls["session"].codes[troubled], calls["start_ns"][troubled])
-    return int((calls["start_ns"][rows] >= since[calls["session"].codes[rows]]).sum())
+    return len(troubled), int((calls["start_ns"][rows] >= since[calls["session"].codes[rows]]).sum())
 
 
 def _claimed(case: Case) -> tuple[Ints, Ints]:

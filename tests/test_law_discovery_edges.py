@@ -48,6 +48,15 @@ class TestStale:
         }
         assert judged("S1", facts(), *calls, **rows).status == status
 
+    def test_checks_take_two_intervals_and_a_time_out(self) -> None:
+        """Every two seconds: 4.2 s and ε; a fault that is over by then is nobody's."""
+        calls = ("1 observe 9000 9040 ok", "2 observe 14400 14500 ok", "3 observe 14460 14500 ok")
+        rows = ["1 observe 2 9001", "2 observe 2 14450", "3 observe 2 14461"]
+        found = judged("S1", facts(interval_s=2.0), *calls, faults=[TestS1.KILLED], arrivals=rows)
+        assert (found.status, calls_of(found), found.bound) == ("fail", [3], "4.45 s")
+        short = TestS1.KILLED.replace("20000", "14450")
+        assert judged("S1", facts(interval_s=2.0), *calls, faults=[short], arrivals=rows).status == "not_exercised"
+
     @pytest.mark.parametrize("op", ["open_session", "observe", "predict", "learn"])
     def test_any_request_of_katos_counts(self, op: str) -> None:
         """As use before it, and as a breach after it; none other does."""
@@ -108,6 +117,8 @@ class TestSpread:
         rows = [f"{n} learn {n % 3} {n}" for n in range(1, 301)] + ["301 learn 7 301"]
         assert judged("S2", facts(), *calls, arrivals=rows).status == "pass"
         assert judged("S2", facts(), *calls).reason == "0 requests without faults, 300 are needed"
+        one = {"registry": facts()["registry"]}
+        assert judged("S2", one, *calls, arrivals=rows).reason == "there is one instance only"
 
 
 class TestOutage:
@@ -198,7 +209,13 @@ class TestNames:
         for end, told in ((11_750, False), (11_751, True)):
             fault = TestS4.MOVED.replace("20000", str(end))
             found = judged("S4", facts(DNS), "1 observe 9000 9040 ok", faults=[fault])
-            assert found.reason.startswith("a moved name was followed within 1.75 s; ") is told
+            followed = "a moved name was followed within 1.75 s; " if told else ""
+            assert found.reason == f"{followed}no call outlived its time-outs in 1 fault of the resolver"
+
+    def test_a_call_that_nothing_bounds_outlives_no_time_out(self) -> None:
+        """Nobody knows of any."""
+        texts = {"calls": f"{CALL}\n1 observe 11000 12400 error", "faults": f"{FAULT}\n{TestS4.MISSING}"}
+        assert said("S4", promise(), facts(DNS), **texts).status == "pass"
 
     def test_calls_of_two_moves_are_named_together(self) -> None:
         """Each went to the old address once."""
@@ -235,4 +252,6 @@ class TestEmpty:
         """Only what it is for does; and what began under a fault says nothing at all."""
         texts = {"calls": f"{CALL}\n1 observe 0 40 error", "arrivals": f"{ARRIVAL}\n1 other 0 10"}
         assert numbers("S5", self.TOLD, **texts)[0] == "fail"
-        assert numbers("S5", self.TOLD, **texts, faults=f"{FAULT}\ngone refuse 30 100 {{}}")[0] == "inconclusive"
+        first = f"{FAULT}\ngone refuse 30 100 {{}}"
+        assert numbers("S5", self.TOLD, **texts, faults=first)[0] == "inconclusive"
+        assert numbers("S5", self.TOLD, **texts, faults=f"{first}\nlate refuse 200 300 {{}}")[0] == "inconclusive"

@@ -120,6 +120,10 @@ class TestQ3Edges:
         assert (witness["message"], witness["start_ns"], witness["end_ns"]) == ("poison-bad-1", 100 * MS, 44_100 * MS)
         load = judged("Q3", TestQ3.again(23, 2000, "-", 2), faults=AWAY)
         assert (load.reason, calls_of(load)) == ("1 message came again and again, one of them 24 times", [2])
+        named = judged("Q3", TestQ3.again(23, 2000, "m-1", 1), faults=AWAY)
+        assert (named.reason, calls_of(named)) == ("1 message came again and again, one of them 24 times", [1])
+        both = plus(TestQ3.again(30, 2000), *TestQ3.again(23, 2000, "-", 2).split("\n")[-24:])
+        assert judged("Q3", both, faults=POISON).reason.startswith("2 messages came again and again, one of them 30 ")
 
     @pytest.mark.parametrize(("count", "every_ms", "status"), [
         (5, 10, "pass"), (6, 10, "fail"), (6, 1000, "pass"), (6, 999, "fail"), (21, 1000, "pass"), (22, 1000, "fail"),

@@ -58,7 +58,8 @@ class TestO1:
 
     @pytest.mark.parametrize(("trace", "status"), [
         (f"00-{T1}-{'0' * 16}-01", "fail"), (f"00-{T1}-{'1' * 16}-02", "pass"), (f"00-{T1}-{'1' * 16}-03", "fail"),
-        (f"ff-{T1}-{'1' * 16}-00", "pass"), (f"00-{T1}-{'1' * 15}-01", "fail"),
+        (f"ff-{T1}-{'1' * 16}-00", "pass"), (f"00-{T1}-{'1' * 16}-10", "pass"), (f"00-{T1}-{'1' * 16}-0b", "fail"),
+        (f"00-{T1}-{'1' * 15}-01", "fail"),
     ])  # fmt: skip
     def test_the_last_bit_asks_for_a_span(self, trace: str, status: str) -> None:
         """Whatever the others say; an id of zeros is none."""
@@ -71,6 +72,12 @@ class TestO1:
         hole = {"faults": f"{COLLECTOR}1 9"}
         assert o1(2, tries, spans((T2, 2, "unset", 200, 0)), **hole)[0] == "pass"
         assert o1(2, tries, **hole) == ("fail", [1, 2], "0 spans", "", 1.0)
+
+    def test_a_request_of_nobodys_tells_of_no_tracing(self) -> None:
+        """It carried a trace, and belongs to no known call."""
+        calls = f"{CALLS}\n1 predict 0 8 ok"
+        tries = attempts((77, 1, 200, parent(T1, 1)), (1, 1, 200, "-"))
+        assert said("O1", NOTHING, {}, calls=calls, attempts=tries).status == "not_applicable"
 
     def test_names_who_does_not_tell_re_sends_or_errors(self) -> None:
         """A first try that says it is a second; a failure without an error, where another one has it."""
@@ -135,6 +142,10 @@ class TestO2:
         status, calls, measured, bound, share = self.found(20, calls=400)
         assert (status, calls, bound, share) == ("fail", [800, 799, 798, 797, 796], "+5 %", 1.0)
         assert measured == "+71.7%"
+        tables = self.tables(20, calls=1000)
+        tables["calls"] = tables["calls"].replace("\n7 predict 600 610.06 ok", "\n7 predict 600 700 ok")
+        one_slow_in_peace = said("O2", NOTHING, FACTS, **tables)
+        assert calls_of(one_slow_in_peace) == [2000, 1999, 1998, 1997, 1996]
         told = said("O2", NOTHING, FACTS, **self.tables(20, calls=400)).reason
         assert told == "p99 23.95 ms in the outage, 13.95 ms outside"
 
@@ -188,7 +199,7 @@ class TestO2:
         ("generator-0 31000 50000000\ngenerator-0 45000 10\ngenerator-0 59000 60000000", "pass"),
         ("generator-0 31000 0\ngenerator-0 45000 99000000\ngenerator-0 59000 0", "pass"),
         ("generator-0 31000 0\ngenerator-0 45000 99000000\ngenerator-0 59000 99000000", "fail"),
-        ("generator-0 31000 0\nkato 59000 99000000", "pass"),
+        ("generator-0 31000 0\nkato 59000 99000000", "pass"), ("generator-0 29000 0", "pass"),
     ])  # fmt: skip
     def test_a_queue_of_spans_takes_32_mib_at_most(self, samples: str, status: str) -> None:
         """In one generator, from the outage's first sample to its last."""

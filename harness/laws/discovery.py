@@ -157,9 +157,9 @@ def spread(case: Case) -> Ruling:
     seen = case.arrivals
     mine = seen.table["op"].among(*KATO_OPS) & _outside(case, case.windows)[seen.row]
     got = np.bincount(seen.table["instance"][mine], minlength=count)[:count]
-    shares = " / ".join(f"{share:.0%}" for share in got / max(got.sum(), 1))
     if got.sum() < SPREAD_CALLS:
         return inconclusive(f"{plural(int(got.sum()), 'request')} without faults, {SPREAD_CALLS} are needed")
+    shares = " / ".join(f"{share:.0%}" for share in got / got.sum())
     p = _even(got)
     if p <= SPREAD_P or got.min() < LEAST_SHARE / count * got.sum():
         least = int(got.argmin())
@@ -193,9 +193,8 @@ def registry_outage(case: Case) -> Ruling:
         return NO_REGISTRY
     windows = [window for window in case.windows if about_registry(window)]
     others = tuple(window for window in case.windows if not about_registry(window))
-    under = np.any([_within(case, window) for window in windows], axis=0) if windows else np.zeros(0, bool)
-    ran = ~case.calls["outcome"].among("overflow", "cancelled")
-    judged = under & _outside(case, others) & ran if windows else under
+    under = np.any([_within(case, window) for window in windows], axis=0)
+    judged = under & _outside(case, others) & ~case.calls["outcome"].among("overflow", "cancelled")
     if not judged.any():
         return unexercised(f"no call was made while the registry was out; it takes {exercise('S3')}")
     calm = _outside(case, case.windows) & case.calls["outcome"].among("ok")

@@ -59,7 +59,7 @@ def requests_of(case: Case) -> Requests:
     traces = _codes([match and match[1] for match in found])
     names = ["", *dict.fromkeys(match[2] for match in found if match)]
     spans = _codes([match and match[2] for match in found])
-    sampled = np.array([bool(match and int(match[3], 16) & 1) for match in found] or [False])
+    sampled = np.array([bool(match and int(match[3], 16) & 1) for match in found], bool)
     codes = texts.codes[at]
     return Requests(at, row[at], traces[codes], spans[codes], sampled[codes], tuple(names), case.hooked)
 
@@ -67,7 +67,7 @@ def requests_of(case: Case) -> Requests:
 def _codes(values: list[Any]) -> Ints:
     """A number for each text, equal for equal ones, 0 for none; numbered in order of first appearance."""
     known: dict[str, int] = {}
-    return np.array([known.setdefault(value, len(known) + 1) if value else 0 for value in values] or [0], np.int32)
+    return np.array([known.setdefault(value, len(known) + 1) if value else 0 for value in values], np.int32)
 
 
 @once

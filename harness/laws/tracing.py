@@ -173,7 +173,7 @@ def _growth(case: Case) -> int:
         for window in outages(case) if process.startswith("generator") else ():
             inside = (mine["time_ns"] >= window.start_ns) & (mine["time_ns"] <= window.end_ns)
             rss = mine["rss"][inside]
-            most = max(most, int(rss[-1] - rss[0]) if len(rss) > 1 else 0)
+            most = max(most, int(rss[-1] - rss[0]) if len(rss) else 0)
     return most if most > MOST_GROWTH else 0
 
 

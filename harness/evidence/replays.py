@@ -76,11 +76,11 @@ def in_others_words(arrivals: Table, calls: Table, at: NDArray[np.int64]) -> NDA
     if not differ.any():
         return differ
     said, owner = _said(calls, 0), _owners(arrivals, calls)
-    rows = np.flatnonzero(differ)
+    rows = np.flatnonzero(differ & np.isin(arrivals["payload"], [words for _, words in said]))
     spoken = zip(arrivals["session"][rows].tolist(), arrivals["payload"][rows].tolist(), strict=True)
     others: NDArray[np.bool_] = np.zeros(len(arrivals), bool)
     others[rows] = [(owner.get(session, session), words) in said for session, words in spoken]
-    return others if 2 * int(others.sum()) >= len(rows) else np.zeros(len(arrivals), bool)
+    return others if 2 * int(others.sum()) >= int(differ.sum()) else np.zeros(len(arrivals), bool)
 
 
 def _said(calls: Table, slack_ns: int) -> Said:

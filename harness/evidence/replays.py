@@ -75,8 +75,9 @@ def in_others_words(arrivals: Table, calls: Table, at: NDArray[np.int64]) -> NDA
     differ: NDArray[np.bool_] = arrivals["op"].among("observe") & named & (arrivals["payload"] != calls["content"][at])
     if not differ.any():
         return differ
-    said, owner = _said(calls, 0), _owners(arrivals, calls)
+    said = _said(calls, 0)
     rows = np.flatnonzero(differ & np.isin(arrivals["payload"], [words for _, words in said]))
+    owner = _owners(arrivals, calls) if len(rows) else {}
     spoken = zip(arrivals["session"][rows].tolist(), arrivals["payload"][rows].tolist(), strict=True)
     others: NDArray[np.bool_] = np.zeros(len(arrivals), bool)
     others[rows] = [(owner.get(session, session), words) in said for session, words in spoken]

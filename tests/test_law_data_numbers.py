@@ -92,7 +92,7 @@ class TestNumbers:
 
     @pytest.mark.parametrize(("kind", "status"), [
         ("commit_then_drop", "pass"), ("commit_then_status", "pass"), ("timeout", "pass"), ("limit_data", "pass"),
-        ("truncate", "pass"), ("reset_peer", "not_exercised"), ("kill", "not_exercised"), ("latency", "not_exercised"),
+        ("truncate", "pass"), ("reset_peer", "pass"), ("kill", "not_exercised"), ("latency", "not_exercised"),
     ])  # fmt: skip
     def test_one_write_in_doubt_counts_where_replies_are_lost_on_purpose(self, kind: str, status: str) -> None:
         """By another fault it was chance that one was under way; D2, D3 and D4 say how few there were."""
@@ -107,6 +107,15 @@ class TestNumbers:
             assert said(law, NOTHING, ORACLE, **clean, faults=STORE.format(kind)).reason.startswith(
                 f"no write was {words}"
             )
+
+    @pytest.mark.parametrize("kind", ["timeout", "reset_peer"])
+    def test_requests_that_are_lost_leave_doubt_on_purpose_and_doubles_by_chance(self, kind: str) -> None:
+        """Upstream none arrives: what was committed had been under way when the fault came."""
+        tables = self.rows("1 1 observe 11 12 500 1", "2 1 observe 21 22 200 2")
+        tables["calls"] = tables["calls"].replace("10 15 ok", "10 15 degraded")
+        faults = f'name kind applied_ms effective_ms cleared_ms params\nlost {kind} 15 16 25 {{"direction":"upstream"}}'
+        found = [said(law, NOTHING, ORACLE, **tables, faults=faults).status for law in ("D2", "D3", "D4")]
+        assert found == ["not_exercised", "pass", "pass"]
 
     @pytest.mark.parametrize(("troubled", "status"), [(4, "not_exercised"), (5, "pass")])
     def test_d4_needs_several_writes_in_trouble_not_several_after_one(self, troubled: int, status: str) -> None:

@@ -94,8 +94,7 @@ class Plan:
         """The closed model's endless calls of one user."""
         numbers = itertools.count(user + 1, self.load.users)
         # no generator of ours: its frames were a tenth of what a call of the fast path costs
-        calls = map(_Lives(self).call, numbers, itertools.repeat(0), itertools.repeat(user))
-        return zip(calls, self._thinks(user), self._choices(user), strict=True)
+        return zip(_Lives(self).calls(numbers, user), self._thinks(user), self._choices(user), strict=True)
 
     def _thinks(self, user: int) -> Iterator[int]:
         mean_ns = self.load.think_mean_ns
@@ -223,6 +222,15 @@ class _Lives:
         self._observed = [0] * slots
         self._learned = [0] * slots
         """How much of what was observed had been when `learn` was called last."""
+
+    def calls(self, numbers: Iterator[int], slot: int) -> Iterator[PlannedCall]:
+        """The calls of the slot that have these ids, one after the other, without a time."""
+        if self._only != "observe" or self._per_call:
+            return map(self.call, numbers, itertools.repeat(0), itertools.repeat(slot))
+        # `call` for calls that need no draw, without a line of Python for each
+        lives = itertools.count(self._session[slot], self._per_life)
+        sessions = itertools.chain.from_iterable(map(itertools.repeat, lives, itertools.repeat(self._events)))
+        return map(_planned, zip(numbers, itertools.repeat(0), sessions, itertools.repeat(self._only)))
 
     def call(self, call: int, offset_ns: int, slot: int, op: str = "") -> PlannedCall:
         """The next call of the slot: `op`, else one drawn from the mix."""

@@ -240,6 +240,19 @@ def test_users_leave_the_rows_that_any_clients_leave(who: str, tmp_path: Path) -
     assert {call: direct[call] for call in both} == {call: common[call] for call in both}
 
 
+def test_a_connection_that_was_closed_while_idle_carries_no_call(tmp_path: Path) -> None:
+    """The hub hears of it, however short the user thinks: his next call has another one."""
+
+    def closed_then(sock: socket.socket, body: bytes) -> None:
+        sock.sendall(ok(body))
+        sock.close()
+
+    _, told = _run(closed_then, tmp_path, think_mean_ns=4_000_000)
+    rows = _first(told["tables"][1])
+    assert {row["outcome"] for row in rows["calls"]} == {"ok"}
+    assert [row["reused"] for row in rows["attempts"] if row["call"] in (4, 5, 6)] == [1, 0, 1]
+
+
 def _by_call(rows: dict[str, list[dict[str, Any]]]) -> dict[int, list[dict[str, Any]]]:
     return {row["call"]: [each for table in rows.values() for each in table if each["call"] == row["call"]]
             for row in rows["calls"] if row["call"] <= MOST}  # fmt: skip

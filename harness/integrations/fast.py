@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from harness.integrations.fast_hub import HubConnection, Outbox
+from harness.integrations.fast_hub import HubConnection, Together
 from harness.integrations.fast_wait import call_later, in_hub
 from harness.integrations.fast_wire import PROBE_NS, Connection
 from harness.integrations.kato import (
@@ -81,7 +81,7 @@ class Fast:
         self._idle: list[Any] = []
         self.in_hub = in_hub()
         """Whether `begin` and `later` work."""
-        self._outbox: Any = Outbox(min(self._read, self._total)) if self.in_hub else None
+        self._put: Any = Together(min(self._read, self._total), self._idle).put if self.in_hub else None
         self._encode = msgspec.json.Encoder().encode
 
     def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
@@ -115,9 +115,9 @@ class Fast:
         return self._judged(op, self._attempt(request, call, 1, start_ns), call, start_ns)
 
     def begin(
-        self, op: str, head: bytes, tail: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
+        self, op: str, head: bytes, tail: bytes, call: int, now_ns: int, turn: Callable[[int], object]
     ) -> Exchange | None:
-        """`direct` without a greenlet, very soon: the hub tells `turn` whether all is well.
+        """`direct` without a greenlet, very soon: the hub tells `turn` when all was well (ns), or 0.
 
         None, and nothing was done, where no connection is free that was used for such a call before.
         """
@@ -130,11 +130,11 @@ class Fast:
             return None
         connection.request = b"%b%d.1\r\n%b" % (head, call, tail)
         connection.decode, connection.turn = _DECODE[op], turn
-        self._outbox.put(connection)
+        self._put(connection)
         begun: Exchange = connection
         return begun
 
-    def later(self, due_ns: int, turn: Callable[[bool], object]) -> None:
+    def later(self, due_ns: int, turn: Callable[[int], object]) -> None:
         """Have the hub tell `turn` that a time has come (monotonic ns)."""
         call_later(due_ns, turn)
 
@@ -209,7 +209,7 @@ class Fast:
 
     def _opened(self) -> Connection:
         if self.in_hub:
-            return HubConnection(self._address, self._connect, self._idle.append)
+            return HubConnection(self._address, self._connect)
         return Connection(self._address, self._connect)
 
     def _record(

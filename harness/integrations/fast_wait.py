@@ -1,6 +1,6 @@
 """How the lean client waits for an answer: one watcher a connection for life, where gevent's sockets make several.
 
-Under gevent's patch a greenlet waits in the hub, or the hub calls back; without it a thread waits in poll(2).
+Under gevent's patch a greenlet waits in the hub; without it a thread waits in poll(2).
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ def waiting_on(sock: socket.socket) -> Wait:
     return PollWait(sock.fileno()) if hub is None else HubWait(hub, sock.fileno())
 
 
-def call_later(due_ns: int, then: Callable[[bool], object]) -> None:
-    """Have the hub tell `then` True, not before a time (monotonic ns)."""
+def call_later(due_ns: int, then: Callable[[int], object]) -> None:
+    """Have the hub tell `then` the time, not before another (monotonic ns)."""
     timer = get_hub().loop.timer(max(due_ns - time.monotonic_ns(), 0) * 1e-9, ref=False)
 
     def fired() -> None:
         timer.close()
-        if time.monotonic_ns() < due_ns:  # the loop's clock is a little behind
+        now_ns = time.monotonic_ns()
+        if now_ns < due_ns:  # the loop's clock is a little behind
             call_later(due_ns, then)
         else:
-            then(True)
+            then(now_ns)
 
     timer.start(fired)
 
@@ -69,7 +70,7 @@ class PollWait:
 
 
 class HubWait:
-    """A greenlet or a callback of a hub.
+    """A greenlet of a hub.
 
     The timer stays as it was set while answers come, and looks when it fires whether anybody waits too long: setting
     one a call cost as much as the call's system calls.
@@ -80,35 +81,21 @@ class HubWait:
         self._watcher = hub.loop.io(descriptor, 1)
         self._start, self._stop, self._switch = self._watcher.start, self._watcher.stop, hub.switch
         self._timer: Any = None
-        self._fires = 0.0
-        self.due = 0.0
-        """When whoever waits gives up (monotonic seconds); 0 while nobody does."""
+        self._fires = self._due = 0.0
         self._then: Callable[[bool], object] | None = None
 
     def until(self, due: float) -> None:
-        self.call(due, getcurrent().switch)
+        self._due = due
+        if self._timer is None or due < self._fires:
+            self._set(due)
+        self._then = getcurrent().switch
+        self._start(self._then, True)
         try:
             if self._switch() is not True:
                 raise TimeoutError(LATE)
         finally:
-            self.over()
-
-    def call(self, due: float, then: Callable[[bool], object]) -> None:
-        """Have the hub tell `then` that there is something to read (True) or that it is `due` (False).
-
-        It is told more than once, until `over`: starting and stopping the watcher for each answer costs time.
-        """
-        self.due = due
-        if self._timer is None or due < self._fires:
-            self._set(due)
-        if then is not self._then:
-            self._then = then
-            self._start(then, True)
-
-    def over(self) -> None:
-        """Tell nobody any longer."""
-        self.due, self._then = 0.0, None
-        self._stop()
+            self._then = None
+            self._stop()
 
     def _set(self, due: float) -> None:
         if self._timer is not None:
@@ -120,10 +107,10 @@ class HubWait:
     def _look(self) -> None:
         self._timer.close()
         self._timer = None
-        if not self.due or self._then is None:
+        if self._then is None:
             return
-        if self.due > time.monotonic():
-            self._set(self.due)
+        if self._due > time.monotonic():
+            self._set(self._due)
         else:
             self._then(False)
 

@@ -72,10 +72,10 @@ class DirectUser(User):
                 if begun is None:
                     rest: Rest | None = functools.partial(self._perform, job)
                     break
-                if not (yield):
+                end_ns = yield
+                if not end_ns:
                     rest = functools.partial(self._caller.finish, job, begun)
                     break
-                end_ns = now_ns()
                 held = holds(job.key)
                 served(
                     begun.row, job.prepared.call_head, call, op, job.intended_ns, job.ready_ns, begun.start_ns,
@@ -96,12 +96,11 @@ class DirectUser(User):
                     continue
                 self._leave(job, end_ns, upcoming)
                 self._later(due_ns, turn)
-                yield
+                end_ns = yield
                 if stopped():
                     rest = None
                     break
                 job = self._job = self._offered()
-                end_ns = now_ns()
         except Exception as error:  # noqa: BLE001 - raised again by the greenlet
             rest = functools.partial(_raise, error)
         self._rest.put(rest)

@@ -35,16 +35,17 @@ class Direct(Protocol):
         ...
 
     def begin(
-        self, op: str, head: bytes, tail: bytes, call: int, now_ns: int, turn: Callable[[bool], object]
+        self, op: str, head: bytes, tail: bytes, call: int, now_ns: int, turn: Callable[[int], object]
     ) -> Exchange | None:
-        """`direct` without a greenlet, where that goes: the hub tells `turn` whether it was answered as usual.
+        """`direct` without a greenlet, where that goes: the hub tells `turn` when it was answered (monotonic ns), or
+        0 where it wasn't answered as usual.
 
         Nothing is recorded then yet; else `finish` has to be called.
         """
         ...
 
-    def later(self, due_ns: int, turn: Callable[[bool], object]) -> None:
-        """Have the hub tell `turn` that a time has come (monotonic ns)."""
+    def later(self, due_ns: int, turn: Callable[[int], object]) -> None:
+        """Have the hub tell `turn` the time, once another has come (monotonic ns)."""
         ...
 
     def finish(self, begun: Any, op: str, call: int) -> tuple[bytes, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from law_cases import calls_of, promise, said
 
 TOTAL = promise({"timeout": {"total": 1.0}})
@@ -235,6 +236,21 @@ class TestT6:
         attempts = self.ATTEMPTS.replace("read_timeout", "-")
         tables = {"calls": self.CALLS, "attempts": attempts, "arrivals": self.ARRIVALS.format(1)}
         assert said("T6", READ, {"oracle": "twin"}, **tables).status == "not_exercised"
+
+
+@pytest.mark.parametrize(("kind", "count", "status"), [
+    ("refuse", 4, "not_exercised"), ("refuse", 5, "pass"), ("timeout", 1, "pass"), ("latency", 1, "pass"),
+])  # fmt: skip
+@pytest.mark.parametrize("law", ["T1", "T6"])
+def test_a_few_time_outs_that_no_fault_makes_prove_nothing(law: str, kind: str, count: int, status: str) -> None:
+    """A slow moment of the machine in a run of refused connections; the next run has none."""
+    calls = ["call op start_ms end_ms outcome", *(f"{n} observe 10 110 timeout" for n in range(1, count + 1))]
+    tries = ["call attempt start_ms end_ms result", *(f"{n} 1 10 110 read_timeout" for n in range(1, count + 1))]
+    seen = ["call attempt op arrive_ms commit_seq", *(f"{n} 1 observe 12 {n}" for n in range(1, count + 1))]
+    tables = {"calls": "\n".join(calls), "attempts": "\n".join(tries), "arrivals": "\n".join(seen)}
+    faults = f"name kind applied_ms effective_ms cleared_ms\nf {kind} 200 201 300"
+    found = said(law, promise({"timeout": {"total": 1.0}}), {"oracle": "twin"}, **tables, faults=faults)
+    assert found.status == status
 
 
 class TestT7:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.laws.case import Case, Ints
-from harness.laws.registry import LAWS, Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
+from harness.laws.registry import CHANCE, LAWS, Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
 from harness.laws.writes import WRITES, commits, committed, has_oracle, in_doubt, most_commits, resent, strays
 from harness.stats import clean_bound
 
@@ -18,10 +18,6 @@ LOSING = (MESSAGES_LOST - {"drop_before_commit"}) | {"kill"}
 """Faults that lose a reply, be it where they happen to come between."""
 
 REPLIES = ("downstream", "both")
-
-CHANCE = 5
-"""Writes in doubt below which it was chance that any was under way when a fault came, unless the fault loses each: a
-pass on one of them would not come again in the next run."""
 
 
 def at_most(cases: int) -> str:
@@ -79,7 +75,7 @@ def no_more_than(count: int) -> str:
     return f"only {plural(count, 'write')} came to be" if count else "no write was"
 
 
-def by_chance(case: Case, count: int, *ways: str) -> bool:
+def few_by_chance(case: Case, count: int, *ways: str) -> bool:
     """Whether so few writes met trouble that another run of the same file may have none: no fault lost each message on
     one of `ways` (downstream, upstream, both)."""
     sure = any(
@@ -144,7 +140,7 @@ def no_duplicate(case: Case) -> Ruling:
             f"{plural(unknown, 'commit')} can't be told to belong to one call, so a doubled one may hide"
         )
     count = int(((most > 0) & (in_doubt(case) | resent(case))).sum())
-    if by_chance(case, count, *REPLIES):
+    if few_by_chance(case, count, *REPLIES):
         return unexercised(f"{no_more_than(count)} in doubt or sent again; it takes {exercise('D2')}")
     return passed(
         f"none of {plural(tokens, 'committed call')} was committed twice, {count:,} of them in doubt or sent again",
@@ -176,7 +172,7 @@ def info_resolved(case: Case) -> Ruling:
         reason = f"{plural(len(rows), 'call')} in doubt were committed more than once"
         return broken(case, rows, reason, of=int(unknown.sum()), notes=lambda row: {"commits": int(times[row])})
     done, count = int((unknown & (times == 1)).sum()), int(unknown.sum())
-    if by_chance(case, count, *REPLIES, "upstream"):
+    if few_by_chance(case, count, *REPLIES, "upstream"):
         return unexercised(f"{no_more_than(count)} in doubt at its end; it takes {exercise('D3')}")
     if strays(case, *WRITES):
         return inconclusive(f"commits that belong to no one call may be those of {plural(count, 'call')} in doubt")
@@ -208,7 +204,7 @@ def order(case: Case) -> Ruling:
         return inconclusive("commits that belong to no one call may be out of order")
     troubled, tested = _in_trouble(case, rows)
     few = min(troubled, tested)
-    if by_chance(case, few, *REPLIES, "upstream"):
+    if few_by_chance(case, few, *REPLIES, "upstream"):
         return unexercised(f"{no_more_than(few)} in trouble or after it; it takes {exercise('D4')}")
     said = f"{plural(len(rows), 'observe')} were committed in the order of their sessions"
     return passed(f"{said}, {tested:,} of them during or after trouble")

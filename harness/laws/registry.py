@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +129,16 @@ def rule_on(law: Law, case: Case) -> Ruling:
         return law.judge(case)
     except Exception as error:  # noqa: BLE001
         return Ruling("invalid", f"the law itself failed: {type(error).__name__}: {error}", "report this as a bug")
+
+
+CHANCE = 5
+"""Occasions below which it was chance that there were any, unless a fault makes them: a pass on one of them would not
+come again in the next run."""
+
+
+def by_chance(case: Case, count: int, makers: Collection[str]) -> bool:
+    """Whether there were none, or so few that they came by chance: of the run's faults none is of kinds `makers`."""
+    return count == 0 or (count < CHANCE and bool(case.kinds) and case.kinds.isdisjoint(makers))
 
 
 def exercise(id: str) -> str:

@@ -18,7 +18,18 @@ from harness.laws.bounds import (
 from harness.laws.breaker_flow import queued_rows
 from harness.laws.case import Case, Ints
 from harness.laws.chains import chains_of
-from harness.laws.registry import Ruling, broken, exercise, inapplicable, inconclusive, law, passed, plural, unexercised
+from harness.laws.registry import (
+    Ruling,
+    broken,
+    by_chance,
+    exercise,
+    inapplicable,
+    inconclusive,
+    law,
+    passed,
+    plural,
+    unexercised,
+)
 
 UNBOUNDED_S = 10.0
 """Without any time-out known, a call that only the end of a fault of at least this length ended is unbounded."""
@@ -71,10 +82,12 @@ def _kept(case: Case, took: Ints, limit: Ints, ran: Mask) -> Ruling:
     if not bounded.any():
         return inconclusive(f"no time-out is known, and nothing held a call long enough; it takes {exercise('T1')}")
     timed_out = bounded & _timed_out(case)
-    if not timed_out.any():
-        return unexercised(f"no attempt ran into a time-out; it takes {exercise('T1')}")
+    count = int(timed_out.sum())
+    if by_chance(case, count, (*STALLING, *DRIPPING)):
+        who = f"only {plural(count, 'call')}" if count else "no attempt"
+        return unexercised(f"{who} ran into a time-out; it takes {exercise('T1')}")
     return passed(
-        f"all {plural(int(bounded.sum()), 'call')} ended within their bound, {int(timed_out.sum())} by a time-out",
+        f"all {plural(int(bounded.sum()), 'call')} ended within their bound, {count} by a time-out",
         measured=f"{took[bounded].max() / 1e9:.2f} s",
         bound=f"{limit[bounded].max() / 1e9:.2f} s",
     )

@@ -12,7 +12,18 @@ from harness.laws.breaker_state import all_spells
 from harness.laws.case import Case
 from harness.laws.chains import chains_of
 from harness.laws.pool_waits import held_by_pool
-from harness.laws.registry import Ruling, broken, exercise, inconclusive, law, passed, plural, unexercised
+from harness.laws.registry import (
+    LAWS,
+    Ruling,
+    broken,
+    by_chance,
+    exercise,
+    inconclusive,
+    law,
+    passed,
+    plural,
+    unexercised,
+)
 from harness.laws.writes import WRITES, committed, has_oracle
 
 
@@ -34,8 +45,9 @@ def cancelled_work(case: Case) -> Ruling:
         return inconclusive("it takes a commit oracle and attempts seen at the client's side")
     given_up = case.failures(("timeout",)) | case.attempts.table["result"].among("cancelled")
     count = int(given_up.sum())
-    if not count:
-        return unexercised(f"the client gave up no attempt; it takes {exercise('T6')}")
+    if by_chance(case, count, LAWS["T6"].needs):
+        what = f"only {plural(count, 'attempt')}" if count else "no attempt"
+        return unexercised(f"the client gave up {what}; it takes {exercise('T6')}")
     arrival = chains_of(case).arrival[given_up]
     wasted = int(committed(case.arrivals, *WRITES)[arrival[arrival >= 0]].sum())
     reason = f"KATO committed {wasted:,} of {plural(count, 'attempt')} that the client had given up"

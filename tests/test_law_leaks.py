@@ -184,6 +184,16 @@ class TestP6:
 
             assert said("P6", NOTHING, phases=PHASES, **self.tables(rss)).status == status
 
+    def test_what_stays_and_then_jumps_is_no_steady_growth(self) -> None:
+        """20 MB in the last third of the recovery alone; and a baseline of three samples ends no search."""
+        assert said(
+            "P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000 + 20_000_000 * (s > 33))
+        ).status == ("pass")
+        growing = self.tables(lambda s: 80_000_000 + 2_000_000 * s)
+        head, *rows = growing["samples"].split("\n")
+        growing["samples"] = "\n".join([head, *rows[6:]])
+        assert said("P6", NOTHING, phases=PHASES, **growing).status == "fail"
+
     def test_few_calls_rule_out_no_leak_of_memory(self) -> None:
         """486."""
         found = said("P6", NOTHING, phases=PHASES, **self.tables(lambda s: 80_000_000, rate=18))

@@ -117,6 +117,9 @@ class TestP4Numbers:
             ("36/s of 40/s, refused within 150 ms", "80 % of the peak, 100 ms", None),
         )
         assert found[1] == [437, 438, 439, 440, 441]
+        head, *rows = tables["calls"].split("\n")
+        first = {**tables, "calls": "\n".join([head, *rows[436:], *rows[:436]])}
+        assert whole("P4", NOTHING, **first)[1] == [437, 438, 439, 440, 441], "whichever row each is in"
         fine = whole("P4", NOTHING, **TestP4().tables(36, reply_ms=100))
         assert fine == ("pass", [], "36/s of 40/s, refused within 100 ms", "80 % of the peak, 100 ms", None)
 

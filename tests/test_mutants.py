@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from law_cases import promise, said
 
+from harness.evidence.history import History
 from harness.laws import breaker_runs, breaker_spells
+from harness.laws.band import written_behind
+from harness.laws.case import Case
 from tests.mutants.families import FAMILIES, LAWS, law_tests
 from tests.mutants.generate import Mutant, mutants_of
 from tests.mutants.swap import functions_of_laws, put_in_place
@@ -92,3 +95,13 @@ def test_a_constant_in_place_is_everybodys() -> None:
     with in_place("breaker_spells.py", "", "50_000_000 → 100000000"):
         assert breaker_runs.ORDER_NS == breaker_spells.ORDER_NS == 100_000_000
     assert breaker_runs.ORDER_NS == breaker_spells.ORDER_NS == 50_000_000
+
+
+def test_a_closure_in_place_keeps_what_it_closes_over() -> None:
+    """Also where the mutant reads none of it: what is computed once a case is then nothing."""
+    change = "found: T = case.memo.get(derive, lambda: derive(case)) → found: T = None"
+    case = Case(History.literal(calls="call op\n1 observe"), promise())
+    assert written_behind(case) == ()
+    with in_place("case.py", "once", change):
+        assert written_behind(case) is None
+    assert written_behind(case) == ()

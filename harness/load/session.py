@@ -35,6 +35,7 @@ from harness.load.recorder import FLUSH_S, Recorder
 from harness.load.sampler import Sampler
 from harness.load.sources import own_files
 from harness.plan import Plan, load_from_json
+from harness.policy.given import given
 from harness.policy.read import OPERATIONS, breakers_of, read_policy
 from harness.policy.read_requests import Carried, with_requests
 
@@ -82,7 +83,8 @@ class Session:
         self.integration = self._made(str(order["base_url"]), context)
         self.hooks = hooks.install(self.recorder)
         WATCH.carried = Carried()
-        self._declared = getattr(self.integration, "policy", None) or order["context"]["policy"] or {}
+        promised = getattr(self.integration, "policy", None) or order["context"]["policy"] or {}
+        self._declared = given(promised, self.entry.where)
         self._inspect = tuple(order.get("inspect", ()))
         self._read = read_policy(self.integration, self._inspect)
         hooks.listen(self.recorder, breakers_of(self.integration, self._inspect))
@@ -113,7 +115,7 @@ class Session:
         """What the parent needs to plan: the declared and read policy, the methods, the hooks."""
         return {
             "event": "ready",
-            "declared": dict(self._declared),
+            "declared": self._declared,
             "read": self._read,
             "methods": [m for m in (*CALLED_WITH, "symbols") if hasattr(self.integration, m)],
             "asynchronous": self.asynchronous,

@@ -16,7 +16,7 @@ _PARTS: Mapping[str, type] = {
     "breaker": Breaker,
     "fallback": Fallback,
 }
-_DURATIONS = frozenset(
+DURATIONS = frozenset(
     {f"timeout.{name}" for name in ("connect", "read", "write", "pool", "total")}
     | {f"retry.backoff.{name}" for name in ("initial", "max", "spread", "first")}
     | {"breaker.reset_timeout", "breaker.window"}
@@ -138,8 +138,9 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
 def scaled(mapping: Mapping[str, Any], scale: float) -> dict[str, Any]:
     """The same policy with every duration multiplied by `scale` (0.1: ten times faster)."""
     flat = flatten(mapping)
-    return unflatten({key: value * scale if _is_duration(key, value) else value for key, value in flat.items()})
+    return unflatten({key: value * scale if is_seconds(key, value) else value for key, value in flat.items()})
 
 
-def _is_duration(key: str, value: object) -> bool:
-    return shared_key(key) in _DURATIONS and _number(value)
+def is_seconds(key: str, value: object) -> bool:
+    """Whether this is a number, and the dotted key is that of a time."""
+    return shared_key(key) in DURATIONS and _number(value)

@@ -20,6 +20,7 @@ from harness.run.options import Change, Options
 from harness.run.topology import Layout, layout_of
 from harness.scenario import Scenario, Timeline
 from harness.scenario import resolve as resolve_times
+from harness.scenario.declared import checked
 from harness.scenario.guards import check_permissions
 from harness.scenario.lint import named_laws, unknown_laws
 from harness.scenario.references import at
@@ -196,6 +197,9 @@ def timeline_of(prepared: Prepared, promise: Promise, ready: Mapping[str, Any], 
 
 
 def promise_of(prepared: Prepared, ready: Mapping[str, Any]) -> Promise:
-    """What the client promises: scenario over client's own declaration over what was read from its objects."""
-    declared = overlay(prepared.scenario.policy, ready["declared"])
+    """What the client promises: scenario over client's own declaration over what was read from its objects.
+
+    Raises UsageError where its own declaration can't be read.
+    """
+    declared = overlay(prepared.scenario.policy, checked(ready["declared"], prepared.entry.where))
     return merge(declared, ready["read"], DEFAULTS, prepared.scale)

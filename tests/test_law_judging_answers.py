@@ -113,6 +113,16 @@ class TestSteadyState:
         cure = "make it work on a healthy KATO first; whatever the laws say of it is about a client that doesn't"
         assert not_working(found)[-1] == Finding("steady state", "predict", reason, cure, "warn")
 
+    @pytest.mark.parametrize(("op", "told"), [("observe", True), ("open_session", False)])
+    def test_a_client_whose_sessions_nobody_opens_is_told_so(self, op: str, told: bool) -> None:
+        """It is called by another name than the harness knows, or the client was to own them."""
+        head = "call op intended_ms ready_ms start_ms end_ms outcome phase"
+        lines = [f"{n} observe {n} {n} {n} {n} error baseline" for n in range(1, 13)]
+        arrived = f"call op arrive_ms reply_ms status\n1 {op} 1 1 404"
+        found = Case(History.literal(calls="\n".join([head, *lines]), arrivals=arrived), promise())
+        (finding,) = not_working(found)
+        assert ("open_session(node_id)" in finding.cure) == told
+
     def test_a_substitute_is_a_result(self) -> None:
         """A write-behind client gives nothing else."""
         assert failing_without_faults(self.calls((12, "observe", "degraded", "-"))) == ()

@@ -47,4 +47,9 @@ def _commonest(case: Case, rows: np.ndarray) -> str:
 def not_working(case: Case) -> tuple[Finding, ...]:
     """A finding for each operation that fails without any fault."""
     cure = "make it work on a healthy KATO first; whatever the laws say of it is about a client that doesn't"
+    if len(case.history.arrivals) and not case.history.arrivals["op"].among("open_session").any():
+        cure = (
+            "no session was ever opened: a client that leaves that to its caller needs open_session(node_id), one that"
+            " owns its sessions gets the user's id; `kato-harness init` writes an adapter where it is called otherwise"
+        )
     return tuple(Finding("steady state", op, reason, cure) for op, reason in failing_without_faults(case))

@@ -23,7 +23,7 @@ from harness.plan import Plan
 DAY_NS = 24 * 3600 * 10**9
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _options(parser: Any) -> None:
     parser.add_argument("--rate", type=float, default=20.0, help="Calls per second and process.")
     parser.add_argument("--sessions", type=int, default=100, help="KATO sessions in use, one node each.")

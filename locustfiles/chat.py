@@ -18,6 +18,8 @@ TURNS = 8
 class Conversation(SequentialTaskSet):
     """Turns with their predictions, then what was said is learned."""
 
+    user: KatoUser
+
     @task(TURNS)
     def turn(self) -> None:
         """Say something and look at what it reminds KATO of."""

@@ -23,7 +23,7 @@ _numbers = itertools.count()
 _made: dict[str, Any] = {}
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _options(parser: Any) -> None:
     parser.add_argument("--integration", default="reference", env_var="KATO_INTEGRATION", help="The KATO client.")
     parser.add_argument("--scale", type=float, default=1.0, env_var="KATO_SCALE", help="Factor on its durations.")

@@ -164,7 +164,17 @@ class TestX3:
         ]
         found = said("X3", NOTHING, calls="\n".join(calls))
         assert found.status == "fail"
-        assert "socket" in found.reason
+        assert "the generator had no descriptor left for 0.75% of the calls (EMFILE)" in found.reason
+        assert "ulimit -n" in found.cure
+
+    def test_fails_where_no_judged_call_had_a_descriptor(self) -> None:
+        """The sessions of the warm-up couldn't be opened, and nothing was called after that."""
+        calls = "call op start_ms end_ms intended_ms outcome error phase detail\n" + "\n".join(
+            f"{n} open_session 0 1 0 error connect_error warmup OSError(EMFILE)" for n in (1, 2)
+        )
+        found = said("X3", NOTHING, calls=calls)
+        assert (found.status, "no descriptor left for 100.00%" in found.reason) == ("fail", True)
+        assert "could have carried" not in found.reason
 
     def test_fails_where_the_wall_clock_was_set(self) -> None:
         """Ten seconds were lost or won."""

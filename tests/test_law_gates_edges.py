@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -161,11 +162,14 @@ class TestHealth:
         assert state((10, 10)).behind == 0.0
         assert (state().behind, state().could, state().stalls, state().refused) == (0.0, 0.0, 0, 0.0)
 
-    @pytest.mark.parametrize(("code", "share"), [
-        ("EMFILE", 0.25), ("ENFILE", 0.25), ("EADDRNOTAVAIL", 0.25), ("ENOBUFS", 0.25), ("ECONNREFUSED", 0.0),
+    @pytest.mark.parametrize(("code", "words"), [
+        ("EMFILE", "the generator had no descriptor left"), ("ENFILE", "the machine had no descriptor left"),
+        ("EADDRNOTAVAIL", "the machine had no local port left"), ("ENOBUFS", "the machine had no buffer left"),
+        ("ECONNREFUSED", ""),
     ])  # fmt: skip
-    def test_a_machine_without_sockets_is_named(self, code: str, share: float) -> None:
+    def test_what_was_missing_for_a_socket_is_named(self, code: str, words: str) -> None:
         """One of four calls met it; or one of four attempts."""
+        share = 0.25 if words else 0.0
         lines = calls(*EVEN[:4]).splitlines()
         details = "\n".join([f"{lines[0]} detail", f"{lines[1]} OSError({code})", *(f"{line} -" for line in lines[2:])])
         by_call = health(Case(History.literal(calls=details), NOTHING))
@@ -174,7 +178,8 @@ class TestHealth:
         )
         by_attempt = health(Case(History.literal(calls=calls(*EVEN[:4]), attempts=tries), NOTHING))
         assert (by_call.refused, by_attempt.refused) == (share, share)
-        assert not share or by_call.words == "the machine had no socket left for 25.00% of the calls"
+        assert not share or by_call.words == f"{words} for 25.00% of the calls ({code})"
+        assert bool(by_call.cure) == bool(by_attempt.cure) == bool(words)
 
     def test_says_how_much_it_could_have_carried(self) -> None:
         """A hundred a second: all of it, but for the time in stalls; of a full core four fifths."""
@@ -210,8 +215,8 @@ class TestHealth:
 ])  # fmt: skip
 def test_a_thousandth_a_twentieth_a_third_and_a_second_are_allowed(bad: dict[str, Any], kept: bool) -> None:
     """Of calls without a socket, of the time, of a phase, and of a stall."""
-    well = {"stalls": 1, "longest_ns": 1, "behind": 0.0, "worst": 0.0, "worst_phase": "", "refused": 0.0, "cpu": 0.0}
-    assert saturated(Health(**{**well, "could": 1.0, **bad})) is kept
+    well = Health(1, 1, behind=0.0, worst=0.0, worst_phase="", refused=0.0, lacking="", cpu=0.0, could=1.0)
+    assert saturated(replace(well, **bad)) is kept
 
 
 class TestX3:

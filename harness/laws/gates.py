@@ -7,7 +7,7 @@ import numpy as np
 from harness.evidence.table import Mask
 from harness.laws.blame import integration_holds
 from harness.laws.case import Case
-from harness.laws.generator import Health, health
+from harness.laws.generator import Health, for_want_of, health
 from harness.laws.lag import dispatch_delay_ns
 from harness.laws.little import disagreement
 from harness.laws.registry import Ruling, broken, inapplicable, inconclusive, law, passed, plural
@@ -98,7 +98,10 @@ def clean_exit(case: Case) -> Ruling:
     example="a generator that gets half a core starts every tenth call 300 ms after it was due",
 )
 def harness_not_the_bottleneck(case: Case) -> Ruling:
-    judged = judged_calls(case)
+    judged, state = judged_calls(case), health(case)
+    if state.refused > MOST_OVERFLOW:
+        rows = np.flatnonzero(for_want_of(case.calls["detail"], state.lacking))
+        return broken(case, rows, state.told(), of=len(case.calls), cure=state.cure, bound=f"≤ {MOST_OVERFLOW:.1%}")
     if not judged.any():
         return inconclusive("no call was made in a judged phase")
     stepped_ns = int(case.facts.get("wall_step_ns") or 0)
@@ -107,7 +110,6 @@ def harness_not_the_bottleneck(case: Case) -> Ruling:
         return Ruling("fail", said, "run again; keep the machine awake and its clock unset", bound="0.1 s")
     slow = dispatch_delay_ns(case.calls)
     over = judged & case.calls["outcome"].among("overflow")
-    state = health(case)
     p99 = quantile_interval(slow[judged & ~over], 0.99)
     measured = _measured(quantile(slow[judged & ~over], 0.99), over.sum() / judged.sum(), state)
     bound = "p99 25 ms or stalls ≤ 5 % of the time"
@@ -121,11 +123,9 @@ def harness_not_the_bottleneck(case: Case) -> Ruling:
         return passed(said, measured=measured, bound=bound)
     rows = np.flatnonzero(judged & ((slow > MOST_DELAY_NS) | over))
     rows = rows[np.argsort(-slow[rows], kind="stable")]
-    said = f"{state.words}: {plural(len(rows), 'call')} of {int(judged.sum()):,} started late or not at all"
-    if state.could:
-        said += f"; it could have carried about {state.could:.3g} calls/s"
+    late = f"{plural(len(rows), 'call')} of {int(judged.sum()):,} started late or not at all"
     return broken(
-        case, rows, said, of=int(judged.sum()), measured=measured, bound=bound,
+        case, rows, state.told(late), of=int(judged.sum()), measured=measured, bound=bound,
         notes=lambda row: {"dispatch_delay_ns": int(slow[row])},
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.evidence.table import Mask
+from harness.evidence.table import Mask, Words
 from harness.laws.case import Case, once
 from harness.laws.lag import dispatch_delay_ns
 from harness.model import Span
@@ -25,8 +25,17 @@ LATE_NS = 25_000_000
 OVERSLEPT_NS = 100_000_000
 """Shorter oversleeping of the canary is seen in the calls, if anybody was there to see it."""
 UNJUDGED = ("warmup", "cooldown")
-EXHAUSTED = ("EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS")
-"""The machine had no descriptor, port or buffer left for a connection."""
+LACKING = {
+    "EMFILE": ("generator", "descriptor", "raise its limit: ulimit -n"),
+    "ENFILE": ("machine", "descriptor", "raise its limit: sysctl fs.file-max"),
+    "EADDRNOTAVAIL": (
+        "machine",
+        "local port",
+        "widen net.ipv4.ip_local_port_range, or keep connections",
+    ),
+    "ENOBUFS": ("machine", "buffer", "give its sockets more memory: sysctl net.ipv4.tcp_mem"),
+}
+"""Who lacks what for a connection, and the cure, by the system's word for it (errno(3))."""
 FULL = 0.9
 """CPU seconds a second from which on a generator's one core is full."""
 ROOM = 0.8
@@ -38,8 +47,9 @@ class Health:
     """How a run's generator kept its schedule in the judged phases.
 
     `behind` is the share of the judged time in stalls, `worst` that of the phase with most of them; `longest_ns` the
-    longest stall; `refused` the share of calls that the machine had no socket for; `cpu` the mean over late seconds
-    of the busiest generator, in cores (0: nobody looked); `could` the calls a second it could have carried.
+    longest stall; `refused` the share of calls that had no socket, mostly for want of what `lacking` stands for (a key
+    of LACKING); `cpu` the mean over late seconds of the busiest generator, in cores (0: nobody looked); `could` the
+    calls a second it could have carried.
     """
 
     stalls: int
@@ -48,6 +58,7 @@ class Health:
     worst: float
     worst_phase: str
     refused: float
+    lacking: str
     cpu: float
     could: float
 
@@ -55,12 +66,23 @@ class Health:
     def words(self) -> str:
         """Why it was late, in words."""
         if self.refused:
-            return f"the machine had no socket left for {self.refused:.2%} of the calls"
+            who, what, _ = LACKING[self.lacking]
+            return f"the {who} had no {what} left for {self.refused:.2%} of the calls ({self.lacking})"
         if self.cpu >= FULL:
             return f"the generator's core was full ({self.cpu:.0%})"
         if self.cpu:
             return f"the generator was kept from running (its core was {self.cpu:.0%} busy): paused, or other work here"
         return "the generator was saturated or kept from running"
+
+    def told(self, late: str = "") -> str:
+        """Why it was late, how `late` in words, and what it could have carried."""
+        could = f"; it could have carried about {self.could:.3g} calls/s" if self.could else ""
+        return f"{self.words}{': ' if late else ''}{late}{could}"
+
+    @property
+    def cure(self) -> str:
+        """What helps, where that is known ('': what helps against any lateness)."""
+        return LACKING[self.lacking][2] if self.refused else ""
 
 
 @once
@@ -78,15 +100,17 @@ def health(case: Case) -> Health:
     touching = [(b, e) for b, e in zip(begin, end, strict=True) if any(b < s.end_ns and e > s.start_ns for s in spans)]
     behind = _inside(begin, end, spans) / max(length_ns, 1)
     cpu = _cpu(case, begin, end)
+    refused, lacking = _refused(case)
     return Health(
         stalls=len(touching),
         longest_ns=max((int(e - b) for b, e in touching), default=0),
         behind=behind,
         worst=worst,
         worst_phase=phase,
-        refused=_refused(case),
+        refused=refused,
+        lacking=lacking,
         cpu=cpu,
-        could=_could(case, spans, length_ns / 1e9, behind, cpu),
+        could=_could(case, spans, length_ns / 1e9, behind, cpu) * (1 - refused),
     )
 
 
@@ -116,16 +140,17 @@ def _inside(begin: Ints, end: Ints, spans: tuple[Span, ...]) -> int:
     )
 
 
-def _refused(case: Case) -> float:
-    """The share of calls or attempts that failed for want of a socket."""
+def _refused(case: Case) -> tuple[float, str]:
+    """The share of calls or attempts that failed for want of a socket, and of what most of them."""
     tables = [table for table in (case.calls, case.history.attempts) if len(table)]
-    return max((float(_names_any(table["detail"])) for table in tables), default=0.0)
+    found = [{code: float(for_want_of(table["detail"], code).mean()) for code in LACKING} for table in tables]
+    shares = max(found, key=lambda each: sum(each.values()), default={"EMFILE": 0.0})
+    return sum(shares.values()), max(shares, key=lambda code: shares[code])
 
 
-def _names_any(words: object) -> float:
-    names = [name for name in words.names if any(code in name for code in EXHAUSTED)]  # type: ignore[attr-defined]
-    mask: Mask = words.among(*names)  # type: ignore[attr-defined]
-    return float(mask.mean())
+def for_want_of(details: Words, code: str) -> Mask:
+    """Which calls or attempts failed for want of what `code` (of LACKING) stands for."""
+    return details.among(*(name for name in details.names if code in name))
 
 
 def _cpu(case: Case, begin: Ints, end: Ints) -> float:

@@ -73,11 +73,19 @@ class Sampler:
         inside = self._inside / max(self._busy, 1)
         self._cpu_s, self._at_ns, self._busy, self._inside, self._ticks = cpu_s, now_ns, 0, 0, 0
         lag_ns, self.lag_ns = self.lag_ns, 0
-        open_files = Path("/proc/self/fd")
-        descriptors = sum(1 for _ in open_files.iterdir()) if open_files.exists() else 0
         threads = len(sys._current_frames())
-        recorder.sample(now_ns, cpu, _rss(), descriptors, threads, lag_ns, busy, inside, in_flight)
+        recorder.sample(now_ns, cpu, _rss(), _descriptors(), threads, lag_ns, busy, inside, in_flight)
         return cpu
+
+
+def _descriptors() -> int:
+    """How many are open, all that may be where none is left to look with; 0 where /proc is missing."""
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except FileNotFoundError:
+        return 0
+    except OSError:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _rss() -> int:

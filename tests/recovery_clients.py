@@ -1,7 +1,8 @@
-"""A client that never comes back from a long enough stall near capacity, and its twin that does."""
+"""A client that never comes back from a long enough stall near capacity, its twin that does, and one that is late."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -74,3 +75,30 @@ def eager(base_url: str, recorder: Any = None) -> Eager:
 def budgeted(base_url: str, recorder: Any = None) -> Budgeted:
     """Not so."""
     return Budgeted(Fast(base_url, {"timeout": TIMEOUTS}, {}, recorder))
+
+
+class Sulking(Budgeted):
+    """After five failures in a row it answers nobody for 40 s, whatever KATO does."""
+
+    def __init__(self, fast: Fast) -> None:
+        super().__init__(fast)
+        self._failed = 0
+        self._until = 0.0
+
+    def _persist(self, send: Callable[[], Any]) -> Any:
+        if time.monotonic() < self._until:
+            raise RuntimeError("not now")
+        try:
+            result = send()
+        except Exception:
+            self._failed += 1
+            if self._failed == 5:
+                self._failed, self._until = 0, time.monotonic() + 40.0
+            raise
+        self._failed = 0
+        return result
+
+
+def sulking(base_url: str, recorder: Any = None) -> Sulking:
+    """Late."""
+    return Sulking(Fast(base_url, {"timeout": TIMEOUTS}, {}, recorder))

@@ -31,3 +31,11 @@ def test_only_the_client_without_a_budget_is_metastable() -> None:
     }  # fmt: skip
     budgeted = mapped("budgeted", [1.0, 5.0], [0.3, 0.6])
     assert {cell.state for cell in budgeted.values()} == {"returns"}
+
+
+@pytest.mark.slow
+def test_a_client_that_keeps_away_for_long_is_late_and_not_metastable() -> None:
+    """It comes back while the load is halved, and just so while it is not."""
+    (cell,) = mapped("sulking", [2.0], [0.3]).values()
+    assert cell.state == "late"
+    assert 30 < cell.back_s < 45

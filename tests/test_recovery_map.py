@@ -9,7 +9,7 @@ import pytest
 
 from harness.evidence.history import History, table
 from harness.laws.case import Case
-from harness.laws.recovery_map import Cell, after_halving, after_trigger
+from harness.laws.recovery_map import Cell, after_halving, after_trigger, by_itself
 from harness.model import Span
 from harness.policy import Policy, Promise
 from harness.report.recovery_map import page, plain, text
@@ -54,6 +54,15 @@ def test_a_load_that_was_not_fine_before_is_no_load_for_the_map() -> None:
 def test_after_the_load_was_halved_the_end_decides() -> None:
     assert after_halving(case(((10, 45),)), 40 * SECOND, 60 * SECOND) == "metastable"
     assert after_halving(case(((10, 60),)), 40 * SECOND, 60 * SECOND) == "damaged"
+
+
+def test_a_client_that_comes_back_late_by_itself_needed_no_halving() -> None:
+    """Time did it: nothing sustains itself there."""
+    stuck = Cell(1.0, 0.6, "stays")
+    assert by_itself(stuck, case(((10, 45),)), 15 * SECOND, 60 * SECOND) == Cell(
+        1.0, 0.6, "late", pytest.approx(30.0, abs=1.0)
+    )
+    assert by_itself(stuck, case(((10, 60),)), 15 * SECOND, 60 * SECOND) is stuck
 
 
 CELLS = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Literal
 
@@ -11,10 +11,10 @@ from harness.laws.breaker_open import Quiet
 from harness.laws.case import Case
 from harness.laws.recovery import IN_A_ROW, SECOND_NS, allowed_ns, return_of
 
-State = Literal["returns", "stays", "metastable", "damaged", "overloaded"]
-"""`stays`: broken after the trigger is gone, at the load that was fine before. Then the load is halved and restored:
-`metastable` when that brings it back (an effect that sustained itself), `damaged` when it doesn't. `overloaded`: not
-fine before the trigger."""
+State = Literal["returns", "stays", "late", "metastable", "damaged", "overloaded"]
+"""`stays`: broken after the trigger is gone, at the load that was fine before. `late`: back by itself all the same when
+the run goes on. Else the load is halved and restored: `metastable` when that brings it back (an effect that sustained
+itself), `damaged` when it doesn't. `overloaded`: not fine before the trigger."""
 
 SETTLED = 3
 """laws.md: this many recovery times after the fault everything must be in band."""
@@ -46,6 +46,12 @@ def after_trigger(case: Case, end_ns: int, until_ns: int) -> tuple[State, float]
         return "overloaded", float("nan")
     back_s = _back_s(case, band, end_ns, until_ns)
     return ("stays", back_s) if isnan(back_s) else ("returns", back_s)
+
+
+def by_itself(cell: Cell, case: Case, end_ns: int, until_ns: int) -> Cell:
+    """The cell that stayed broken, in a run that goes on without halving: `late` where the client came back."""
+    state, back_s = after_trigger(case, end_ns, until_ns)
+    return replace(cell, state="late", back_s=back_s) if state == "returns" else cell
 
 
 def after_halving(case: Case, restored_ns: int, until_ns: int) -> State:

@@ -11,19 +11,22 @@ from harness.laws.recovery_map import Cell
 
 MEANINGS: Mapping[str, str] = {
     "returns": "in band again at the same load",
+    "late": "broken for longer than it may be after the trigger is gone; back by itself, without halving the load",
     "metastable": "broken after the trigger is gone, at the load that was fine; back only when the load was halved",
     "damaged": "broken after the trigger is gone, also when the load was halved for 30 s and restored",
     "overloaded": "not fine before the trigger: no load for this map",
     "stays": "broken after the trigger is gone",
 }
 COLOURS: Mapping[str, str] = {
-    "returns": "#d5ecd9", "metastable": "#f6d0a8", "damaged": "#efb3ab", "overloaded": "#dddddd", "stays": "#efb3ab",
+    "returns": "#d5ecd9", "late": "#f5ebb8", "metastable": "#f6d0a8", "damaged": "#efb3ab", "stays": "#efb3ab",
+    "overloaded": "#dddddd",
 }  # fmt: skip
 
 
 def words(cell: Cell) -> str:
     """A cell in a few words."""
-    return f"returns in {cell.back_s:.0f} s" if cell.state == "returns" else cell.state
+    back = f" in {cell.back_s:.0f} s" if cell.state in ("returns", "late") else ""
+    return f"{cell.state}{back}"
 
 
 def text(cells: Sequence[Cell]) -> str:

@@ -14,7 +14,7 @@ from harness.faults import KINDS
 from harness.laws.bounds import call_bounds_s
 from harness.laws.case import Case
 from harness.laws.judge import case_of
-from harness.laws.recovery_map import Cell, after_halving, after_trigger, settle_ns
+from harness.laws.recovery_map import Cell, after_halving, after_trigger, by_itself, settle_ns
 from harness.model import Fault, Load, Stage
 from harness.run.many import Job, Simulated, Simulator
 from harness.run.options import Options
@@ -72,38 +72,44 @@ def recovery_map(
     base = Draft(Load(()), (), {**keys, **twin})
     with tempfile.TemporaryDirectory(prefix="kato-harness-") as name, Simulator() as simulate:
         folder = Path(name)
-        asked = _experiment(base, server, Lengths(10 * SECOND_NS, 1.0), kind, 1.0, min(loads), False)
+        asked = _experiment(base, server, Lengths(10 * SECOND_NS, 1.0), kind, 1.0, min(loads), None)
         (case,) = _played(simulate, [asked], folder, options)
         lengths = Lengths(settle_ns(case), max(call_bounds_s(case).values(), default=1.0))
-        plan = [_experiment(base, server, lengths, kind, t, load, False) for t in triggers for load in loads]
+        plan = [_experiment(base, server, lengths, kind, t, load, None) for t in triggers for load in loads]
         cells = []
         for each, case in zip(plan, _played(simulate, plan, folder, options), strict=True):
             begin_ns = _begin_ns(case)
             state, back_s = after_trigger(case, begin_ns + each.end_ns, begin_ns + each.until_ns)
             cells.append(Cell(each.trigger_s, each.load, state, back_s))
             tell(f"{each.trigger_s:g} s at {each.load:.0%}: {state}")
-        return _halved(cells, base, server, lengths, kind, simulate, folder, options, tell)
+        return _longer(cells, base, server, lengths, kind, simulate, folder, options, tell)
 
 
-def _halved(
+def _longer(
     cells: list[Cell], base: Draft, server: Server, lengths: Lengths, kind: str, simulate: Simulator, folder: Path,
     options: Options, tell: Callable[[str], None],
 ) -> list[Cell]:  # fmt: skip
-    """The cells with those that stay broken tried again, the load halved for a while after the settling time."""
+    """The cells with those that stay broken tried again, the load halved for a while after the settling time; and
+    again for as long without that, so that halving is not given credit for what time does."""
     stuck = [cell for cell in cells if cell.state == "stays"]
-    plan = [_experiment(base, server, lengths, kind, cell.trigger_s, cell.load, True) for cell in stuck]
+    pairs = [(cell, halved) for cell in stuck for halved in (False, True)]
+    plan = [_experiment(base, server, lengths, kind, cell.trigger_s, cell.load, halved) for cell, halved in pairs]
     found = {}
-    for cell, each, case in zip(stuck, plan, _played(simulate, plan, folder, options), strict=True):
+    for (cell, halved), each, case in zip(pairs, plan, _played(simulate, plan, folder, options), strict=True):
         begin_ns = _begin_ns(case)
-        state = after_halving(case, begin_ns + each.restored_ns, begin_ns + each.until_ns)
-        found[cell] = replace(cell, state=state)
-        tell(f"{each.trigger_s:g} s at {each.load:.0%}, the load halved for a while: {state}")
+        if not halved:
+            found[cell] = by_itself(cell, case, begin_ns + each.end_ns, begin_ns + each.until_ns)
+        elif found[cell].state == "stays":
+            state = after_halving(case, begin_ns + each.restored_ns, begin_ns + each.until_ns)
+            found[cell] = replace(cell, state=state)
+            tell(f"{cell.trigger_s:g} s at {cell.load:.0%}, the load halved for a while: {state}")
     return [found.get(cell, cell) for cell in cells]
 
 
 def _experiment(
-    base: Draft, server: Server, lengths: Lengths, kind: str, trigger_s: float, load: float, halved: bool
+    base: Draft, server: Server, lengths: Lengths, kind: str, trigger_s: float, load: float, halved: bool | None
 ) -> Experiment:
+    """`halved`: whether the load is, for a while after the settling time (None: the run ends then)."""
     rate = load * server.capacity
     sessions = max(20, math.ceil(rate * lengths.longest_s * 1.2))
     warm_ns = math.ceil(sessions / (OPENING * rate)) * SECOND_NS
@@ -112,10 +118,11 @@ def _experiment(
     settled_ns = end_ns + lengths.settle_ns + 10 * SECOND_NS
     stages = [Stage(rate / 2, rate / 2, warm_ns), Stage(rate, rate, settled_ns - warm_ns)]
     restored_ns = until_ns = settled_ns
-    if halved:
+    if halved is not None:
         restored_ns = settled_ns + HALVED_NS
         until_ns = restored_ns + lengths.settle_ns + 10 * SECOND_NS
-        stages += [Stage(rate / 2, rate / 2, HALVED_NS), Stage(rate, rate, until_ns - restored_ns)]
+        meanwhile = rate / 2 if halved else rate
+        stages += [Stage(meanwhile, meanwhile, HALVED_NS), Stage(rate, rate, until_ns - restored_ns)]
     offered = Load(tuple(stages), arrivals="poisson", sessions=sessions, mix=MIX, warmup_for_ns=warm_ns)
     fault = Fault("trigger", kind, begin_ns, for_ns, KINDS[kind].complete({}))
     return Experiment(trigger_s, load, replace(base, load=offered, faults=(fault,)), end_ns, restored_ns, until_ns)

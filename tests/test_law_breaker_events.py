@@ -238,6 +238,22 @@ class TestUnknownNames:
         """Nor is what wraps one: that breaker never rejected anybody."""
         assert self.said(detail).measured == "5 in a row"
 
+    def test_an_error_of_the_clients_own_that_follows_no_failure_is_none(self) -> None:
+        """Nothing was wrong: whatever turned it away was no breaker."""
+        tables = timeline((100, "ok"), (1200, "bug"), (1500, "ok"))
+        head, *rows = tables["calls"].split("\n")
+        named = [f"{text} {'Unavailable' if 'client_bug' in text else '-'}" for text in rows]
+        assert said("B2", FIVE, **tables | {"calls": "\n".join([f"{head} detail", *named])}).status == "not_exercised"
+
+    def test_it_takes_a_promise_and_attempts_that_are_seen(self) -> None:
+        """Without a breaker there is none to turn anybody away; without attempts nobody knows what was sent."""
+        assert self.said("Unavailable", promise()).status == "not_applicable"
+        tables = timeline(*row("connect_error", 5), (1200, "bug"), (1400, "bug"), (1500, "ok"), seen=False)
+        head, *rows = tables["calls"].split("\n")
+        named = [f"{text} {'Unavailable' if 'client_bug' in text else '-'}" for text in rows]
+        unseen = said("B1", FIVE, calls="\n".join([f"{head} detail", *named]))
+        assert unseen.measured == "5 in a row"
+
     def test_where_rejections_say_what_they_are_other_errors_are_none(self) -> None:
         """The last call was turned away by name."""
         assert self.said("Unavailable", more="9 observe 1600 1600 rejected breaker_open 0 -").measured == "5 in a row"

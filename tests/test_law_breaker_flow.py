@@ -40,7 +40,10 @@ class TestB8:
         found = flow(in_a_row(12))
         assert (found.status, found.measured) == ("fail", "waited up to 11.00 s")
         assert calls_of(found) == [12, 11, 10, 9, 8]
-        assert flow(in_a_row(11)).status == "not_exercised"
+        eleven = flow(in_a_row(11))
+        assert (eleven.status, eleven.reason[:51]) == (
+            "not_exercised", "with 10 calls in flight one attempt was under way, ",
+        )  # fmt: skip
 
     def test_ten_that_wait_for_more_than_50_ms_are_a_queue(self) -> None:
         """Of twenty for 6 ms each those from the tenth on; for 5 ms each those from the twelfth on, who are too few."""
@@ -58,9 +61,23 @@ class TestB8:
         tries = [f"{n} 1 {5000 + 1000 * n} {6000 + 1000 * n} read_timeout 0" for n in range(5)]
         calls = "\n".join(["call op start_ms end_ms outcome error", *failing, *refused])
         attempts = "\n".join(["call attempt start_ms end_ms result status", *tries])
-        assert said("B8", FIVE, calls=calls, attempts=attempts).status == "fail"
+        found = said("B8", FIVE, calls=calls, attempts=attempts)
+        assert (found.status, found.measured) == ("fail", "waited up to 5.00 s")
         given_up = calls.replace("10001 rejected breaker_open", "10001 cancelled cancelled")
         assert said("B8", FIVE, calls=given_up, attempts=attempts).status == "fail"
+
+    def test_an_error_of_the_clients_own_is_a_refusal_where_a_breaker_is_promised(self) -> None:
+        """A call failed, one was turned away at once, and ten after they had waited for five that failed."""
+        failing = [f"{n} observe 5000 {6000 + 1000 * n} error read_timeout -" for n in range(1, 6)]
+        failing.append("6 observe 4000 4100 error read_timeout -")
+        refused = [f"{n} observe 4999 11001 error client_bug Unavailable" for n in range(7, 17)]
+        refused.append("17 observe 4500 4500 error client_bug Unavailable")
+        calls = "\n".join(["call op start_ms end_ms outcome error detail", *failing, *refused])
+        tries = [f"{n} 1 {4000 + 1000 * n} {5000 + 1000 * n} read_timeout 0" for n in range(1, 6)]
+        tries.append("6 1 4000 4100 read_timeout 0")
+        attempts = "\n".join(["call attempt start_ms end_ms result status", *tries])
+        for promised, found in ((FIVE, "fail"), (NONE, "not_exercised")):
+            assert said("B8", promised, calls=calls, attempts=attempts).status == found
 
     def test_a_crowd_without_a_slow_server_proves_nothing(self) -> None:
         """Ten in flight while connections are refused were there by chance, and may not be in the next run."""
@@ -81,6 +98,7 @@ class TestB8:
         """Two queues of eight are no crowd, and neither is half of one."""
         assert flow(in_a_row(8) + in_a_row(8, worker=1)).status == "not_exercised"
         assert flow(in_a_row(12, worker=1) + in_a_row(2)).status == "fail"
+        assert flow([f"observe {n} 1000 {n // 10}" for n in range(15)]).measured == "10"
 
     def test_another_operations_attempts_end_no_queue(self) -> None:
         """Predictions go on beside the observes that wait for each other."""
@@ -123,7 +141,17 @@ class TestB8:
         """Ten that were never sent, and two that were under way together."""
         idle: list[Event] = [(100 + n, "bug", "observe", 0, 1000) for n in range(10)]
         pair: list[Event] = [(200, "ok", "observe", 0, 500), (210, "ok", "observe", 0, 500)]
-        assert said("B8", NONE, **timeline(*idle, *pair)).status == "not_exercised"
+        assert said("B8", NONE, **timeline(*idle, *pair), faults=SLOW).status == "not_exercised"
+        waiting = timeline(*[(5000, "bug", "observe", 0, 9000) for _ in range(3)])
+        one_by_one = [f"{100 + n} observe 5000 {6000 + 1000 * n} ok - 0" for n in range(9)]
+        tries = [f"{100 + n} 1 {5000 + 1000 * n} {6000 + 1000 * n} - 200 0" for n in range(9)]
+        calls, attempts = "\n".join([waiting["calls"], *one_by_one]), "\n".join([waiting["attempts"], *tries])
+        assert said("B8", NONE, calls=calls, attempts=attempts, faults=SLOW).status == "not_exercised"
+
+    def test_calls_that_waited_and_were_given_up_before_anything_was_sent_are_no_queue(self) -> None:
+        """Twelve observes of a second, while predictions went through."""
+        waiting: list[Event] = [(5000 + n, "cancelled", "observe", 0, 1000) for n in range(12)]
+        assert said("B8", NONE, **timeline(*waiting, (5100, "ok", "predict")), faults=SLOW).status == "not_exercised"
 
     def test_attempts_of_no_call_tell_nothing(self) -> None:
         """A client that sends from threads of its own, and no call at all."""
@@ -228,6 +256,14 @@ class TestStates:
         longer: Event = (4305, "rejected", "observe", 0, 400)
         assert spells(*OPENED, (4300, "ok"), longer)[-1] == ("closed", 4310, 4705)
         assert spells(*OPENED, (4300, "connect_error"), longer)[-1] == ("open", 4310, 4705)
+
+    def test_the_trial_is_what_was_sent_first(self) -> None:
+        """A call began before it, and waited in the client."""
+        tables = timeline(*OPENED, (4300, "ok", "observe", 0, 700), (4350, "ok", "observe", 0, 50), (5100, "ok"))
+        tables["attempts"] = tables["attempts"].replace("7 1 4300", "7 1 4900").replace("8 1 4350", "8 1 4360")
+        found = infer_breaker(History.literal(**tables), FIVE.policy)
+        begins = {spell["state"]: spell["from_ns"] // 1_000_000 for spell in found.rows()}
+        assert (begins["half_open"], begins["closed"]) == (4360, 4400)
 
     def test_a_trial_that_began_with_the_end_of_another_belongs_to_it(self) -> None:
         """Both were under way for a moment, and two successes were asked for."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from breaker_timeline import FIVE, OPENED, Event, on, row, timeline
-from law_cases import calls_of
+from breaker_timeline import FIVE, OPENED, PER_CALL, Event, on, row, timeline
+from law_cases import calls_of, promise
 
 from harness.evidence.history import History
 from harness.laws.breaker_state import events_of
@@ -82,6 +82,12 @@ class TestDivisions:
             ("observe",), ("predict",),
         }  # fmt: skip
 
+    def test_of_a_second_opening_too_the_whole_time_is_owed(self) -> None:
+        """As above, and an observe was turned away at last."""
+        before = of("predict", *OPENED, (4300, "ok"))
+        early: list[Event] = [(10_300, "ok", "predict"), (10_400, "rejected")]
+        assert len(shared(*before, *of("observe", *OPENED, later_ms=9000), *early)) == 2
+
     def test_a_trial_right_after_a_failed_one_divides_them(self) -> None:
         """Both opened at about the same time: the predictions' trial came 0.2 s after that of the observes."""
         own = of("predict", *row("connect_error", 5, 150), (1350, "rejected"), (4400, "connect_error"))
@@ -125,6 +131,27 @@ class TestDivisions:
         found = on("B1", *fails, *both, (4600, "ok"))
         assert (found.status, calls_of(found)) == ("fail", [6])
         assert on("B1", *fails[1:], *both, (4600, "ok")).status == "pass"
+
+    def test_failures_of_two_with_promises_of_their_own_are_not(self) -> None:
+        """Eight in turn, where the one opens after five and the other after six."""
+        limits = {"observe": 5, "predict": 6}
+        own = {op: {"breaker": {"fail_max": most, "reset_timeout": 3.0}} for op, most in limits.items()}
+        fails: list[Event] = [(at, how, ("observe", "predict")[n % 2]) for n, (at, how) in enumerate(row("reset", 8))]
+        both: list[Event] = [(1800, "rejected", "observe"), (2000, "rejected", "predict")]
+        assert on("B1", *fails, *both, (5000, "ok"), promised=promise({"calls": own})).status != "fail"
+
+    def test_failures_of_two_are_not_added_up_where_nothing_shows_that_they_share_one(self) -> None:
+        """Eight in turn, and nobody was ever rejected: each may have a breaker of its own."""
+        fails: list[Event] = [(at, how, ("observe", "predict")[n % 2]) for n, (at, how) in enumerate(row("reset", 8))]
+        assert on("B1", *fails).status == "not_exercised"
+
+    def test_two_behind_a_breaker_that_nobody_promised_are_held_to_nothing(self) -> None:
+        """Predictions and learning went on while observes' breaker was open, and were turned away later."""
+        beside: list[Event] = [(1500, "ok", "predict"), (2000, "ok", "learn"), (20_000, "reset", "predict")]
+        turned: list[Event] = [(20_200, "rejected", "learn"), (20_300, "rejected", "predict"), (24_000, "ok", "learn")]
+        events = [*OPENED, (1400, "rejected"), (4300, "ok"), *beside, *turned]
+        assert shared(*events, promised=PER_CALL) == {("observe",), ("learn", "predict")}
+        assert on("B1", *sorted(events), promised=PER_CALL).status == "pass"
 
     def test_failures_of_two_that_may_have_one_each_are_not(self) -> None:
         """Observes failed five times and opened theirs; predictions failed twice and were never rejected."""

@@ -63,7 +63,7 @@ def opens_on_threshold(case: Case) -> Ruling:
     through = [run for run in runs if len(run.through)]
     if through:
         return _missed(case, through, "connection errors and time-outs")
-    hasty = [trial for trial in trials_of(case) if trial.after_closed and early(case, trial)]
+    hasty = [trial for trial in trials_of(case) if trial.after_closed and needed(trial.breaker) and early(case, trial)]
     if hasty:
         rows = rows_from(trial.row for trial in hasty)
         reason = f"{plural(len(rows), 'try')} while the breaker was open, before its reset time-out had passed"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from law_cases import promise, whole
+from law_cases import MS, promise, whole
 from test_law_data_edges import NOTHING, ORACLE, STORE, said
 
 from harness.evidence.history import History
 from harness.laws.case import Case
-from harness.laws.writes import in_doubt, resent
+from harness.laws.writes import committed_ns, in_doubt, resent
 
 HEAD = "call op user session start_ms end_ms outcome"
 SEEN = "call attempt op session arrive_ms reply_ms status commit_seq"
@@ -42,6 +42,34 @@ class TestInDoubt:
                 "2 2 observe s 23 24 200 3", "3 1 observe s 41 42 200 4")  # fmt: skip
         found = Case(History.literal(calls=calls, arrivals=table(SEEN, *rows)), promise())
         assert resent(found).tolist() == [True, False, False]
+
+
+class TestCommits:
+    """What was committed, when, and whether it is one and the same."""
+
+    def test_the_first_commit_of_that_operation_counts(self) -> None:
+        """Not what was never committed, or was another one; a replay's too."""
+        calls = table(HEAD, *(f"{n} observe u s 0 90 ok" for n in (1, 2, 3)))
+        rows = (
+            "1 1 open_session s 1 2 200 1 header",
+            "1 2 observe s 3 - 0 - header",
+            "1 3 observe s 5 6 200 2 header",
+            "1 4 observe s 7 8 200 3 header",
+            "2 1 observe s 50 60 200 4 content",
+            "3 1 learn s 70 80 200 5 header",
+        )
+        found = Case(History.literal(calls=calls, arrivals=table(f"{SEEN} paired_by", *rows)), promise())  # fmt: skip
+        assert committed_ns(found, "observe").tolist() == [6 * MS, 60 * MS, -1]
+
+    def test_the_same_twice_in_peace_is_no_practice_of_several(self) -> None:
+        """Three calls doubled what they said, and one said two things in trouble: all four are doubled."""
+        calls = table(
+            HEAD, *(f"{n} observe u s {20 * n} {20 * n + 10} ok" for n in (1, 2, 3)), "4 observe u s 80 90 error"
+        )
+        rows = [f"{n} {k} observe s {20 * n + k} {20 * n + k} 200 {2 * n + k} {7 + k * (n == 4)}" for n in (1, 2, 3, 4)
+                for k in (0, 1)]  # fmt: skip
+        found = said("D2", NOTHING, ORACLE, calls=calls, arrivals=table(f"{SEEN} payload", *rows))
+        assert (found.status, found.measured) == ("fail", "4 doubled")
 
 
 class TestCounts:

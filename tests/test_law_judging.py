@@ -13,7 +13,7 @@ from harness.evidence.history import History
 from harness.laws import LAWS
 from harness.laws.case import Case, ids_in, names_in, order_of, rows_from
 from harness.laws.known import Acceptance, acceptance, unused
-from harness.laws.registry import FAMILIES, Ruling, broken, exercise, listed, plural, rule_on
+from harness.laws.registry import FAMILIES, Ruling, broken, by_chance, exercise, listed, plural, rule_on
 from harness.model import Span
 
 TODAY = datetime.date(2026, 12, 1)
@@ -116,6 +116,18 @@ class TestRulings:
         assert [plural(n, "call") for n in (0, 1, 2, 1000)] == ["0 calls", "1 call", "2 calls", "1,000 calls"]
         assert [plural(n, "re-try") for n in (1, 2)] == ["1 re-try", "2 re-tries"]
         assert (listed({"b", "a"}), listed([])) == ("a, b", "")
+
+    @pytest.mark.parametrize(("count", "makers", "faults", "chance"), [
+        (0, (), True, True), (0, ("refuse",), True, True), (1, (), True, True), (4, (), True, True),
+        (5, (), True, False), (4, ("refuse", "drip"), True, False), (4, ("drip",), True, True),
+        (1, (), False, False), (0, (), False, True),
+    ])  # fmt: skip
+    def test_four_occasions_came_by_chance_unless_a_fault_makes_them(
+        self, count: int, makers: tuple[str, ...], faults: bool, chance: bool
+    ) -> None:
+        """None is none whatever the faults; in a run without any nothing else can have made them."""
+        found = case() if faults else Case(History.literal(calls=CALLS), promise())
+        assert by_chance(found, count, makers) is chance
 
     def test_a_law_says_what_would_exercise_it(self) -> None:
         """In its own words, wherever it takes a fault."""

@@ -72,7 +72,7 @@ def test_d8_counts_what_it_knows_of() -> None:
     """An observe of which nobody knows what was given, predictions that observed, what came and was not committed."""
     rows = [(n, "observe", fingerprint(turn), n) for n, turn in enumerate(TURNS[:9], 1)]
     rows += [(10, "observe", 0, 10)] + [(n, "predict", fingerprint(TURNS[n]), n) for n in range(11, 19)]
-    rows += [(19, "observe", fingerprint(TURNS[19]), 0)]
+    rows += [(19, "observe", fingerprint(TURNS[0]), 0)]
     calls = ["call op start_ms end_ms outcome content", *(f"{n} {op} {n} {n} ok {given}" for n, op, given, _ in rows)]
     seen = [f"{n} observe {n} {commit} {fingerprint(TURNS[0])}" for n, _, _, commit in rows]
     seen[:9] = [f"{n} observe {n} {n} {given}" for n, _, given, _ in rows[:9]]

@@ -12,6 +12,7 @@ from harness.evidence.history import History
 from harness.laws.case import Case
 from harness.laws.findings import comparable, findings_of, same
 from harness.laws.steady import failing_without_faults, not_working
+from harness.model import Finding
 
 READ = {"timeout": {"read": 5.0}}
 
@@ -157,6 +158,16 @@ class TestK2:
         ]  # fmt: skip
         assert (found[0].reason, found[0].cure) == ("declared 1, read 2", "make the two agree")
         assert found[2].reason.startswith("no call has a total time-out") and found[2].cure.startswith("put a deadline")
+
+    def test_a_call_that_the_client_can_t_make_is_said(self) -> None:
+        """One finding for each."""
+        history = History.literal((), {"left_out": ["learn", "predict"]}, calls=CALLS)
+        reason = "the client has no such method, so the load makes no such calls, and nothing is said of them"
+        cure = "add the method, or leave its calls out of load.mix"
+        total = promise({"timeout": {"total": 1.0}})
+        assert findings_of(Case(history, total)) == tuple(
+            Finding("load", op, reason, cure, "warn") for op in ("learn", "predict")
+        )
 
     def test_three_differences_are_shown_and_the_others_counted(self) -> None:
         """Of four."""

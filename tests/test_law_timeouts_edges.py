@@ -46,6 +46,13 @@ class TestT1:
         found = said("T1", read, calls=calls, attempts=f"{TRIES}\n2 1 20000 20100 - 200")
         assert (found.status, calls_of(found)) == ("fail", [1])
 
+    def test_a_few_that_timed_out_by_chance_say_nothing(self) -> None:
+        """None, and one under a fault that holds nobody."""
+        faults = "name kind applied_ms effective_ms cleared_ms\nout refuse 1 1 5"
+        for how, told in (("reset", "no attempt"), ("read_timeout", "only 1 call")):
+            found = said("T1", TOTAL, **one(900, how), faults=faults)
+            assert found.reason.startswith(f"{told} ran into a time-out; it takes ")
+
     def test_a_call_that_never_ran_is_none_of_it(self) -> None:
         """Overflow waited for nobody: one of the two others was late."""
         calls = f"{HEAD}\n1 observe 0 1300 timeout\n2 observe 0 900 timeout\n3 observe 0 9000 overflow"

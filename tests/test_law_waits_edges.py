@@ -66,6 +66,14 @@ class TestT6:
             found = said("T6", TOTAL, facts, calls=calls, arrivals=seen, **attempts)
             assert (found.status, found.measured) == (status, "100.0% wasted" if status == "pass" else "")
 
+    def test_a_few_that_were_given_up_by_chance_say_nothing(self) -> None:
+        """None, and one under a fault that makes nobody give up."""
+        faults = "name kind applied_ms effective_ms cleared_ms\nout refuse 1 1 5"
+        for end, told in (("reset 0", "no attempt"), ("cancelled 0", "only 1 attempt")):
+            tables = {"calls": f"{HEAD}\n1 observe 10 110 error", "attempts": f"{TRIES}\n1 1 10 110 {end}"}
+            found = said("T6", TOTAL, {"oracle": "twin"}, **tables, faults=faults)
+            assert (found.status, found.reason.partition(";")[0]) == ("not_exercised", f"the client gave up {told}")
+
 
 class TestT7:
     """A full pool, operation by operation."""

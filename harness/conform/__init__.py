@@ -22,9 +22,9 @@ def conform(url: str, cases: Path | None = None, release: str = contracts.LATEST
 
     Raises UsageError for a bad URL or file, PartMissing where nobody answers.
     """
-    send = sender(url)
-    if cases is not None:
-        return ConformReport(url, tuple(replay(load_cases(cases), send, time.sleep)))
-    exchanges, left_out = askable(load_exchanges(release))
-    rows = (*replay(load_cases(release=release), send, time.sleep), *replay_exchanges(exchanges, send, time.sleep))
-    return ConformReport(url, (*rows, check_schema(send, release)), (*left_out, *NOT_IMITATED))
+    with sender(url) as send:
+        if cases is not None:
+            return ConformReport(url, tuple(replay(load_cases(cases), send, time.sleep)))
+        exchanges, left_out = askable(load_exchanges(release))
+        rows = (*replay(load_cases(release=release), send, time.sleep), *replay_exchanges(exchanges, send, time.sleep))
+        return ConformReport(url, (*rows, check_schema(send, release)), (*left_out, *NOT_IMITATED))

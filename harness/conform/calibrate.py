@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from harness.conform.replay import Send, new_run
-from harness.conform.wire import keeping_sender
+from harness.conform.wire import sender
 from harness.errors import PartMissing, UsageError
 
 PREFIX = "kh-calibrate"
@@ -71,11 +71,8 @@ def calibrate(url: str, rounds: int = 60, now: Callable[[], float] = time.monoto
     """Measure the KATO at `url`. Raises UsageError for a bad URL or number, PartMissing where no KATO answers."""
     if not 5 <= rounds <= MAX_ROUNDS:
         raise UsageError(f"{rounds} rounds can't be measured", f"choose 5 to {MAX_ROUNDS}")
-    send, close = keeping_sender(url)
-    try:
+    with sender(url) as send:
         return _Meter(Calibration(url, rounds), send, now).run()
-    finally:
-        close()
 
 
 class _Meter:

@@ -18,7 +18,8 @@ def record(url: str, cases: Iterable[Case]) -> str:
 
     Raises UsageError for a bad URL, PartMissing where nobody answers.
     """
-    lines = [json.dumps(case, ensure_ascii=False) for case in recorded(cases, sender(url), time.sleep)]
+    with sender(url) as send:
+        lines = [json.dumps(case, ensure_ascii=False) for case in recorded(cases, send, time.sleep)]
     return "".join(f"{line}\n" for line in lines)
 
 

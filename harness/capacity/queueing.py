@@ -50,9 +50,9 @@ class Times:
 class Demand:
     """What is offered: calls/s, on how many sessions (one node each), by how many client processes, in which mix.
 
-    `poisson`: arrivals and their sessions are independent of each other; else calls come evenly, one session after the
-    other. `in_turn`: a call waits until the one before it in its session has ended, as a user's do. Calls that take
-    longer than `timeout_s` are no goodput.
+    `poisson`: calls come at random, on sessions at random; else evenly, on one session after the other. `in_turn`: as a
+    load of the harness's own: one session after the other, and a call waits until the one before it in its session has
+    ended. Calls that take longer than `timeout_s` are no goodput.
     """
 
     rate: float
@@ -276,10 +276,10 @@ def simulate(fleet: Fleet, demand: Demand, times: Times, calls: int, seed: int) 
 
 def _arrivals(demand: Demand, calls: int, draws: Generator) -> tuple[Floats, NDArray[np.int64]]:
     """When each call comes, ascending (s), and on which session."""
-    if demand.poisson:
-        return np.cumsum(draws.exponential(1 / demand.rate, calls)), draws.integers(demand.sessions, size=calls)
     order = np.arange(calls)
-    return order / demand.rate, order % demand.sessions
+    at = np.cumsum(draws.exponential(1 / demand.rate, calls)) if demand.poisson else order / demand.rate
+    alone = demand.poisson and not demand.in_turn
+    return at, draws.integers(demand.sessions, size=calls) if alone else order % demand.sessions
 
 
 def _outcome(

@@ -117,13 +117,18 @@ def _module(entry: Entry) -> ModuleType:
 
 
 def _failed(what: str, cure: str, error: BaseException) -> HarnessError:
-    """The client's own mistake, unless its process had no descriptor left: then no load can be offered."""
+    """The client's own mistake, unless its process had no descriptor left."""
+    return without_descriptors(error, what) or UsageError(what, cure)
+
+
+def without_descriptors(error: BaseException, what: str) -> InvalidRun | None:
+    """Words for an error whose cause is that this process has no descriptor left: then no load can be offered."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             return InvalidRun(f"the generator has no descriptor left: {what}", "raise its limit: ulimit -n")
         cause = cause.__cause__ or cause.__context__
-    return UsageError(what, cure)
+    return None
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -35,6 +35,7 @@ from locust.stats import StatsEntry, bucket_response_time
 
 from harness.channel import Channel, inherited
 from harness.errors import EXIT_ENVIRONMENT, HarnessError
+from harness.integrations.build import without_descriptors
 from harness.load.away import Guest
 from harness.load.gateway import Gateway
 from harness.load.outside import Host, HostProcess
@@ -102,16 +103,19 @@ def serve(channel: Channel, host: Host | None = None) -> int:
         channel.send({key: value for key, value in message.items() if key != "tally"})
 
     try:
+        runner = environment.create_local_runner()
         part = made(order, send, host)
-    except HarnessError as error:
-        channel.send({"event": "failed", "what": error.what, "cure": error.cure, "exit_code": error.exit_code})
-        return error.exit_code
+    except (HarnessError, OSError) as error:
+        told = error if isinstance(error, HarnessError) else without_descriptors(error, f"no Locust: {error}")
+        if told is None:
+            raise
+        channel.send({"event": "failed", "what": told.what, "cure": told.cure, "exit_code": told.exit_code})
+        return told.exit_code
     channel.send(part.ready())
     start = channel.receive()
     if start is None or start["do"] != "start":
         return 0
     reports: list[Message] = []
-    runner = environment.create_local_runner()
 
     def over(report: Message) -> None:
         reports.append(report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kato_direct import Clock, new_kato, sender
+from raw_server import RawServer
 
 from harness import contracts
 from harness.cli import main
@@ -22,6 +24,7 @@ from harness.conform.exchanges import askable, load_exchanges
 from harness.conform.record import recorded
 from harness.conform.replay import Reply
 from harness.conform.report import LeftOut, Row
+from harness.conform.wire import sender as over_the_wire
 from harness.errors import PartMissing, UsageError
 from harness.twin.serve import serve_in_thread
 
@@ -234,6 +237,20 @@ def test_the_twin_conforms_over_the_wire() -> None:
     assert [(row.case, row.step, row.differences) for row in report.rows if not row.passed] == []
     assert len({row.case for row in report.rows}) > 100
     assert report.passed
+
+
+@pytest.mark.sockets
+def test_requests_keep_a_connection_until_a_500() -> None:
+    """With it stays the worker of a KATO that has several; after a 500 KATO closes it without saying so."""
+    statuses = iter([200, 500, 200, 200])
+
+    def answer(client: socket.socket) -> None:
+        while client.recv(65536) and (status := next(statuses, None)):
+            client.sendall(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status)
+
+    with RawServer(answer) as server, over_the_wire(server.url) as send:
+        found = [(send("GET", "/", {}, b"")[0], server.accepted) for _ in range(4)]
+    assert found == [(200, 1), (500, 1), (200, 2), (200, 2)]
 
 
 def test_the_command_line_records_and_then_replays_its_own_recording(tmp_path: Path) -> None:

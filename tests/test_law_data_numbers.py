@@ -108,6 +108,14 @@ class TestNumbers:
                 f"no write was {words}"
             )
 
+    @pytest.mark.parametrize("kind", ["status", "sequence"])
+    def test_answers_of_5xx_leave_doubt_on_purpose(self, kind: str) -> None:
+        """A breaker lets five through, of which one was a write or three."""
+        tables = self.rows("1 1 observe 11 12 503 -", "2 1 observe 21 22 200 2", "3 1 observe 31 32 200 3")
+        tables["calls"] = tables["calls"].replace("10 15 ok", "10 15 error")
+        found = [said(law, NOTHING, ORACLE, **tables, faults=STORE.format(kind)).status for law in ("D2", "D3", "D4")]
+        assert found == ["not_exercised", "pass", "pass"]
+
     @pytest.mark.parametrize("kind", ["timeout", "reset_peer"])
     def test_requests_that_are_lost_leave_doubt_on_purpose_and_doubles_by_chance(self, kind: str) -> None:
         """Upstream none arrives: what was committed had been under way when the fault came."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from harness.laws.case import Case, Ints
@@ -17,7 +19,11 @@ MESSAGES_LOST = frozenset(
 LOSING = (MESSAGES_LOST - {"drop_before_commit"}) | {"kill"}
 """Faults that lose a reply, be it where they happen to come between."""
 
+UNTOLD = ("status", "sequence")
+"""Faults whose answers don't tell of the commit: each write that meets one is in doubt, and none is doubled by it."""
+
 REPLIES = ("downstream", "both")
+MESSAGES = (*REPLIES, "upstream")
 
 
 def at_most(cases: int) -> str:
@@ -75,13 +81,12 @@ def no_more_than(count: int) -> str:
     return f"only {plural(count, 'write')} came to be" if count else "no write was"
 
 
-def few_by_chance(case: Case, count: int, *ways: str) -> bool:
-    """Whether so few writes met trouble that another run of the same file may have none: no fault lost each message on
-    one of `ways` (downstream, upstream, both)."""
-    sure = any(
-        window.kind in MESSAGES_LOST and window.params.get("direction", "downstream") in ways for window in case.windows
-    )
-    return count == 0 or (count < CHANCE and not sure)
+def few_by_chance(case: Case, count: int, ways: Collection[str], besides: Collection[str] = ()) -> bool:
+    """Whether so few writes met trouble that another run of the same file may have none: no fault was of a kind of
+    `besides`, or lost each message on one of `ways` (downstream, upstream, both)."""
+    lost = (window for window in case.windows if window.kind in MESSAGES_LOST)
+    sure = any(window.params.get("direction", "downstream") in ways for window in lost)
+    return count == 0 or (count < CHANCE and not sure and case.kinds.isdisjoint(besides))
 
 
 def read_back(case: Case) -> list[tuple[str, int, int]]:
@@ -140,7 +145,7 @@ def no_duplicate(case: Case) -> Ruling:
             f"{plural(unknown, 'commit')} can't be told to belong to one call, so a doubled one may hide"
         )
     count = int(((most > 0) & (in_doubt(case) | resent(case))).sum())
-    if few_by_chance(case, count, *REPLIES):
+    if few_by_chance(case, count, REPLIES):
         return unexercised(f"{no_more_than(count)} in doubt or sent again; it takes {exercise('D2')}")
     return passed(
         f"none of {plural(tokens, 'committed call')} was committed twice, {count:,} of them in doubt or sent again",
@@ -172,7 +177,7 @@ def info_resolved(case: Case) -> Ruling:
         reason = f"{plural(len(rows), 'call')} in doubt were committed more than once"
         return broken(case, rows, reason, of=int(unknown.sum()), notes=lambda row: {"commits": int(times[row])})
     done, count = int((unknown & (times == 1)).sum()), int(unknown.sum())
-    if few_by_chance(case, count, *REPLIES, "upstream"):
+    if few_by_chance(case, count, MESSAGES, UNTOLD):
         return unexercised(f"{no_more_than(count)} in doubt at its end; it takes {exercise('D3')}")
     if strays(case, *WRITES):
         return inconclusive(f"commits that belong to no one call may be those of {plural(count, 'call')} in doubt")
@@ -204,7 +209,7 @@ def order(case: Case) -> Ruling:
         return inconclusive("commits that belong to no one call may be out of order")
     troubled, tested = _in_trouble(case, rows)
     few = min(troubled, tested)
-    if few_by_chance(case, few, *REPLIES, "upstream"):
+    if few_by_chance(case, few, MESSAGES, UNTOLD):
         return unexercised(f"{no_more_than(few)} in trouble or after it; it takes {exercise('D4')}")
     said = f"{plural(len(rows), 'observe')} were committed in the order of their sessions"
     return passed(f"{said}, {tested:,} of them during or after trouble")

@@ -9,7 +9,7 @@ import pytest
 from law_cases import promise
 
 from harness.evidence.history import History
-from harness.laws.band import band_of
+from harness.laws.band import band_of, service_of
 from harness.laws.case import Case
 from harness.model import Span
 
@@ -116,3 +116,14 @@ def test_half_of_what_was_put_aside_tells_what_peace_was_like() -> None:
 
     assert band(10) is not None and band(10).lost == 10
     assert band(9) is None
+
+
+def test_a_write_that_another_call_set_off_makes_that_call_no_longer() -> None:
+    """Learning is put aside in peace, and an observe took 5 ms; what it learned came half a second later."""
+    rows = [f"{n} learn {n} {n} {n} {n + 1} degraded baseline" for n in range(1, 5)]
+    calls = "\n".join(
+        ["call op intended_ms ready_ms start_ms end_ms outcome phase", *rows, "5 observe 10 10 10 15 ok baseline"]
+    )
+    seen = "call op arrive_ms reply_ms commit_seq paired_by\n5 learn 500 501 1 content\n1 learn 90 91 2 content"
+    found = service_of(Case(History.literal((Span("baseline", 0, 99 * MS),), calls=calls, arrivals=seen), promise()))
+    assert (found.took[4] // MS, found.took[0] // MS) == (5, 90)

@@ -191,12 +191,8 @@ class Knowledge:
 
 
 def pattern_name(events: Sequence[Event]) -> str:
-    """SHA-1 (hex) of the events written as a Python list of lists; raises CrashError for a lone surrogate."""
-    text = str([list(event) for event in events])
-    try:
-        return sha1(text.encode(), usedforsecurity=False).hexdigest()
-    except UnicodeEncodeError:
-        raise CrashError from None
+    """SHA-1 (hex) of the events written as a Python list of lists."""
+    return sha1(str([list(event) for event in events]).encode(), usedforsecurity=False).hexdigest()
 
 
 def average(emotives: Emotives) -> dict[str, float]:

@@ -107,6 +107,10 @@ def learn(
         return ""
     knowledge = node.knowledge
     pattern, new = knowledge.claim(stm)
+    try:
+        "".join(pattern.flat).encode()
+    except UnicodeEncodeError:  # neither a MinHash nor Redis's keys can be made of a lone surrogate
+        raise CrashError from None
     if new:
         node.write(pattern)
         pattern.emotives = ()

@@ -92,7 +92,8 @@ class TestNumbers:
 
     @pytest.mark.parametrize(("kind", "status"), [
         ("commit_then_drop", "pass"), ("commit_then_status", "pass"), ("timeout", "pass"), ("limit_data", "pass"),
-        ("truncate", "pass"), ("reset_peer", "pass"), ("kill", "not_exercised"), ("latency", "not_exercised"),
+        ("truncate", "pass"), ("reset_peer", "pass"), ("drop_before_commit", "pass"), ("kill", "not_exercised"),
+        ("latency", "not_exercised"),
     ])  # fmt: skip
     def test_one_write_in_doubt_counts_where_replies_are_lost_on_purpose(self, kind: str, status: str) -> None:
         """By another fault it was chance that one was under way; D2, D3 and D4 say how few there were."""
@@ -124,6 +125,8 @@ class TestNumbers:
         faults = f'name kind applied_ms effective_ms cleared_ms params\nlost {kind} 15 16 25 {{"direction":"upstream"}}'
         found = [said(law, NOTHING, ORACLE, **tables, faults=faults).status for law in ("D2", "D3", "D4")]
         assert found == ["not_exercised", "pass", "pass"]
+        both = faults.replace("upstream", "both")
+        assert said("D2", NOTHING, ORACLE, **tables, faults=both).status == "pass", "replies are lost, too"
 
     @pytest.mark.parametrize(("troubled", "status"), [(4, "not_exercised"), (5, "pass")])
     def test_d4_needs_several_writes_in_trouble_not_several_after_one(self, troubled: int, status: str) -> None:

@@ -25,7 +25,7 @@ def _left_out(case: Case) -> tuple[Finding, ...]:
     """A finding for each call of the load for which the client has no method: nothing is said of it."""
     reason = "the client has no such method, so the load makes no such calls, and nothing is said of them"
     cure = "add the method, or leave its calls out of load.mix"
-    return tuple(Finding("load", op, reason, cure, "warn") for op in case.facts.get("left_out", ()))
+    return tuple(Finding("load", op, reason, cure) for op in case.facts.get("left_out", ()))
 
 
 def _full_pool(case: Case) -> tuple[Finding, ...]:

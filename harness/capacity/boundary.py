@@ -25,13 +25,15 @@ STATED = 6.0
 @dataclass(frozen=True, slots=True)
 class Boundary:
     """`rate` (calls/s) where the excess is 0, its 95 % interval, and `off`: the standard error (share of the rate) of
-    the place that one usual probe leaves; nan where probes state no noise, inf where the excess does not rise."""
+    the place that one usual probe leaves; nan where probes state no noise, inf where the excess does not rise. `noise`:
+    that of a usual probe's excess; nan where none is stated."""
 
     rate: float
     interval: Interval
     off: float
     weight: float
     """Usual probes that the place rests on."""
+    noise: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def boundary(probes: Sequence[ProbeResult]) -> Boundary:
             break
     wide = min(line.half, 1.0)
     off = math.nan if math.isnan(noise) else line.off
-    return Boundary(math.exp(root), Interval(math.exp(root - wide), math.exp(root + wide)), off, line.weight)
+    return Boundary(math.exp(root), Interval(math.exp(root - wide), math.exp(root + wide)), off, line.weight, noise)
 
 
 def _stated(probes: Sequence[ProbeResult], kernel: Floats) -> float:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--slo", "slos", multiple=True, help="What must hold; default: the scenario's gates, else p(95) < 50ms.")
 @click.option("--from", "start", metavar="RATE", help="Where to begin; default: the scenario's rate.")
 @click.option("--probe", "length", default="30s", show_default=True, help="Measured time of a probe.")
-@click.option("--longest", help="Of a probe at the boundary, if noise asks for it; default: 16 times --probe.")
+@click.option("--longest", help="Of a probe at the boundary, if noise asks for it; default: 20 times --probe.")
 @click.option("--most", type=click.IntRange(5, 50), default=12, show_default=True, help="Probes of one search at most.")
 @click.option("--under-faults", is_flag=True, help="Search again under each fault of the scenario.")
 @click.option("--at-least", metavar="RATE", help="Exit 1 when the capacity (of every search) is below.")

@@ -73,8 +73,10 @@ def attempts_of(case: Case, op: str) -> int | None:
 def rounding_ns(case: Case, limit: Ints) -> Ints:
     """For each call by how much its HTTP library may overrun a `limit` (ns): by a second for each time-out of an
     attempt that aiohttp rounds up, as often as it fits into the limit."""
-    rounds = case.attempts.number(case.attempts.table["via"].among("aiohttp"))
-    found = np.zeros(len(case.calls), np.int64)
+    found, rounding = np.zeros(len(case.calls), np.int64), case.attempts.table["via"].among("aiohttp")
+    if not rounding.any():
+        return found
+    rounds = case.attempts.number(rounding)
     for op in case.calls["op"].names:
         steps = _aiohttp_steps(case, op)
         kept = [steps["total"]] if "total" in steps else [steps[name] for name in ROUNDED if name in steps]

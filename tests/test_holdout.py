@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_a_plan_of_one_worker_is_near_its_runs_and_both_are_of_the_rate_asked_fo
 
 def test_the_error_is_what_was_planned_over_what_was_measured() -> None:
     """150 ms planned and 100 found are half too much; 45/s planned and 50 found a tenth too little."""
-    found = HeldOut(2, RATE, _state(0.150, 45.0), 0.100, Interval(0.090, 0.110), 50.0, Interval(49.0, 51.0))
+    found = HeldOut(2, 4, RATE, _state(0.150, 45.0), 0.100, Interval(0.090, 0.110), 50.0, Interval(49.0, 51.0))
     assert found.errors == pytest.approx((0.5, -0.1))
     assert line(found).endswith("100 ms (90 to 110), planned +50%; goodput 50/s, planned -10.0%")
+
+
+def test_a_plan_is_not_held_to_runs_that_differ_by_factors() -> None:
+    """Twice as wide as low is the most that tells anything."""
+    runs = HeldOut(4, 4, RATE, _state(0.150, 45.0), 0.300, Interval(0.100, 0.200), 50.0, Interval(49.0, 51.0))
+    assert runs.told
+    wider = replace(runs, interval=Interval(0.100, 0.201))
+    assert not wider.told
+    assert "they differ too much to tell how far the plan is off" in line(wider)

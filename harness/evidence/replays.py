@@ -114,11 +114,12 @@ def _owners(arrivals: Table, calls: Table) -> dict[str, str]:
         return {session: node for session, node in whose if session and node in users}
     at = rows_of(arrivals["call"], *ids_of(calls))
     named = np.flatnonzero((at >= 0) & arrivals["op"].among("observe", "predict", "learn"))
-    name_of = dict(
-        zip(arrivals["session"].codes[named].tolist(), calls["session"].codes[at[named]].tolist(), strict=True)
-    )
-    theirs, ours = arrivals["session"].names, calls["session"].names
-    return {theirs[session]: ours[name] for session, name in name_of.items()}
+    theirs, ours = arrivals["session"], calls["session"]
+    name_of = np.full(len(theirs.names), -1)
+    name_of[theirs.codes[named]] = ours.codes[at[named]]  # of several the last one
+    return {
+        session: ours.names[name] for session, name in zip(theirs.names, name_of.tolist(), strict=True) if name >= 0
+    }
 
 
 def own_sessions(calls: Table) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from contiguous blocks as Python's difflib finds them (longest first, without ju
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from ctypes import c_float
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -45,6 +46,11 @@ class Subsequences:
         """The normalized indel similarity with `other`, 0 to 100; 100 for two empty sequences."""
         total = self.length + len(other)
         return (1.0 - (total - 2 * self.common(other)) / total) * 100.0 if total else 100.0
+
+
+def single(cutoff: float) -> float:
+    """A cut-off as the library behind KATO holds it against its scores of characters: in single precision."""
+    return c_float(cutoff).value
 
 
 @dataclass(slots=True)
@@ -89,6 +95,7 @@ class Matcher:
             # The library behind KATO refuses a negative cut-off for characters, so that a threshold of 0 finds nothing.
             return -1.0
         else:
+            cutoff = single(cutoff)
             score = subsequences.ratio(" ".join(flat))
         return score / 100.0 if score >= cutoff else -1.0
 
@@ -120,10 +127,11 @@ class Matcher:
         """The state's symbols that come near enough to a symbol of the pattern, and those that aren't equal to it."""
         matches = []
         anomalies = []
+        cutoff = single(self._fuzzy * 100)
         for symbol in self._state:
             near = Subsequences(symbol)
             score, best = max(((near.ratio(other), other) for other in flat), key=lambda item: item[0])
-            if score >= self._fuzzy * 100:
+            if score >= cutoff:
                 matches.append(symbol)
                 if symbol != best:
                     anomalies.append({"observed": symbol, "expected": best, "similarity": score / 100.0})

@@ -29,6 +29,8 @@ Future = dict[str, Any]
 
 _PRUNE_ABOVE = 3
 _UNSEEN = 1e-10
+_HIGHEST_CUTOFF = 100 + 2**-18
+"""The library behind KATO refuses a higher cut-off, in single precision, and KATO then passes every match over."""
 
 
 def predict(
@@ -64,7 +66,8 @@ def _matches(knowledge: Knowledge, state: Sequence[str], config: Config) -> list
         candidates = knowledge.sharing(dict.fromkeys(state))
     else:
         candidates = list(knowledge.patterns.values())
-    if not candidates or not isinstance(config.fuzzy_token_threshold, (int, float)):
+    fuzzy = config.fuzzy_token_threshold
+    if not candidates or not isinstance(fuzzy, (int, float)) or fuzzy * 100 > _HIGHEST_CUTOFF:
         return []
     matcher = Matcher(state, config)
     found = [matcher.match(pattern) for pattern in filtered(candidates, state, config)]

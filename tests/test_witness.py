@@ -180,12 +180,13 @@ def test_a_canary_waits_at_the_gate_like_anybody(rig: Rig) -> None:
     [
         ("POST /sessions/s1/observe HTTP/1.1\r\nconnection: close\r\n\r\n", "close"),
         ("POST /sessions/s1/observe HTTP/1.0\r\n\r\n", "close"),
-        ("POST /sessions/s1/observe HTTP/1.0\r\nconnection: keep-alive\r\n\r\n", ""),
+        ("POST /sessions/s1/observe HTTP/1.0\r\nconnection: keep-alive\r\n\r\n", "close"),
+        ("POST /sessions/s1/observe HTTP/1.1\r\nconnection: Close\r\n\r\n", ""),
         ("POST /sessions/s1/observe HTTP/1.1\r\n\r\n", ""),
     ],
 )
-def test_connections_live_as_long_as_http_says(rig: Rig, head: str, ended: str) -> None:
-    """HTTP/1.1 stays open unless it asks for the end, HTTP/1.0 the other way round."""
+def test_connections_live_as_long_as_uvicorn_lets_them(rig: Rig, head: str, ended: str) -> None:
+    """HTTP/1.1 stays open unless `close` asks for the end in these letters, HTTP/1.0 never does."""
     client = rig.client()
     client.connection.receive(head.encode())
     assert client.statuses() == [200]
@@ -217,13 +218,14 @@ def test_a_reply_to_head_has_no_body(rig: Rig) -> None:
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
+        (b"CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\ncontent-length: -4\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n", 400),
         (b"GET /" + b"a" * (MAX_HEAD_BYTES + 1), 431),
         (b"GET / HTTP/1.1\r\nx: " + b"a" * (MAX_HEAD_BYTES + 1), 431),
         (f"POST / HTTP/1.1\r\ncontent-length: {MAX_BODY_BYTES + 1}\r\n\r\n".encode(), 413),
     ],
-    ids=["tls", "header", "length", "smuggling", "long target", "long header", "long body"],
+    ids=["tls", "header", "tunnel", "length", "smuggling", "long target", "long header", "long body"],
 )
 def test_broken_requests_are_refused_and_the_connection_closed(rig: Rig, data: bytes, status: int) -> None:
     """No request reached KATO, so none is on record; what follows on that connection is ignored."""
@@ -257,6 +259,19 @@ def test_a_request_to_another_protocol_ends_the_connection(rig: Rig) -> None:
     client.get("/ws/events", connection="upgrade", upgrade="websocket")
     assert client.statuses() == [404]
     assert client.wire.ended == "close"
+
+
+def test_a_protocol_that_kato_does_not_speak_is_passed_over(rig: Rig) -> None:
+    """The answer is HTTP/1.1's, the body behind the head is lost, and the connection goes on: Java's client asks so."""
+    client = rig.client()
+    client.connection.receive(
+        b"POST /sessions/s1/observe HTTP/1.1\r\nupgrade: h2c\r\nconnection: Upgrade, HTTP2-Settings\r\n"
+        b"content-length: 2\r\n\r\n{}"
+    )
+    assert client.statuses() == [200]
+    client.observe()
+    assert (client.statuses(), client.wire.ended) == ([200], "")
+    assert [arrival["payload"] for arrival in rig.arrivals()] == [0, fingerprint({})]
 
 
 def test_an_idle_connection_is_closed_after_the_keep_alive_time(tmp_path: Path) -> None:

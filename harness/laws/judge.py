@@ -76,7 +76,8 @@ def judge_run(run: Run, *, today: datetime.date | None = None, strict_known: boo
     failed = {id for id, ruling in rulings.items() if ruling.status == "fail"}
     notices = unused(manifest.get("known") or (), {answer.entry for answer in accepted.values()}, failed)
     code = _exit_code(verdicts, slos, bool(strict_known and notices))
-    return Judgement(verdicts, slos, findings_of(case), code, notices)
+    findings = tuple(one for one in findings_of(case) if one.rule not in settings.get("skip", {}))
+    return Judgement(verdicts, slos, findings, code, notices)
 
 
 def _rule(law: Law, case: Case, settings: Mapping[str, Any]) -> Ruling:

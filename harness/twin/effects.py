@@ -65,9 +65,9 @@ Effect = Before | After | Delay
 
 
 def plain(request: Request, reply: Reply) -> Fate:
-    """The reply as it is; the connection is closed where the client asked for it."""
+    """The reply as it is; the connection is closed where the client asked for it, and said so in a header."""
     close = not request.keep_alive or reply.headers.get("connection") == "close"
-    says_so = close and "connection" not in reply.headers
+    says_so = request.headers.get("connection") == "close" and "connection" not in reply.headers
     body = b"" if request.method == "HEAD" else reply.body
     sent = Send(encode_head(reply.status, reply.headers, len(reply.body), says_so) + body)
     return Fate(reply.status, (sent, Close()) if close else (sent,))

@@ -19,6 +19,7 @@ MAX_HEAD_BYTES = 64 << 10
 MAX_BODY_BYTES = 128 << 20
 MAX_BUFFERED_BYTES = 512 << 20
 
+_INVALID = "Invalid HTTP request received."
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {phrase}\r\n" for status, phrase in PHRASES.items()}
@@ -107,13 +108,13 @@ class RequestParser:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            raise RefusedError(0, "the rest is another protocol") from None
+            self._pass_over()
         except httptools.HttpParserCallbackError as error:
             if isinstance(error.__context__, RefusedError):
                 raise error.__context__ from None
             raise
         except httptools.HttpParserError:
-            raise RefusedError(400, "Invalid HTTP request received.") from None
+            raise RefusedError(400, _INVALID) from None
         self._bound_head(len(data))
 
     def abandon(self) -> None:
@@ -121,6 +122,14 @@ class RequestParser:
         self._budget.held -= self._size
         self._size = 0
         self._body = []
+
+    def _pass_over(self) -> None:
+        """As uvicorn: any other protocol but a WebSocket is not spoken, and what came behind the head is lost."""
+        if self._headers.get("upgrade", "").lower() == "websocket":
+            raise RefusedError(0, "the rest is another protocol")
+        if self._parser.get_method() == b"CONNECT" and not self._url.startswith(b"/"):
+            self.ready.pop()
+            raise RefusedError(400, _INVALID)
 
     def _bound_head(self, received: int) -> None:
         # Where a request ended in these bytes, how many of them belong to the next one is unknown and at most a read.
@@ -171,9 +180,12 @@ class RequestParser:
 
     def _request(self, body: bytes) -> Request:
         path, _, query = self._url.partition(b"?")
-        parser = self._parser
-        method, keep_alive = parser.get_method().decode(), parser.should_keep_alive()
-        return Request(method, _decode_path(path), query.decode("latin-1"), self._headers, body, keep_alive)
+        parser, headers = self._parser, self._headers
+        # As uvicorn, which reads neither HTTP/1.0's keep-alive nor a close in other letters or beside other words.
+        keep_alive = headers.get("connection") != "close" and parser.get_http_version() != "1.0"
+        return Request(
+            parser.get_method().decode(), _decode_path(path), query.decode("latin-1"), headers, body, keep_alive
+        )
 
 
 _NAMES: dict[bytes, str] = {}

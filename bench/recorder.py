@@ -38,7 +38,7 @@ from harness.load import hooks
 from harness.load.book import Book
 from harness.load.caller import Caller
 from harness.load.recorder import Recorder
-from harness.model import Load, Stage
+from harness.model import Load, PlannedCall, Stage
 from harness.plan import Plan
 from harness.stack.process import start
 
@@ -102,10 +102,10 @@ class Block:
             hooks.install(self._recorder)
         clock, book = MonotonicClock(), Book(1)
         recorder: Any = self._recorder if recorded else Silent()
-        caller, calls = Caller(self._client, self._plan, recorder, clock, book), self._plan.user_calls(0)
+        caller, planned = Caller(self._client, self._plan, recorder, clock, book), PlannedCall(1, 0, 0, "observe")
         begun = time.process_time()
         for _ in range(CALLS):
-            job, _ = book.offer(next(calls)[0], clock.now_ns())
+            job, _ = book.offer(planned, clock.now_ns())
             assert job is not None
             book.done(job, caller.perform(job))
         self._recorder.flush()

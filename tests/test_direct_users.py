@@ -38,8 +38,8 @@ users, most, drain_ns, folder = given.pop("users"), given.pop("most"), given.pop
 urls = given.pop("urls")
 load = Load((Stage(0, 0, 30_000_000_000),), users=users, sessions=users, **given)
 plan, clock = Plan.of(load, 1), MonotonicClock()
-carried, stretch = [], DirectUser._stretch
-DirectUser._stretch = lambda user, job: carried.append(job) or stretch(user, job)
+by_greenlet, call = [], DirectUser._call
+DirectUser._call = lambda user, job: by_greenlet.append(job) or call(user, job)
 
 def left_by(kind, url, folder):
     recorder, book = Recorder(folder / "g.raw", "g"), Book(0 if load.strategy == "shared" else users)
@@ -64,7 +64,7 @@ for kind, url in zip((Caller, DirectCaller), urls):
     place = folder / kind.__name__
     place.mkdir()
     told.append(left_by(kind, url, place))
-print(json.dumps({"tables": told, "stretches": len(carried)}))
+print(json.dumps({"tables": told, "by_greenlet": len(by_greenlet)}))
 """
 TIMES = {"intended_ns", "ready_ns", "start_ns", "headers_ns", "end_ns"}
 CONNECTION = frozenset({"connection", "reused"})
@@ -217,7 +217,7 @@ def test_the_hub_carries_a_user_from_call_to_call(think_ns: int, tmp_path: Path)
     """Its greenlet opens the session and makes the first call of each operation, and is not needed after that."""
     _, told = _run(_whole(), tmp_path, most=300, mix={"observe": 3, "predict": 1}, think_mean_ns=think_ns)
     assert len(told["tables"][1]["calls"]["call"]) > 300
-    assert told["stretches"] <= 6
+    assert told["by_greenlet"] <= 6
 
 
 LOADS: dict[str, dict[str, Any]] = {

@@ -34,7 +34,7 @@ def test_a_call_waits_for_its_sessions_previous_call() -> None:
     assert book.offer(_call(2, 0), 20) == (None, False)
     second = book.done(first, 500)
     assert second is not None
-    assert (second.planned.call, second.intended_ns, second.ready_ns) == (2, 20, 500)
+    assert (second.call, second.intended_ns, second.ready_ns) == (2, 20, 500)
 
 
 def test_sessions_do_not_wait_for_each_other() -> None:

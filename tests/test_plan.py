@@ -166,9 +166,9 @@ def test_a_users_calls_come_with_what_tells_their_payloads(what: str) -> None:
     load, feed = PAYLOADS[what]
     plan = Plan(load, 3, feed)
     for user in range(load.users):
-        for planned, _, choice in itertools.islice(plan.user_calls(user), 600):
-            assert choice == plan.choice(planned.call)
-            assert plan.chosen(choice) == plan.observation(planned.call)
+        for call, _, _, _, choice in itertools.islice(plan.user_calls(user), 600):
+            assert choice == plan.choice(call)
+            assert plan.chosen(choice) == plan.observation(call)
 
 
 @pytest.mark.parametrize("data", [data for data in GENERATORS if data != "product_views"])

@@ -6,67 +6,33 @@ It keeps its time-outs, checks every answer, re-sends nothing, and tells the rec
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from harness.integrations.fast_answers import answer
 from harness.integrations.fast_hub import HubConnection, Together
-from harness.integrations.fast_wait import call_later, in_hub
-from harness.integrations.fast_wire import PROBE_NS, Connection
+from harness.integrations.fast_wait import in_hub
+from harness.integrations.fast_wire import Connection, Pool
 from harness.integrations.kato import (
     SESSIONS_PATH,
-    BadAnswerError,
     learn_path,
     observe_path,
     predictions_path,
     session_body,
 )
-from harness.load.exchange import Exchange
 from harness.load.frame import CURRENT, NOTHING, Frame
 from harness.load.hooks import AttemptRecorder
 from harness.load.outcomes import Failure, classify
 from harness.model import ATTEMPT_HEADER
 
-
-class KatoStatusError(Exception):
-    """KATO answered with a status that isn't 2xx."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"status {status}")
-        self.status = status
-
-
-class Opened(TypedDict):
-    """The least that the answer of an opening holds; other keys are checked to be JSON and dropped."""
-
-    session_id: str
-
-
-class Done(TypedDict):
-    """The least that the answer of an observe or a learn holds."""
-
-    status: str
-
-
-class Predicted(TypedDict):
-    """The least that the answer of a predict holds."""
-
-    predictions: list[Any]
-
-
-_DECODE = {
-    "open_session": msgspec.json.Decoder(Opened).decode,
-    "observe": msgspec.json.Decoder(Done).decode,
-    "predict": msgspec.json.Decoder(Predicted).decode,
-    "learn": msgspec.json.Decoder(Done).decode,
-}
 _TARGET = {"observe": ("POST", observe_path), "predict": ("GET", predictions_path), "learn": ("POST", learn_path)}
 
 
 class Fast:
-    """One pool of connections for all users of the process, the last used first."""
+    """One pool of connections for all users of the process."""
 
     def __init__(
         self, base_url: str, policy: Mapping[str, Any], headers: Mapping[str, str], recorder: AttemptRecorder | None
@@ -78,10 +44,8 @@ class Fast:
         self._address = (parts.hostname or "", parts.port or 80)
         self._fixed = {"host": parts.netloc, "content-type": "application/json", **headers}
         self._recorder = recorder
-        self._idle: list[Any] = []
-        self.in_hub = in_hub()
-        """Whether `begin` and `later` work."""
-        self._put: Any = Together(min(self._read, self._total), self._idle).put if self.in_hub else None
+        self._pool = Pool()
+        self._in_hub = in_hub()
         self._encode = msgspec.json.Encoder().encode
 
     def open_session(self, node_id: str, config: Mapping[str, Any] | None = None, ttl: int = 0) -> str:
@@ -104,39 +68,19 @@ class Fast:
 
     def tail(self, observation: Mapping[str, Any] | None) -> bytes:
         """What a request that observes something ends with, or one without a body."""
-        return _with_body(b"" if observation is None else self._encode(observation))
+        return b".1\r\n%b" % _with_body(b"" if observation is None else self._encode(observation))
 
-    def direct(self, op: str, head: bytes, tail: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
+    def direct(self, op: str, request: bytes, call: int, start_ns: int) -> tuple[bytes, int]:
         """A call's one attempt, outside any frame; the head of its record and when the answer's headers were there.
 
         The head is empty where the attempt was recorded here: whoever records the call writes both at once, else.
         """
-        request = b"%b%d.1\r\n%b" % (head, call, tail)
         return self._judged(op, self._attempt(request, call, 1, start_ns), call, start_ns)
 
-    def begin(
-        self, op: str, head: bytes, tail: bytes, call: int, now_ns: int, turn: Callable[[int], object]
-    ) -> Exchange | None:
-        """`direct` without a greenlet, very soon: the hub tells `turn` when all was well (ns), or 0.
-
-        None, and nothing was done, where no connection is free that was used for such a call before.
-        """
-        idle = self._idle
-        connection: Any = idle.pop() if idle and now_ns - idle[-1].started_ns < PROBE_NS else self._free(now_ns)
-        if connection is None:
-            return None
-        if not connection.row:
-            idle.append(connection)
-            return None
-        connection.request = b"%b%d.1\r\n%b" % (head, call, tail)
-        connection.decode, connection.turn = _DECODE[op], turn
-        self._put(connection)
-        begun: Exchange = connection
-        return begun
-
-    def later(self, due_ns: int, turn: Callable[[int], object]) -> None:
-        """Have the hub tell `turn` that a time has come (monotonic ns)."""
-        call_later(due_ns, turn)
+    def hub(self, answered: Callable[[Sequence[Any]], object], unusual: Callable[[Any], object]) -> Together | None:
+        """What carries calls without a greenlet, where there is a hub (exchange.Direct)."""
+        within_s = min(self._read, self._total)
+        return Together(within_s, self._pool, answered, unusual) if self._in_hub else None
 
     def finish(self, begun: Any, op: str, call: int) -> tuple[bytes, int]:
         """What `begin` has begun and wasn't answered as usual, down to what `direct` gives."""
@@ -145,7 +89,7 @@ class Fast:
 
     def _judged(self, op: str, connection: Connection, call: int, start_ns: int) -> tuple[bytes, int]:
         try:
-            _answer(op, connection)
+            answer(op, connection)
         except Exception:
             self._record(call, 1, connection, start_ns, None)
             raise
@@ -173,7 +117,7 @@ class Fast:
         self._record(call, attempt, connection, start_ns, None)
         if frame is not None and 200 <= connection.status < 300:
             frame.served = 1
-        return _answer(op, connection)
+        return answer(op, connection)
 
     def _attempt(
         self, request: bytes, call: int, attempt: int, start_ns: int, begun: Connection | None = None
@@ -182,7 +126,7 @@ class Fast:
         connection, start = begun, start_ns * 1e-9
         try:
             if connection is None:
-                connection = self._free(start_ns) or self._opened()
+                connection = self._pool.take(start_ns) or self._opened()
                 connection.begin(request)
             status = connection.finish(request, self._read, start, start + self._total)
         except BaseException as error:
@@ -191,24 +135,14 @@ class Fast:
             self._record(call, attempt, connection, start_ns, classify(error))
             raise
         if status < 300 and connection.kept_alive:
-            self._idle.append(connection)
+            self._pool.put(connection)
         else:
             # KATO closes a connection after a 500 without saying so (contract, section 3)
             connection.close()
         return connection
 
-    def _free(self, now_ns: int) -> Any:
-        """An idle connection that may be used again, the last used first."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable(now_ns):
-                connection.reused = True
-                return connection
-            connection.close()
-        return None
-
     def _opened(self) -> Connection:
-        if self.in_hub:
+        if self._in_hub:
             return HubConnection(self._address, self._connect)
         return Connection(self._address, self._connect)
 
@@ -226,8 +160,7 @@ class Fast:
         self._recorder.attempt(call, attempt, "fast", word, status, start_ns, started_ns, end_ns, port, reused, detail)
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
 
 def _with_body(body: bytes) -> bytes:
@@ -240,18 +173,6 @@ def _begun(frame: Frame | None) -> tuple[int, int]:
         return 0, 0
     frame.attempts += 1
     return frame.call, frame.attempts
-
-
-def _answer(op: str, connection: Connection) -> Any:
-    """What was answered, if it is a 2xx and holds what the operation's answers do."""
-    status = connection.status
-    if not 200 <= status < 300:
-        raise KatoStatusError(status)
-    content = connection.content
-    try:
-        return _DECODE[op](content[0] if len(content) == 1 else b"".join(content))
-    except msgspec.DecodeError as error:
-        raise BadAnswerError(f"{op} answered what is none of KATO's answers: {error}") from error
 
 
 def make(

@@ -1,4 +1,4 @@
-"""Exchanges that the hub carries: the answer's callback checks it and goes on, and no greenlet is switched to.
+"""Exchanges that the hub carries: an answer's callback checks it and goes on, and no greenlet is switched to.
 
 What isn't answered at once, whole and as usual a greenlet finishes like any other exchange.
 """
@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gevent import get_hub
 from msgspec import DecodeError
 
-from harness.integrations.fast_wait import LATE
-from harness.integrations.fast_wire import RECEIVE_BYTES, Connection
+from harness.integrations.fast_answers import DECODE
+from harness.integrations.fast_wait import LATE, call_later
+from harness.integrations.fast_wire import RECEIVE_BYTES, Connection, Pool
 from harness.load.native import native
 
 _END = b"\r\n\r\n"
@@ -28,24 +29,34 @@ MOST_TOGETHER = 32
 class HubConnection(Connection):
     """A connection whose answers the hub may hear.
 
-    Of the latest exchange: its `request`, and `start_ns`: when it was sent; `decode` checks the body of its answer, and
-    `turn` is told in the hub when that was done (ns), or 0 where the answer was no usual one.
+    Of the latest exchange: its `request`; when that was sent, and when its answer was found right (`start_ns`,
+    `end_ns`); `awaited` while the hub waits for the answer; `decode` checks its body. `job` and `owner` are the
+    caller's.
 
-    `head`, `body_at`, `whole`: how the latest answer that the parser saw began, and how long that says it is.
+    `answer`: the latest whole answer that `decode` found right; one that equals it is right, too. `head`, `body_at`,
+    `whole`: how the latest that the parser saw began, and how long that says it is.
     """
 
-    __slots__ = ("body_at", "decode", "head", "heard", "request", "start_ns", "turn", "whole")
+    __slots__ = ("answer", "awaited", "body_at", "decode", "end_ns", "head", "heard", "job", "owner", "request",
+                 "start_ns", "whole")  # fmt: skip
 
     def __init__(self, address: tuple[str, int], timeout: float) -> None:
         super().__init__(address, timeout)
-        self.head, self.body_at, self.whole = b"", 0, -1
-        self.request, self.start_ns = b"", 0
-        self.heard = False
+        self.answer: bytes | None = None
+        self.head = self.request = b""
+        self.body_at, self.whole = 0, -1
+        self.start_ns = self.end_ns = 0
+        self.awaited = self.heard = False
         self.decode: Callable[[bytes], Any] = bytes
-        self.turn: Callable[[int], object] = bool
+        self.job: Any = None
+        self.owner: Any = None
 
     def check(self, data: bytes) -> bool:
         """Whether this is a whole 200 after which the connection stays open; raises DecodeError for a wrong one."""
+        if len(data) == self.whole and data.startswith(self.head):
+            self._right(data, data[self.body_at :])
+            self.started_ns = time.monotonic_ns()
+            return True
         self.hear(data)
         if not (self.done and self.kept_alive and self.status == 200):
             return False
@@ -53,8 +64,12 @@ class HubConnection(Connection):
         head = data[: data.find(_END) + len(_END)]
         if data == head + body:  # so the head alone says how long the body is
             self.head, self.body_at, self.whole = head, len(head), len(data)
-        self.decode(body)
+        self._right(data, body)
         return True
+
+    def _right(self, data: bytes, body: bytes) -> None:
+        self.decode(body)
+        self.answer = data
 
     def last(self, data: bytes) -> None:
         """Take in what came before the server closed; a greenlet sees to the rest."""
@@ -70,7 +85,7 @@ class HubConnection(Connection):
 
 
 class Together:
-    """The exchanges that are in the hub's hands, of all connections.
+    """The exchanges that are in the hub's hands, of all connections (exchange.Hub).
 
     Requests are sent together, once no answer is there to be read: a server that has nothing to do sleeps, and whoever
     wakes it pays. Sent one by one between two answers' work, each request did, and the hub spent more on waking than on
@@ -78,14 +93,21 @@ class Together:
     callback costs more than a glance at all of them.
     """
 
-    def __init__(self, within_s: float, idle: list[Any]) -> None:
-        """Each answer has so many seconds; `idle` takes connections back after a usual one."""
+    def __init__(
+        self, within_s: float, pool: Pool, answered: Callable[[Sequence[Any]], object], unusual: Callable[[Any], object]
+    ) -> None:
+        """Each answer has so many seconds; `pool` gives connections. For the others see exchange.Direct."""
         self._within_ns = round(within_s * 1e9)
-        self._idle = idle
+        self._pool = pool
+        self._answered = answered
+        self._unusual = unusual
         self._requested: list[HubConnection] = []
-        self._awaited: dict[int, HubConnection] = {}  # by descriptor, in the order of their requests
+        self._heard: dict[int, HubConnection] = {}  # by descriptor
         self.put = self._requested.append
         """Have a connection's request sent before the hub waits again."""
+        self.free = pool.put
+        """Give a connection back that was answered as usual."""
+        self.later = call_later
         self._loop = get_hub().loop
         self._epoll = native("select", "epoll")()
         self._answers = self._loop.io(self._epoll.fileno(), 1)
@@ -95,85 +117,101 @@ class Together:
         self._last.start(self._send)
         self._timer: Any = None
 
+    def begin(self, op: str, now_ns: int) -> HubConnection | None:
+        """Take a connection for a call; None where none is free that was used for such a call before."""
+        connection: HubConnection | None = self._pool.take(now_ns)
+        if connection is None:
+            return None
+        if not connection.row:
+            self._pool.put(connection)
+            return None
+        if not connection.heard:
+            connection.heard = True
+            self._heard[connection.descriptor] = connection
+            self._epoll.register(connection.descriptor, ONCE)
+        self.becomes(connection, op)
+        return connection
+
+    def becomes(self, connection: HubConnection, op: str) -> None:
+        """Have a connection's next call be one of another operation."""
+        decode = DECODE[op]
+        if decode is not connection.decode:
+            connection.decode, connection.answer = decode, None
+
     def _send(self) -> None:
         """Send what was requested."""
-        requested, awaited, write, now_ns = self._requested, self._awaited, os.write, time.monotonic_ns
+        requested, write, now_ns = self._requested, os.write, time.monotonic_ns
+        if not requested:
+            return
         for connection in requested:
             if connection.size:
                 connection.clear()
+            request = connection.request
             connection.started_ns = 0
+            connection.awaited = True
             connection.start_ns = now_ns()
             try:
-                connection.sent = write(connection.descriptor, connection.request)
+                sent = write(connection.descriptor, request)
             except BlockingIOError:
-                connection.sent = 0
+                sent = 0
             except OSError as error:
-                connection.failed, connection.sent = error, 0
-            if connection.sent == len(connection.request):
-                awaited[connection.descriptor] = connection
-                if not connection.heard:
-                    connection.heard = True
-                    self._epoll.register(connection.descriptor, ONCE)
-            else:
-                connection.turn(0)
+                connection.failed, sent = error, 0
+            connection.sent = sent
+            if sent != len(request):
+                connection.awaited = False
+                self._unusual(connection)
         requested.clear()
-        if awaited and self._timer is None:
-            self._watch()
+        if self._timer is None:
+            self._watch(self._within_ns)
 
     def _hear(self) -> None:
-        """Check the answers that are there; each is told to who asked."""
-        requested, awaited, poll, free = self._requested, self._awaited, self._epoll.poll, self._idle.append
-        read, now_ns, alone = os.read, time.monotonic_ns, select.EPOLLIN
-        while len(requested) < MOST_TOGETHER and (found := poll(0, MOST_TOGETHER)):
+        """Check the answers that are there, and tell of them."""
+        heard, poll, read, now_ns, alone = self._heard, self._epoll.poll, os.read, time.monotonic_ns, select.EPOLLIN
+        while len(self._requested) < MOST_TOGETHER and (found := poll(0, MOST_TOGETHER)):
+            right = []
             for descriptor, what in found:
-                connection = awaited.pop(descriptor, None)
-                if connection is None:
-                    self._unasked(descriptor)
+                connection = heard[descriptor]
+                if not connection.awaited:
+                    self._pool.drop(connection)  # was closed, or speaks out of turn; greenlets hear theirs themselves
                     continue
-                end_ns = 0
+                connection.awaited = False
                 try:
                     data = read(descriptor, RECEIVE_BYTES)
                     if what != alone:
                         connection.last(data)
-                    elif len(data) == connection.whole and data.startswith(connection.head):
-                        connection.decode(data[connection.body_at :])
-                        connection.started_ns = end_ns = now_ns()
-                        free(connection)
+                    elif data == connection.answer:
+                        connection.started_ns = connection.end_ns = now_ns()
+                        right.append(connection)
+                        continue
                     elif connection.check(data):
-                        end_ns = now_ns()
-                        free(connection)
+                        connection.end_ns = now_ns()
+                        right.append(connection)
+                        continue
                 except DecodeError:
                     connection.reject(data)
                 except Exception as error:  # noqa: BLE001 - whatever it is, `finish` raises it
                     connection.failed = error
-                connection.turn(end_ns)
+                self._unusual(connection)
+            if right:
+                self._answered(right)
 
-    def _unasked(self, descriptor: int) -> None:
-        """An idle connection was closed, or speaks out of turn; what a greenlet has in hand it hears itself."""
-        for connection in self._idle:
-            if connection.descriptor == descriptor:
-                self._idle.remove(connection)
-                connection.close()
-                return
-
-    def _watch(self) -> None:
+    def _watch(self, after_ns: int) -> None:
         """Look when the time of the request that waits longest is over.
 
         The timer stays as it was set while answers come: setting one a call costs as much as the call's system calls.
         """
-        first = next(iter(self._awaited.values()))
-        left_ns = first.start_ns + self._within_ns - time.monotonic_ns()
-        self._timer = self._loop.timer(max(left_ns, 0) * 1e-9, ref=False)
+        self._timer = self._loop.timer(after_ns * 1e-9, ref=False)
         self._timer.start(self._look)
 
     def _look(self) -> None:
         self._timer.close()
         self._timer = None
-        late_ns = time.monotonic_ns() - self._within_ns
-        late = [connection for connection in self._awaited.values() if connection.start_ns <= late_ns]
-        for connection in late:
-            del self._awaited[connection.descriptor]
-            connection.failed = TimeoutError(LATE)
-            connection.turn(0)
-        if self._awaited:
-            self._watch()
+        now_ns = time.monotonic_ns()
+        awaited = [connection for connection in self._heard.values() if connection.awaited]
+        for connection in awaited:
+            if connection.start_ns + self._within_ns <= now_ns:
+                connection.awaited = False
+                connection.failed = TimeoutError(LATE)
+                self._unusual(connection)
+        if left := [connection.start_ns for connection in awaited if connection.awaited]:
+            self._watch(min(left) + self._within_ns - now_ns)

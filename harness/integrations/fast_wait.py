@@ -39,17 +39,16 @@ def waiting_on(sock: socket.socket) -> Wait:
     return PollWait(sock.fileno()) if hub is None else HubWait(hub, sock.fileno())
 
 
-def call_later(due_ns: int, then: Callable[[int], object]) -> None:
-    """Have the hub tell `then` the time, not before another (monotonic ns)."""
+def call_later(due_ns: int, then: Callable[[], object]) -> None:
+    """Have the hub call `then`, not before a time (monotonic ns)."""
     timer = get_hub().loop.timer(max(due_ns - time.monotonic_ns(), 0) * 1e-9, ref=False)
 
     def fired() -> None:
         timer.close()
-        now_ns = time.monotonic_ns()
-        if now_ns < due_ns:  # the loop's clock is a little behind
+        if time.monotonic_ns() < due_ns:  # the loop's clock is a little behind
             call_later(due_ns, then)
         else:
-            then(now_ns)
+            then()
 
     timer.start(fired)
 

@@ -126,6 +126,36 @@ class Connection:
         self.sock.close()
 
 
+class Pool:
+    """Connections that nobody uses; the last used is the first that is used again."""
+
+    def __init__(self) -> None:
+        self._idle: list[Connection] = []
+        self.put = self._idle.append
+        """Take a connection back."""
+
+    def take(self, now_ns: int) -> Any:
+        """A connection that may be used again, or None."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable(now_ns):
+                connection.reused = True
+                return connection
+            connection.close()
+        return None
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection, if it is here."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+            connection.close()
+
+    def close(self) -> None:
+        """Close them all."""
+        while self._idle:
+            self._idle.pop().close()
+
+
 def _readable(descriptor: int) -> bool:
     """An idle connection that has something to read has been closed, or speaks out of turn."""
     poll: Any = native("select", "poll")()  # it doesn't wait, so the hub has no part in it

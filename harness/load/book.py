@@ -23,10 +23,12 @@ class Job:
     """A call that was due at `intended_ns` and could start at `ready_ns`; `start_ns` 0 until it does.
 
     `content`: the fingerprint of what it observes. `key`: the book's, the call that it was offered for. `choice`: the
-    plan's, where it was made beforehand. `prepared`: the caller's own.
+    plan's, where it was made beforehand. `prepared` and `begun`: the caller's own.
     """
 
-    planned: PlannedCall
+    call: int
+    session: int
+    op: str
     intended_ns: int
     ready_ns: int
     start_ns: int = 0
@@ -34,6 +36,12 @@ class Job:
     key: int = 0
     choice: Any = None
     prepared: Any = None
+    begun: Any = None
+
+    @staticmethod
+    def of(planned: PlannedCall, intended_ns: int, ready_ns: int, **more: int) -> Job:
+        """The job of a planned call."""
+        return Job(planned.call, planned.session, planned.op, intended_ns, ready_ns, **more)
 
 
 @dataclass(slots=True)
@@ -51,8 +59,8 @@ class Book:
         self._limit = limit
         self._chains: dict[int, _Chain] = {}
         self._jobs: dict[int, Job] = {}
-        self.holds = self._jobs.__contains__
-        """Whether the job with a key counts still: not once the drain has given it up."""
+        self.given_up = False
+        """Whether the drain has ended, and no job counts any more."""
         # nothing under it switches greenlets, so gevent's lock, five times as slow, would do no more
         self._lock = native("_thread", "allocate_lock")()
         self.issued = 0
@@ -68,8 +76,8 @@ class Book:
             self.issued += 1
             if len(self._jobs) >= self._limit:
                 return None, True
-            job = self._jobs[planned.call] = Job(planned, intended_ns, intended_ns, key=planned.call)
-            chain = self._chain(planned)
+            job = self._jobs[planned.call] = Job.of(planned, intended_ns, intended_ns, key=planned.call)
+            chain = self._chain(job)
             if chain.busy:
                 chain.waiting.append(job)
                 return None, False
@@ -81,7 +89,7 @@ class Book:
         """The session's next job, ready now that `job` ended at `end_ns`."""
         with self._lock:
             self._jobs.pop(job.key, None)
-            chain = self._chain(job.planned)
+            chain = self._chain(job)
             chain.last_end_ns = end_ns
             if not chain.waiting:
                 chain.busy = False
@@ -94,7 +102,7 @@ class Book:
         """One more call, which `job` turned out to need first; `over` ends it, and the drain gives it up like any."""
         with self._lock:
             self.issued += 1
-            needed = self._jobs[planned.call] = Job(planned, job.intended_ns, job.ready_ns, key=planned.call)
+            needed = self._jobs[planned.call] = Job.of(planned, job.intended_ns, job.ready_ns, key=planned.call)
             return needed
 
     def over(self, job: Job) -> None:
@@ -104,18 +112,19 @@ class Book:
 
     def alive(self, job: Job) -> bool:
         """Whether a job counts still."""
-        return self.holds(job.key)
+        return job.key in self._jobs
 
     def give_up(self) -> Iterator[Job]:
         """End the drain: every job still in flight, taken out of the book."""
         with self._lock:
+            self.given_up = True
             left = list(self._jobs.values())
             self._jobs.clear()
             self._chains.clear()
         return iter(left)
 
-    def _chain(self, planned: PlannedCall) -> _Chain:
-        key = planned.session % self._slots if self._slots else -planned.call
+    def _chain(self, job: Job) -> _Chain:
+        key = job.session % self._slots if self._slots else -job.key
         chain = self._chains.get(key)
         if chain is None:
             chain = _Chain()

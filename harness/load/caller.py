@@ -79,19 +79,19 @@ class Caller:
 
     def perform(self, job: Job) -> int:
         """Run one job to its end and record it; the end time (ns). A session that isn't open yet is opened first."""
-        session = self._session(job.planned)
+        session = self._session(job)
         if not session.id:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                opened = _checked(invoke(self._open, (self._named(job.planned)[0],)))
+                opened = _checked(invoke(self._open, (self._named(job)[0],)))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
             session.id = session.id or opened  # the first one stays, where several callers share it
             end_ns = self._opened(job, opening, frame, opened)
             if opening is job:
                 return end_ns
-        elif job.planned.op == "open_session":
+        elif job.op == "open_session":
             return self._needless()
         request = self._request(job, session)
         frame = self._begin(job)
@@ -103,19 +103,19 @@ class Caller:
 
     async def perform_async(self, job: Job) -> int:
         """`perform` for an integration of `async def` methods."""
-        session = self._session(job.planned)
+        session = self._session(job)
         if not session.id:
             opening = self._opening(job, session)
             frame = self._begin(opening)
             try:
-                opened = _checked(await self._open(self._named(job.planned)[0]))
+                opened = _checked(await self._open(self._named(job)[0]))
             except BaseException as error:  # noqa: BLE001 - whatever the client raises is the call's outcome
                 return self._unopened(job, opening, frame, error)
             session.id = session.id or opened  # the first one stays, where several callers share it
             end_ns = self._opened(job, opening, frame, opened)
             if opening is job:
                 return end_ns
-        elif job.planned.op == "open_session":
+        elif job.op == "open_session":
             return self._needless()
         method, arguments = self._request(job, session)
         frame = self._begin(job)
@@ -125,25 +125,25 @@ class Caller:
             return self._failed(job, frame, error)
         return self._ended(job, frame, result, session.id)
 
-    def _headers_of(self, planned: PlannedCall) -> Mapping[str, str]:
-        slot = planned.session % max(self._plan.load.sessions, 1)
+    def _headers_of(self, job: Job) -> Mapping[str, str]:
+        slot = job.session % max(self._plan.load.sessions, 1)
         found = self._headers.get(slot)
         if found is None:
             found = self._headers[slot] = self._plan.headers(slot)
         return found
 
-    def _session(self, planned: PlannedCall) -> _Session:
+    def _session(self, job: Job) -> _Session:
         """The session of a call; of a slot's sessions only the latest is kept, since they come one after another."""
-        number = planned.session
+        number = job.session
         slot = number % self._slots
         session = self._sessions.get(slot)
         if session is None or session.number != number:
-            session = self._sessions[slot] = _Session(number, "" if self.opens else self._named(planned)[1])
+            session = self._sessions[slot] = _Session(number, "" if self.opens else self._named(job)[1])
         return session
 
-    def _named(self, planned: PlannedCall) -> tuple[str, str]:
+    def _named(self, job: Job) -> tuple[str, str]:
         """Node and user of a call's session."""
-        slot = planned.session % max(self._plan.load.sessions, 1)
+        slot = job.session % max(self._plan.load.sessions, 1)
         found = self._names.get(slot)
         if found is None:
             found = self._names[slot] = self._plan.node_id(slot), self._plan.user(slot)
@@ -152,19 +152,18 @@ class Caller:
     def _opening(self, job: Job, session: _Session) -> Job:
         """The job that opens the session: the planned one itself, try 0 whenever it comes, or one more that `job` waits
         for."""
-        if job.planned.op == "open_session":
+        if job.op == "open_session":
             return job
-        number = job.planned.session
+        number = job.session
         session.opens += 1
-        planned = PlannedCall(open_call_id(number, session.opens), job.planned.offset_ns, number, "open_session")
+        planned = PlannedCall(open_call_id(number, session.opens), 0, number, "open_session")
         return self._book.aside(planned, job)
 
     def _request(self, job: Job, session: _Session) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """The method and its arguments, made before the call starts: drawing data is the generator's own time."""
-        planned = job.planned
-        method = getattr(self._integration, planned.op)
-        if planned.op == "observe":
-            observation = self._plan.observation(planned.call)
+        method = getattr(self._integration, job.op)
+        if job.op == "observe":
+            observation = self._plan.observation(job.call)
             job.content = fingerprint(observation)
             if self._symbols is not None:
                 session.shown.update(observation.get("strings", ()))
@@ -172,8 +171,8 @@ class Caller:
         return method, (session.id,)
 
     def _begin(self, job: Job) -> Frame:
-        headers = self._headers_of(job.planned) if self._marked else NOTHING
-        frame = Frame(job.planned.call, headers, job.planned.op)
+        headers = self._headers_of(job) if self._marked else NOTHING
+        frame = Frame(job.call, headers, job.op)
         CURRENT.set(frame)
         job.start_ns = self._clock.now_ns()
         return frame
@@ -184,7 +183,7 @@ class Caller:
         frame.over = True
         try:
             marked = self._marks(result)
-            detail = self._unlearned(job.planned, result)
+            detail = self._unlearned(job, result)
         except Exception as error:  # noqa: BLE001 - the client's own code; its error is the call's outcome
             return self._failed(job, frame, error)
         unserved = self._recorder.attempts_seen > 0 and not frame.served
@@ -203,12 +202,12 @@ class Caller:
                 raise
             return False  # the answer of an operation that gives nothing, for which it wasn't made
 
-    def _unlearned(self, planned: PlannedCall, result: Any) -> str:
+    def _unlearned(self, job: Job, result: Any) -> str:
         """The symbols of an answer that its session never showed to KATO, or that there were none (law F5)."""
-        if self._symbols is None or planned.op != self._answering or result is None:
+        if self._symbols is None or job.op != self._answering or result is None:
             return ""
         named = list(self._symbols(result))
-        strange = [name for name in named if name not in self._session(planned).shown]
+        strange = [name for name in named if name not in self._session(job).shown]
         if strange:
             return f"{UNLEARNED}{', '.join(strange[:3])}"
         return "" if named else UNNAMED
@@ -218,7 +217,7 @@ class Caller:
         CURRENT.set(None)
         frame.over = True
         failure = classify(error)
-        session_id = self._session(job.planned).id
+        session_id = self._session(job).id
         self._record(
             job, end_ns, failure.outcome, failure.error, failure.status, session_id=session_id, detail=failure.detail
         )
@@ -253,19 +252,18 @@ class Caller:
 
     def overflow(self, planned: PlannedCall, intended_ns: int, now_ns: int) -> None:
         """Record a call that went over the bound on calls in flight."""
-        self._write(Job(planned, intended_ns, now_ns, now_ns), now_ns, "overflow")
+        self._write(Job.of(planned, intended_ns, now_ns, start_ns=now_ns), now_ns, "overflow")
 
     def _record(self, job: Job, end_ns: int, outcome: str, *args: Any, **more: Any) -> None:
         if self._book.alive(job):
             self._write(job, end_ns, outcome, *args, **more)
 
     def _write(self, job: Job, end_ns: int, outcome: str, *args: Any, session_id: str = "", **more: Any) -> None:
-        planned = job.planned
         self._recorder.call(
-            planned.call,
-            planned.op,
+            job.call,
+            job.op,
             session_id,
-            *self._named(planned),
+            *self._named(job),
             job.intended_ns,
             job.ready_ns,
             job.start_ns,

@@ -10,6 +10,7 @@ from harness.clock import Clock
 from harness.load.book import Book, Job
 from harness.load.caller import Caller
 from harness.load.driver import planned_calls
+from harness.model import PlannedCall
 from harness.plan import Plan
 
 POLL_S = 0.005
@@ -73,12 +74,12 @@ class AsyncDriver:
 
     async def _user(self, user: int, start_ns: int, end_ns: int) -> None:
         due_ns = start_ns
-        for planned, think_ns, _ in self._plan.user_calls(user):
+        for call, session, op, think_ns, _ in self._plan.user_calls(user):
             due_ns += think_ns
             await self._wait_until(due_ns)
             if due_ns >= end_ns or self.stop.is_set():
                 return
-            job, _ = self._book.offer(planned, due_ns)
+            job, _ = self._book.offer(PlannedCall(call, 0, session, op), due_ns)
             if job is None:
                 raise AssertionError("a closed user has one call at a time")
             due_ns = await self._caller.perform_async(job)

@@ -22,7 +22,8 @@ _breaker = BREAKER.struct().pack
 _sample = SAMPLES.struct().pack
 _CALL_HEAD, _CALL_REST = halves(CALLS, "call")
 _ATTEMPT_HEAD, _ATTEMPT_REST = halves(ATTEMPTS, "call")
-_both = struct.Struct(f"<{_ATTEMPT_HEAD.size}s{_ATTEMPT_REST}{_CALL_HEAD.size}s{_CALL_REST}").pack
+both_rows = struct.Struct(f"<{_ATTEMPT_HEAD.size}s{_ATTEMPT_REST}{_CALL_HEAD.size}s{_CALL_REST}").pack
+"""The two rows of an ok call, as `Recorder.served` has them."""
 _OP = {word: code for code, word in enumerate(OPERATIONS)}
 _OUTCOME = {word: code for code, word in enumerate(OUTCOMES)}
 _ERROR = {word: code for code, word in enumerate(ERRORS)}
@@ -35,7 +36,8 @@ class Recorder:
 
     def __init__(self, path: Path, process: str, worker: int = 0) -> None:
         self._spool = SpoolWriter(path, process)
-        self._append = self._spool.append
+        self.append = self._spool.append
+        """Take packed rows."""
         self._text = self._spool.text
         self._worker = worker
         self._process = self._spool.text(process)
@@ -44,8 +46,9 @@ class Recorder:
         self.attempts_seen = 0
         """How many attempts were reported by `attempt`: 0 means that no hook fits this client."""
         self.tally: Counter[tuple[str, str, int]] = Counter()
-        """(operation, outcome, response time in whole ms) → calls since it was last taken, but those of `served`."""
-        self._served_ms: dict[str, list[int]] = {op: [] for op in OPERATIONS}
+        """(operation, outcome, response time in whole ms) → calls since it was last taken, but those of `served_ms`."""
+        self.served_ms: dict[str, list[int]] = {op: [] for op in OPERATIONS}
+        """Those of ok calls that were recorded with `both_rows`, by operation."""
 
     def call(
         self,
@@ -68,7 +71,7 @@ class Recorder:
     ) -> None:
         """One finished call; times in ns, words of model.OPERATIONS, OUTCOMES and ERRORS, `content` a fingerprint."""
         text = self._text
-        self._append(
+        self.append(
             _call(
                 CALLS.tag,
                 _OP[op],
@@ -113,7 +116,7 @@ class Recorder:
         use, equal from run to run.
         """
         self.attempts_seen += 1
-        self._append(
+        self.append(
             _attempt(
                 ATTEMPTS.tag,
                 _HOOK[via],
@@ -160,15 +163,15 @@ class Recorder:
 
         A third of what `attempt` and `call` cost: this is the fast path's.
         """
-        rows = _both(
+        rows = both_rows(
             attempt_head, call, start_ns, headers_ns, end_ns, 0,
             call_head, call, intended_ns, ready_ns, start_ns, end_ns, content,
         )  # fmt: skip
         if counts:
-            self._append(rows)
-            self._served_ms[op].append((end_ns - intended_ns) // 1_000_000)
+            self.append(rows)
+            self.served_ms[op].append((end_ns - intended_ns) // 1_000_000)
         else:
-            self._append(rows[:RECORD_BYTES])
+            self.append(rows[:RECORD_BYTES])
 
     def _connection(self, port: int, reused: bool) -> int:
         """The connection's number; a port comes again, on another connection."""
@@ -180,7 +183,7 @@ class Recorder:
     def breaker(self, name: str, previous: str, state: str) -> None:
         """A reachable breaker changed its state (words of model.BREAKER_STATES), now."""
         now_ns = time.monotonic_ns()
-        self._append(_breaker(BREAKER.tag, _STATE[state], _STATE[previous], self._worker, self._text(name), now_ns))
+        self.append(_breaker(BREAKER.tag, _STATE[state], _STATE[previous], self._worker, self._text(name), now_ns))
 
     def sample(
         self,
@@ -196,12 +199,12 @@ class Recorder:
     ) -> None:
         """What the process used in the last second (see spool.SAMPLES)."""
         row = (self._process, descriptors, threads, time_ns, lag_ns, rss, cpu, busy, inside, 0, in_flight)
-        self._append(_sample(SAMPLES.tag, *row))
+        self.append(_sample(SAMPLES.tag, *row))
 
     def take_tally(self) -> Counter[tuple[str, str, int]]:
         """The counts since the last take."""
         taken, self.tally = self.tally, Counter()
-        for op, served_ms in self._served_ms.items():
+        for op, served_ms in self.served_ms.items():
             now = served_ms[:]
             del served_ms[: len(now)]  # threads append meanwhile
             for whole_ms, count in Counter(now).items():

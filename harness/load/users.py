@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.load.book import Book, Job
+from harness.model import PlannedCall
 from harness.plan import Turn
 
 
@@ -49,14 +50,15 @@ class User:
 
     def _thought(self) -> bool:
         """Think before the upcoming call; whether there is still time for it."""
-        due_ns = self._ended_ns + self._upcoming[1]
+        _, _, _, think_ns, _ = self._upcoming
+        due_ns = self._ended_ns + think_ns
         self._life.wait_until(due_ns)
         return due_ns < self._life.end_ns and not self._life.stopped()
 
     def _offered(self) -> Job:
         """The job of the upcoming call, which has been thought of."""
-        planned, think_ns, choice = self._upcoming
-        job, _ = self._book.offer(planned, self._ended_ns + think_ns)
+        call, session, op, think_ns, choice = self._upcoming
+        job, _ = self._book.offer(PlannedCall(call, 0, session, op), self._ended_ns + think_ns)
         if job is None:
             raise AssertionError("a closed user has one call at a time")
         job.choice = choice

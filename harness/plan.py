@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.data import GENERATORS, Observation, read_feed, read_schedule
 from harness.model import Load, PlannedCall, Stage
-from harness.rng import CHUNK, Stream, unit, words
+from harness.rng import CHUNK, Stream, units, words
 
 SECOND_NS = 1_000_000_000
 TURN_BITS = 40
@@ -52,7 +52,7 @@ def open_call_id(session: int, attempt: int) -> int:
 @functools.lru_cache(1024)  # about 10 MB at most; each user of a closed load draws from a chunk of its own
 def _chosen(data: str, seed: int, chunk: int) -> Sequence[Hashable]:
     """What tells the payloads of one chunk of random words."""
-    return GENERATORS[data].choose(list(map(unit, words(seed, "payload", chunk))))
+    return GENERATORS[data].choose(units(words(seed, "payload", chunk)))
 
 
 @dataclass(frozen=True, slots=True)

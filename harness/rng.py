@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
+from collections.abc import Iterable
 from functools import lru_cache
 
 CHUNK = 256
@@ -29,6 +30,11 @@ def words(seed: int, stream: str, chunk: int) -> array[int]:
 def unit(word: int) -> float:
     """A uniform float in [0, 1) from a 64-bit word (its upper 53 bits)."""
     return (word >> 11) * 2.0**-53
+
+
+def units(values: Iterable[int]) -> list[float]:
+    """`unit` of many words."""
+    return [(word >> 11) * 2.0**-53 for word in values]
 
 
 class Stream:

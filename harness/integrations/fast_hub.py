@@ -23,7 +23,7 @@ _END = b"\r\n\r\n"
 ONCE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 """An answer is told once: who reads it, or leaves it to a greenlet, needn't say that he doesn't want to be told."""
 MOST_TOGETHER = 32
-"""So many answers are worked on before their next requests are sent: a fifth of a millisecond."""
+"""So many answers are worked on before their next requests are sent: a tenth of a millisecond."""
 
 
 class HubConnection(Connection):
@@ -87,10 +87,9 @@ class HubConnection(Connection):
 class Together:
     """The exchanges that are in the hub's hands, of all connections (exchange.Hub).
 
-    Requests are sent together, once no answer is there to be read: a server that has nothing to do sleeps, and whoever
-    wakes it pays. Sent one by one between two answers' work, each request did, and the hub spent more on waking than on
-    sending. Answers are looked for together as well, by an epoll of its own: the loop's way from one answer to its
-    callback costs more than a glance at all of them.
+    Answers are looked for together, by an epoll of its own: the loop's way from one answer to its callback costs more
+    than a glance at all of them. The requests that follow from what was found are sent together, too: a server that has
+    nothing to do sleeps, and whoever wakes it pays. Sent one by one between two answers' work, each request did.
     """
 
     def __init__(
@@ -166,34 +165,34 @@ class Together:
 
     def _hear(self) -> None:
         """Check the answers that are there, and tell of them."""
-        heard, poll, read, now_ns, alone = self._heard, self._epoll.poll, os.read, time.monotonic_ns, select.EPOLLIN
-        while len(self._requested) < MOST_TOGETHER and (found := poll(0, MOST_TOGETHER)):
-            right = []
-            for descriptor, what in found:
-                connection = heard[descriptor]
-                if not connection.awaited:
-                    self._pool.drop(connection)  # was closed, or speaks out of turn; greenlets hear theirs themselves
+        heard, read, now_ns, alone = self._heard, os.read, time.monotonic_ns, select.EPOLLIN
+        right = []
+        for descriptor, what in self._epoll.poll(0, MOST_TOGETHER):
+            connection = heard[descriptor]
+            if not connection.awaited:
+                self._pool.drop(connection)  # was closed, or speaks out of turn; greenlets hear theirs themselves
+                continue
+            connection.awaited = False
+            try:
+                data = read(descriptor, RECEIVE_BYTES)
+                # what was found right once, byte for byte, is right again
+                if what == alone and data == connection.answer:
+                    connection.started_ns = connection.end_ns = now_ns()
+                    right.append(connection)
                     continue
-                connection.awaited = False
-                try:
-                    data = read(descriptor, RECEIVE_BYTES)
-                    if what != alone:
-                        connection.last(data)
-                    elif data == connection.answer:
-                        connection.started_ns = connection.end_ns = now_ns()
-                        right.append(connection)
-                        continue
-                    elif connection.check(data):
-                        connection.end_ns = now_ns()
-                        right.append(connection)
-                        continue
-                except DecodeError:
-                    connection.reject(data)
-                except Exception as error:  # noqa: BLE001 - whatever it is, `finish` raises it
-                    connection.failed = error
-                self._unusual(connection)
-            if right:
-                self._answered(right)
+                if what != alone:
+                    connection.last(data)
+                elif connection.check(data):
+                    connection.end_ns = now_ns()
+                    right.append(connection)
+                    continue
+            except DecodeError:
+                connection.reject(data)
+            except Exception as error:  # noqa: BLE001 - whatever it is, `finish` raises it
+                connection.failed = error
+            self._unusual(connection)
+        if right:
+            self._answered(right)
 
     def _watch(self, after_ns: int) -> None:
         """Look when the time of the request that waits longest is over.

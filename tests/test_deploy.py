@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ KATO = {
 def printed(*arguments: str) -> str:
     done = CliRunner().invoke(deploy, ["--print", *arguments])
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def objects(text: str) -> dict[tuple[str, str], dict[str, Any]]:
@@ -69,6 +70,29 @@ def test_selector_ports_and_affinity_come_from_the_manifest() -> None:
     assert "tier: x" in front.removal()
 
 
+def test_a_service_stays_what_it_was() -> None:
+    """Type, node ports and annotations stay on the Service, in front and after the removal; NAME-direct has none."""
+    spec = {"type": "NodePort", "selector": {"app": "kato"}, "ports": [{"port": 9000, "nodePort": 30080}]}
+    meta = {"name": "kato", "namespace": "shop", "annotations": {"cloud/lb": "x"}}
+    front = Front((behind("kato", [{**KATO, "metadata": meta, "spec": spec}], (8000,)),))
+    added = {(doc["kind"], doc["metadata"]["name"]): doc for doc in front.added()}
+    [restored] = objects(front.removal().split("<<'END'\n")[1].split("END\n")[0]).values()
+    assert restored["spec"] == spec
+    assert added["Service", "kato"]["spec"]["type"] == "NodePort"
+    told = [doc["metadata"]["annotations"] for doc in (added["Service", "kato"], restored)]
+    assert told == [{"cloud/lb": "x"}] * 2
+    assert added["Service", "kato-direct"]["spec"] == {"selector": {"app": "kato"}, "ports": [{"port": 9000}]}
+
+
+def test_the_namespace_is_that_of_kato_and_what_is_assumed_is_said(tmp_path: Path) -> None:
+    """Where the manifests tell it and no flag does; a store that they lack is named."""
+    file = tmp_path / "kato.yaml"
+    file.write_text(json.dumps({**KATO, "metadata": {"name": "kato", "namespace": "shop"}}))
+    done = CliRunner().invoke(deploy, ["--print", "--store", "redis", str(file)])
+    assert {doc["metadata"]["namespace"] for doc in objects(done.stdout).values()} == {"shop"}
+    assert done.stderr == "no Service redis in PATHS: app=redis at 6379 is assumed\n"
+
+
 def test_the_removal_deletes_what_was_added_and_nothing_else() -> None:
     """All that is new carries our label, the Services that were there don't."""
     [(label, value)] = OWNED.items()
@@ -87,5 +111,7 @@ def test_what_nothing_can_be_put_before_is_refused() -> None:
     """An unknown store; a Service without a selector."""
     with pytest.raises(UsageError, match="no store 'mongo'"):
         CliRunner().invoke(deploy, ["--print", "--store", "mongo"], catch_exceptions=False)
+    with pytest.raises(UsageError, match="can be named 'Kato!'"):
+        CliRunner().invoke(deploy, ["--print", "--service", "Kato!"], catch_exceptions=False)
     with pytest.raises(UsageError, match="no selector"):
         behind("kato", [{**KATO, "spec": {"ports": [{"port": 1}]}}], (8000,))

@@ -55,6 +55,7 @@ def test_a_call_ends_as_its_last_request_did() -> None:
         ("nowhere", "http://127.0.0.1:9", "no address"),
         ("127.0.0.1:99999", "http://127.0.0.1:9", "no address"),
         ("127.0.0.1:0", "127.0.0.1:9", "no host"),
+        ("127.0.0.1:0", "http://127.0.0.1:99999", "no URL"),
         ("127.0.0.1:0", "ftp://127.0.0.1", "no URL"),
         ("127.0.0.1:0", "http://kato.example", "not a target"),
     ],

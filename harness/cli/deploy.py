@@ -16,10 +16,10 @@ import click
     "--store", "stores", multiple=True, metavar="redis|clickhouse|qdrant[=SERVICE]", help="Default: all three."
 )
 @click.option("--no-stores", is_flag=True, help="Leave the stores alone.")
-@click.option("--namespace", default="default", show_default=True)
+@click.option("--namespace", help="Default: that of KATO's Service in PATHS, else default.")
 @click.option("--image", default="kato-harness:0.1.0", show_default=True, help="The harness's image.")
 def deploy(paths: tuple[str, ...], printing: bool, remove: bool, service: str, stores: tuple[str, ...],
-           no_stores: bool, namespace: str, image: str) -> int:  # fmt: skip
+           no_stores: bool, namespace: str | None, image: str) -> int:  # fmt: skip
     """Print what `kubectl apply -f -` takes.
 
     Selectors and ports of the Services come from PATHS, your manifests; without, they select app=NAME at usual ports.
@@ -36,6 +36,11 @@ def deploy(paths: tuple[str, ...], printing: bool, remove: bool, service: str, s
         if store not in STORES:
             raise UsageError(f"KATO has no store {store!r}", f"name one of {', '.join(STORES)}")
         found.append(behind(name or store, plain, STORES[store]))
-    front = Front(tuple(found), namespace, image)
+    if paths:
+        for assumed in (service for service in found if not service.original):
+            ports = " and ".join(map(str, assumed.ports))
+            click.echo(f"no Service {assumed.name} in PATHS: app={assumed.name} at {ports} is assumed", err=True)
+    own = found[0].original.get("metadata", {}).get("namespace")
+    front = Front(tuple(found), namespace or own or "default", image)
     sys.stdout.write(front.removal() if remove else dump(front.added()))
     return 0

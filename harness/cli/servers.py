@@ -10,6 +10,7 @@ import click
 
 from harness.contracts import LATEST, releases
 from harness.errors import UsageError
+from harness.twin.profiles import MAX_WORKERS
 
 RELEASE = click.Choice(releases())
 
@@ -41,6 +42,7 @@ def conform(url: str, cases: Path | None, release: str, recording: bool, out: Pa
     from harness.conform import conform as run_cases
     from harness.conform import load_cases, record
 
+    _check_folder(out)
     if recording:
         text = record(url, load_cases(cases, release))
         _write(out, text)
@@ -55,7 +57,13 @@ def conform(url: str, cases: Path | None, release: str, recording: bool, out: Pa
 @click.command()
 @click.argument("url")
 @click.option("--rounds", type=int, default=60, show_default=True, help="Requests of each kind.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Worker processes that it runs.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=1,
+    show_default=True,
+    help="Worker processes that it runs.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The profile's file; default: stdout.")
 @click.option("--allow-target", "allow_targets", multiple=True, metavar="HOST", help="A host that may be loaded.")
 @click.option("--allow-writes", is_flag=True, help="Let `learn` leave 20 patterns on a node of its own.")
@@ -71,6 +79,7 @@ def calibrate(
         raise UsageError(f"{host} is not a target that may be loaded", f"--allow-target {host}")
     if not loopback(host) and not allow_writes:
         raise UsageError("calibrating learns 20 patterns that stay on that KATO", "--allow-writes")
+    _check_folder(out)
     found = measure(url, rounds)
     for kind, patterns, count, middle, high in found.rows():
         click.echo(f"{kind:20} {patterns:4} patterns  n {count:4}  p50 {middle:8.2f} ms  p95 {high:8.2f} ms", err=True)
@@ -96,6 +105,12 @@ def exporter(runs: Path, host: str, port: int) -> int:
     with server:
         server.serve_forever()
     return 0
+
+
+def _check_folder(out: Path | None) -> None:
+    """Before minutes of requests, not after them."""
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"{out.parent} is no folder", "name a file in a folder that exists")
 
 
 def _write(out: Path | None, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -16,6 +17,14 @@ KEPT_S = 1.0
 """An idle connection is used again within so long; KATO closes it after 5 s, what stands before it perhaps earlier."""
 
 
+def _has_place(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 @contextmanager
 def sender(url: str) -> Iterator[Send]:
     """Send to the server at `url`; raises UsageError for no URL, PartMissing where nobody answers.
@@ -24,7 +33,7 @@ def sender(url: str) -> Iterator[Send]:
     a 500 KATO closes it without saying so, and the next request gets a new one.
     """
     base = url.rstrip("/")
-    if not base.startswith(("http://", "https://")):
+    if not base.startswith(("http://", "https://")) or not _has_place(base):
         raise UsageError(f"{url!r} is no URL of a server", "write it as http://127.0.0.1:8000")
     context = httpx.create_ssl_context() if base.startswith("https") else False
     limits = httpx.Limits(max_keepalive_connections=1, keepalive_expiry=KEPT_S)

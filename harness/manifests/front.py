@@ -7,6 +7,7 @@ NAME-direct. So no client, and no KATO, is configured anew, and removal is the o
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ IMAGE = "kato-harness:0.1.0"
 OWNED = {"app.kubernetes.io/managed-by": "kato-harness"}
 """The label of everything that is added; what is only changed hasn't got it."""
 
+_NAME = re.compile("[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+"""Kubernetes' own rule for a Service's name (RFC 1035)."""
+
 API_PORT = 8474
 WITNESS_PORT = 18001
 FIRST_PORT = 18100
@@ -40,23 +44,40 @@ class Behind:
     original: Mapping[str, Any] = field(default_factory=dict)
     """The whole object where it is known, for the removal."""
 
-    def document(self, name: str, selector: Mapping[str, str], labels: Mapping[str, str], targets: bool) -> Document:
-        """This Service under a name with a selector; `targets`: its ports lead to those of our front."""
-        ports = self.original.get("spec", {}).get("ports") or [
-            {"name": f"port-{port}", "port": port} for port in self.ports
-        ]
-        ports = [dict(port) | ({"targetPort": port["port"]} if targets else {}) for port in ports]
-        kept = {
-            key: value
-            for key, value in self.original.get("spec", {}).items()
-            if key in ("sessionAffinity", "sessionAffinityConfig")
-        }
-        return {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": name, "labels": {**self.original.get("metadata", {}).get("labels", {}), **labels}},
-            "spec": {**kept, "selector": dict(selector), "ports": ports},
-        }
+    def kept(self) -> Document:
+        """This Service as it was."""
+        meta = {key: value for key, value in self._metadata().items() if key in ("labels", "annotations")}
+        spec = {**self._spec(), "selector": dict(self.selector), "ports": self._all_ports()}
+        return _service({"name": self.name, "labels": {}, **meta}, spec)
+
+    def redirected(self, selector: Mapping[str, str]) -> Document:
+        """This Service with another selector and all else as it was: `apply` removes what is missing."""
+        document = self.kept()
+        ports = [{**port, "targetPort": port["port"]} for port in self._all_ports()]
+        document["spec"] |= {"selector": dict(selector), "ports": ports}
+        return document
+
+    def direct(self) -> Document:
+        """A Service inside the cluster for the pods that this one selects."""
+        spec = {key: value for key, value in self._spec().items() if key.startswith("sessionAffinity")}
+        ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in self._all_ports()]
+        labels = {**self._metadata().get("labels", {}), **OWNED}
+        meta = {"name": f"{self.name}-direct", "labels": labels}
+        return _service(meta, {**spec, "selector": dict(self.selector), "ports": ports})
+
+    def _spec(self) -> Document:
+        return dict(self.original.get("spec", {}))
+
+    def _metadata(self) -> Document:
+        return dict(self.original.get("metadata", {}))
+
+    def _all_ports(self) -> list[Document]:
+        unknown = [{"name": f"port-{port}", "port": port} for port in self.ports]
+        return [dict(port) for port in self._spec().get("ports") or unknown]
+
+
+def _service(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> Document:
+    return {"apiVersion": "v1", "kind": "Service", "metadata": dict(metadata), "spec": dict(spec)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +95,7 @@ class Front:
 
     def removal(self) -> str:
         """A shell script that gives the Services their selectors back and deletes what was added."""
-        old = [self._named(service.document(service.name, service.selector, {}, False)) for service in self.services]
+        old = [self._named(service.kept()) for service in self.services]
         space = shlex.quote(self.namespace)
         [(label, value)] = OWNED.items()
         return (
@@ -88,10 +109,10 @@ class Front:
         return document
 
     def _direct(self) -> list[Document]:
-        return [service.document(f"{service.name}-direct", service.selector, OWNED, False) for service in self.services]
+        return [service.direct() for service in self.services]
 
     def _redirected(self) -> list[Document]:
-        return [service.document(service.name, self._labels(), {}, True) for service in self.services]
+        return [service.redirected(self._labels()) for service in self.services]
 
     def _labels(self) -> dict[str, str]:
         return {"app": f"{self.services[0].name}-front"}
@@ -177,8 +198,10 @@ class Front:
 def behind(name: str, documents: Sequence[Mapping[str, Any]], ports: tuple[int, ...]) -> Behind:
     """The Service `name` as its manifest says; without one: the label app=NAME and the usual ports.
 
-    Raises UsageError for a Service that nothing can be put before.
+    Raises UsageError for a name that no Service can have and for a Service that nothing can be put before.
     """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"no Service can be named {name!r}", "lower-case letters, digits and -, a letter first")
     found = [doc for doc in documents if doc.get("kind") == "Service" and doc.get("metadata", {}).get("name") == name]
     if not found:
         return Behind(name, {"app": name}, ports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections import Counter
@@ -60,8 +61,9 @@ def witness(watch: Watch) -> Path:
         undo.callback(part.stop)
         ready = part.expect("ready")
         start_ns = time.monotonic_ns()
-        sys.stdout.write(f"http://{host}:{ready['port']}\n")
+        sys.stdout.write(f"http://{f'[{host}]' if ':' in host else host}:{ready['port']}\n")
         sys.stdout.flush()
+        _tell_of_nobody(watch.target)
         stop.wait(watch.seconds)
         stats = WitnessControl(part.channel).do("stats")
         end_ns = time.monotonic_ns()
@@ -83,6 +85,15 @@ def _check_target(watch: Watch) -> None:
         raise UsageError(f"--target {watch.target} is no URL of a KATO", "write http://HOST:PORT")
     if not loopback(host) and host not in watch.allow_targets:
         raise UsageError(f"{host} is not a target that traffic may go to", f"--allow-target {host}")
+
+
+def _tell_of_nobody(target: str) -> None:
+    """A KATO may come later than its witness; who misspelt its URL shall learn it before the traffic does."""
+    url = urlsplit(target)
+    try:
+        socket.create_connection((url.hostname, url.port or (443 if url.scheme == "https" else 80)), 1.0).close()
+    except OSError as error:
+        sys.stderr.write(f"nobody listens at {target} yet: {error}\n")
 
 
 def _manifest(

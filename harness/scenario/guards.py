@@ -57,11 +57,12 @@ def destructive_parts(scenario: Scenario) -> tuple[str, ...]:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL; raises UsageError when it has none."""
+    """The host of a URL; raises UsageError when it has none, or a port that can't be."""
     try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        host = None
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"{url} is no URL: {error}", "write http://HOST:PORT") from None
     if not host:
         raise UsageError("the target's URL names no host", "write http://HOST:PORT")
     return host

@@ -51,7 +51,7 @@ def load_profile(name: str) -> Profile:
     """A profile by name or from a JSON file; raises UsageError naming what is wrong."""
     if name in NAMED:
         return NAMED[name]
-    if not name.endswith(".json"):
+    if not name.endswith(".json") and not Path(name).exists():
         raise UsageError(f"no profile is named {name!r}", f"{', '.join(NAMED)}, or a JSON file")
     try:
         given = json.loads(Path(name).read_text())

@@ -91,3 +91,13 @@ def test_a_kato_that_runs_already_gets_no_environment(tmp_path: Path) -> None:
     """The words name the variables."""
     with pytest.raises(UsageError, match="can't be given SESSION_TTL, SESSION_AUTO_EXTEND"):
         prepared(tmp_path, LIVES, target="http://127.0.0.1:9")
+
+
+@pytest.mark.sockets
+def test_a_url_where_nobody_listens_is_named_before_any_load(tmp_path: Path) -> None:
+    """Exit code 7: a whole run against a misspelt URL would end in failed laws of the client."""
+    run = prepared(
+        tmp_path, "format: kato-harness/1\nload: {rate: 4/s, mix: {observe: 1}}\n", target="http://127.0.0.1:9"
+    )
+    with pytest.raises(PartMissing, match="nobody listens at the KATO's URL"):
+        execute(run, lambda _: None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import PartMissing, UsageError
 from harness.scenario.secrets import reveal
 from harness.scenario.subject import Subject as Spec
 from harness.scenario.types import Target
@@ -58,9 +58,14 @@ def up(
 
 
 def kato_of(target: Target, logs: Path, cwd: Path, undo: ExitStack) -> str:
-    """The URL of a real KATO, which is started where it has a command; raises PartMissing when it does not get up."""
+    """The URL of a real KATO, which is started where it has a command; raises PartMissing where none is."""
     if not target.command:
-        return str(reveal(target.url))
+        from harness.twin.forward.target import nobody_at  # late: a run on the embedded KATO needs none of it
+
+        url = str(reveal(target.url))
+        if words := nobody_at(url):
+            raise PartMissing(f"nobody listens at the KATO's URL {target.url}: {words}", "start it, or name its URL")
+        return url
     port = free_port()
     ready = subject.filled(str(reveal(target.ready)), port)
     env = {name: subject.filled(str(value), port) for name, value in reveal(target.env).items()}

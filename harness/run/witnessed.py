@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from harness.run.manifest import wall_offset_ns
 from harness.run.parts import start_part
 from harness.run.signals import stopping
 from harness.scenario.guards import host_of, loopback
+from harness.twin.forward.target import nobody_at
 
 JUDGED = ("D1", "D2", "D3", "D5", "X1", "X2")
 """The laws that arrivals alone can carry."""
@@ -63,7 +63,9 @@ def witness(watch: Watch) -> Path:
         start_ns = time.monotonic_ns()
         sys.stdout.write(f"http://{f'[{host}]' if ':' in host else host}:{ready['port']}\n")
         sys.stdout.flush()
-        _tell_of_nobody(watch.target)
+        # A KATO may come later than its witness; who misspelt its URL shall learn it before the traffic does.
+        if words := nobody_at(watch.target):
+            sys.stderr.write(f"nobody listens at {watch.target} yet: {words}\n")
         stop.wait(watch.seconds)
         stats = WitnessControl(part.channel).do("stats")
         end_ns = time.monotonic_ns()
@@ -85,15 +87,6 @@ def _check_target(watch: Watch) -> None:
         raise UsageError(f"--target {watch.target} is no URL of a KATO", "write http://HOST:PORT")
     if not loopback(host) and host not in watch.allow_targets:
         raise UsageError(f"{host} is not a target that traffic may go to", f"--allow-target {host}")
-
-
-def _tell_of_nobody(target: str) -> None:
-    """A KATO may come later than its witness; who misspelt its URL shall learn it before the traffic does."""
-    url = urlsplit(target)
-    try:
-        socket.create_connection((url.hostname, url.port or (443 if url.scheme == "https" else 80)), 1.0).close()
-    except OSError as error:
-        sys.stderr.write(f"nobody listens at {target} yet: {error}\n")
 
 
 def _manifest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -40,6 +41,16 @@ def parse_target(url: str, ca: str = "", certificate: str = "", key: str = "") -
         parts.path.rstrip("/").encode(),
         _context(ca, certificate, key) if secure else None,
     )
+
+
+def nobody_at(url: str, within_s: float = 5.0) -> str:
+    """Why no connection to the URL comes about in that time; '' where one does. Raises UsageError as parse_target."""
+    target = parse_target(url)
+    try:
+        socket.create_connection((target.host, target.port), within_s).close()
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _context(ca: str, certificate: str, key: str) -> ssl.SSLContext:

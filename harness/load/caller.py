@@ -77,6 +77,10 @@ class Caller:
         """A closed user of this client."""
         return User(life, self, self._book)
 
+    def arrivals(self, submit: Callable[[Job], None]) -> Callable[[Job], None]:
+        """What starts a job of the open model; `submit` has a thread perform one."""
+        return submit
+
     def perform(self, job: Job) -> int:
         """Run one job to its end and record it; the end time (ns). A session that isn't open yet is opened first."""
         session = self._session(job)

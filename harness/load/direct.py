@@ -16,6 +16,7 @@ from harness.data import fingerprint
 from harness.load.book import Job
 from harness.load.caller import Caller, invoke
 from harness.load.carrier import Carrier, Payload
+from harness.load.direct_arrivals import DirectArrivals
 from harness.load.direct_users import DirectUser
 from harness.load.exchange import Direct
 from harness.load.frame import Frame
@@ -59,6 +60,11 @@ class DirectCaller(Caller):
         """A closed user, whose calls the hub carries where there is one."""
         carrier = self._carrier
         return super().user(life) if carrier is None else DirectUser(life, self, self._book, carrier)
+
+    def arrivals(self, submit: Callable[[Job], None]) -> Callable[[Job], None]:
+        """What starts a job of the open model: the hub, where there is one and while all is well."""
+        carrier = self._carrier
+        return submit if carrier is None else DirectArrivals(carrier, self._book, submit).start
 
     def perform(self, job: Job) -> int:
         """Run one job, or the rest of what the hub began of it, to its end and record it; the end time (ns)."""

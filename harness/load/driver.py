@@ -69,6 +69,7 @@ class Driver:
             self._clock.sleep_until_ns(min(due_ns, now_ns + 50 * POLL_NS))
 
     def _open(self, start_ns: int, worker: int, workers: int) -> None:
+        start = self._caller.arrivals(self._submit)
         for planned in planned_calls(self._plan, self._caller.opens, worker, workers):
             due_ns = start_ns + planned.offset_ns
             self._wait_until(due_ns)
@@ -78,7 +79,7 @@ class Driver:
             if overflow:
                 self._caller.overflow(planned, due_ns, self._clock.now_ns())
             elif job is not None:
-                self._submit(job)
+                start(job)
 
     def _submit(self, job: Job) -> None:
         with self._counting:
@@ -96,8 +97,9 @@ class Driver:
         while True:
             job: Job | None = self._jobs.get()
             while job is not None:
-                # a job that found every thread busy was ready when this one became free; waking it up is our delay
-                job.ready_ns = max(job.ready_ns, free_ns)
+                if not job.start_ns:
+                    # one that found every thread busy was ready when this one became free; waking it up is our delay
+                    job.ready_ns = max(job.ready_ns, free_ns)
                 free_ns = self._caller.perform(job)
                 job = self._book.done(job, free_ns)
             with self._counting:

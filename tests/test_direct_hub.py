@@ -1,4 +1,4 @@
-"""Closed users of the fast path under gevent's patch leave what any client's leave, whatever an answer is like."""
+"""Users and arrivals of the fast path under gevent's patch leave what any client's leave, whatever is answered."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from harness.integrations.fast import make
 from harness.load.book import Book
 from harness.load.caller import Caller
 from harness.load.direct import DirectCaller
-from harness.load.direct_users import DirectUser
 from harness.load.driver import Driver
 from harness.load.recorder import Recorder
 from harness.model import Load, Stage
 from harness.plan import Plan
 
 given = json.loads(sys.argv[1])
-users, most, drain_ns, folder = given.pop("users"), given.pop("most"), given.pop("drain_ns"), Path(given.pop("folder"))
+most, drain_ns, folder = given.pop("most"), given.pop("drain_ns"), Path(given.pop("folder"))
 urls = given.pop("urls")
-load = Load((Stage(0, 0, 30_000_000_000),), users=users, sessions=users, **given)
+rate, given["sessions"] = given.pop("rate", 0), given.get("sessions", given["users"])
+load = Load((Stage(rate, rate, 30_000_000_000),), **given)
 plan, clock = Plan.of(load, 1), MonotonicClock()
-by_greenlet, call = [], DirectUser._call
-DirectUser._call = lambda user, job: by_greenlet.append(job) or call(user, job)
+by_greenlet, perform = [], DirectCaller.perform
+DirectCaller.perform = lambda caller, job: by_greenlet.append(job) or perform(caller, job)
 
 def left_by(kind, url, folder):
-    recorder, book = Recorder(folder / "g.raw", "g"), Book(0 if load.strategy == "shared" else users)
+    recorder, book = Recorder(folder / "g.raw", "g"), Book(0 if load.strategy == "shared" else load.sessions)
     fast = make(url, {"timeout": {"connect": 1.0, "read": 1.0, "total": 1.5}}, {}, recorder)
     driver = Driver(plan, kind(fast, plan, recorder, clock, book), book, clock)
 
@@ -220,6 +220,14 @@ def test_the_hub_carries_a_user_from_call_to_call(think_ns: int, tmp_path: Path)
     assert told["by_greenlet"] <= 6
 
 
+def test_the_hub_carries_what_arrives(tmp_path: Path) -> None:
+    """Greenlets open the sessions, make the first call of each operation, and open connections where none is free."""
+    load = {"users": 0, "sessions": 4, "rate": 300, "mix": {"observe": 3, "predict": 1}}
+    _, told = _run(_whole(), tmp_path, most=300, **load)
+    assert len(told["tables"][1]["calls"]["call"]) > 300
+    assert told["by_greenlet"] < 100
+
+
 LOADS: dict[str, dict[str, Any]] = {
     "several users": {"users": 3, "mix": {"observe": 1, "learn": 1}},
     "who think": {"users": 2, "think_mean_ns": 5_000_000, "think_spread": "exponential"},
@@ -278,6 +286,19 @@ def test_whatever_is_answered_leaves_the_rows_that_any_client_leaves(what: str, 
     assert len(direct["calls"]) == len(direct["attempts"]) == MOST + 1
     one, other = ([_own(request) for request in kato.requests[:MOST]] for kato in katos)
     assert one == other
+
+
+@pytest.mark.parametrize("what", ["all is well", "a late one", "a 503", "no JSON", "nothing", "closed", "chunked"])
+def test_what_is_answered_to_an_arrival_leaves_the_rows_that_any_client_leaves(what: str, tmp_path: Path) -> None:
+    """Calls of one session, which come as they are due and wait for each other; none starts before it was ready."""
+    answer, outcome, error = ANSWERS[what]
+    _, told = _run(answer, tmp_path, users=0, sessions=1, rate=50, mix={"observe": 3, "predict": 1})
+    common, direct = map(_first, told["tables"])
+    assert direct == common
+    assert [(row["outcome"], row["error"]) for row in direct["calls"] if row["call"] == 4] == [(outcome, error)]
+    times = told["tables"][1]["calls"]
+    assert all(map(int.__le__, times["intended_ns"], times["ready_ns"]))
+    assert all(map(int.__le__, times["ready_ns"], times["start_ns"]))
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"status":1}'])

@@ -104,6 +104,23 @@ def test_a_session_is_opened_once(tmp_path: Path) -> None:
     assert calls["op"].tolist().count("open_session") == 5
 
 
+class Bare(Client):
+    """Gives nothing where it could not observe, and says so."""
+
+    def observe(self, session_id: str, observation: Any) -> Any:
+        return None
+
+    def degraded(self, result: Any) -> bool:
+        return result is None
+
+
+def test_a_session_that_was_opened_is_no_substitute(tmp_path: Path) -> None:
+    """`degraded` is asked of answers; a session's opening gives none."""
+    calls, _ = fifty_calls(tmp_path, Bare())
+    found = set(zip(calls["op"].tolist(), calls["outcome"].tolist(), calls["marked"].tolist(), strict=True))
+    assert found == {("open_session", "ok", 0), ("observe", "degraded", 1)}
+
+
 class Racing:
     """A client whose two first openings end together, each with a session of its own."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from breaker_timeline import FIVE, OPENED, Event, on, row, timeline
 from law_cases import promise, said
@@ -57,12 +59,27 @@ class TestRatio:
         ratio = promise({"breaker": {"failure_ratio": 0.5, "min_calls": 3, "reset_timeout": 3.0}})
         assert on("B1", *row("reset", 3), (800, "ok"), promised=ratio).status == "fail"
 
-    @pytest.mark.parametrize(("at", "status"), [(2250, "not_exercised"), (2270, "fail")])
-    def test_the_window_begins_with_the_first_failure(self, at: int, status: str) -> None:
-        """It ended at 0.21 s, and two seconds and 50 ms later it must be open."""
+    @pytest.mark.parametrize(("at", "fails"), [(2650, False), (2670, True)])
+    def test_a_window_has_to_pass_and_to_fill_once(self, at: int, fails: bool) -> None:
+        """The first failure ended at 0.21 s; the third of those after 2.21 s at 2.61 s, and 50 ms later it is open."""
         ratio = promise({"breaker": {"failure_ratio": 0.5, "min_calls": 3, "window": 2.0, "reset_timeout": 3.0}})
-        found = on("B1", *row("reset", 3), (at, "ok"), promised=ratio).status
-        assert (found == "fail") == (status == "fail")
+        found = on("B1", *row("reset", 13), (at, "ok"), promised=ratio).status
+        assert (found == "fail") == fails
+
+    @pytest.mark.parametrize(("every", "fails"), [(900, True), (1100, False)])
+    def test_failures_too_thin_for_the_window_open_nothing(self, every: int, fails: bool) -> None:
+        """Three within two seconds are asked for."""
+        ratio = promise({"breaker": {"failure_ratio": 0.5, "min_calls": 3, "window": 2.0, "reset_timeout": 3.0}})
+        failures: list[Event] = [(at, "reset") for at in range(200, 200 + 9 * every, every)]
+        assert (on("B1", *failures, promised=ratio).status == "fail") == fails
+
+    @pytest.mark.parametrize(("without", "fails"), [((), True), (range(1400, 2400), False)])
+    def test_it_can_not_have_been_open_where_nothing_paused(self, without: Sequence[int], fails: bool) -> None:
+        """A failure each 200 ms for four seconds, and a second is how long it would have been open: it may have been
+        tried again, but only where nobody called for so long."""
+        ratio = promise({"breaker": {"failure_ratio": 0.5, "min_calls": 3, "window": 2.0, "reset_timeout": 1.0}})
+        failures: list[Event] = [(at, "reset") for at in range(200, 3200, 200) if at not in without]
+        assert (on("B1", *failures, promised=ratio).status == "fail") == fails
 
 
 class TestOpenedSince:

@@ -217,6 +217,15 @@ class TestStates:
         assert spells(*failed, (7100, "ok"))[3:] == [("open", 4310, 7100), ("half_open", 7100, 7110)]
         assert spells(*failed, (6900, "ok"))[3:] == [("closed", 4310, 6910)]
 
+    def test_a_trial_has_ended_when_its_attempt_has(self) -> None:
+        """It failed at 4.31 s; its call waited to try again and was rejected at 4.6 s. The next trial, 3 s after the
+        attempt, is in time."""
+        tables = timeline(*OPENED, (4300, "connect_error"), (4700, "rejected"), (7320, "ok"), (7500, "ok"))
+        tables["calls"] = tables["calls"].replace("4300 4310 error connect_error", "4300 4600 rejected breaker_open")
+        found = infer_breaker(History.literal(**tables), FIVE.policy).rows()
+        times = [(row["state"], row["from_ns"] // 1_000_000, row["to_ns"] // 1_000_000) for row in found]
+        assert times[2:4] == [("half_open", 4300, 4310), ("open", 4310, 7320)]
+
     def test_what_comes_within_two_milliseconds_came_before_it(self) -> None:
         """Let in with the opening it is no trial, and rejected with the trial's end nothing opened."""
         assert spells(*row("connect_error", 5), (1012, "ok"), (1200, "rejected"), (4300, "ok"))[0][2] == 1200

@@ -120,6 +120,28 @@ class TestR10:
         """One defect, one law."""
         assert said("B4", self.BOTH, **self.rejected(600, 30)).status != "fail"
 
+    def test_b4_leaves_those_of_other_operations_that_slept_as_well(self) -> None:
+        """Observes are promised no re-tries, and slept on their rejections like predictions do."""
+        own = promise({"calls": {"predict": {"retry": RETRY}}, "breaker": {"fail_max": 5, "reset_timeout": 3.0}})
+        tables = self.rejected(600, 60)
+        for odd in range(3, 62, 2):
+            tables["calls"] = tables["calls"].replace(f"\n{odd} predict", f"\n{odd} observe")
+        assert said("R10", own, **tables).status == "fail"
+        assert said("B4", own, **tables).status != "fail"
+        assert said("B4", own, **{**tables, "calls": tables["calls"].replace("predict", "observe")}).status == "fail"
+
+    def test_who_queued_in_the_client_before_it_was_rejected_did_not_sleep(self) -> None:
+        """Twenty calls wait for each other's attempts of 300 ms, B8's matter, and the last ten of them are refused."""
+        calls, attempts = ["call op start_ms end_ms outcome error"], ["call attempt start_ms end_ms result"]
+        for n in range(1, 21):
+            refused = n > 10
+            end = 4000 if refused else 1000 + 300 * n
+            calls.append(f"{n} predict {1000 + n} {end} {'rejected breaker_open' if refused else 'error read_timeout'}")
+            attempts += [] if refused else [f"{n} 1 {700 + 300 * n} {1000 + 300 * n} read_timeout"]
+        tables = {"calls": "\n".join(calls), "attempts": "\n".join(attempts)}
+        assert said("B8", self.BOTH, **tables).status == "fail"
+        assert said("R10", self.BOTH, **tables).status == "not_exercised"
+
     def test_is_inconclusive_on_few(self) -> None:
         """Four rejections."""
         assert said("R10", self.BOTH, **self.rejected(600, 4)).status == "inconclusive"

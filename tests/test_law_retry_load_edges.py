@@ -169,6 +169,27 @@ class TestR12:
     def on(self, *words: str, **more: Any) -> Any:
         return promise({"retry": {**RETRY, "on": list(words), **more}})
 
+    @pytest.mark.parametrize(("op", "opens", "status"), [
+        ("predict", "", "fail"), ("open_session", "", "pass"), ("predict", "\n99 open_session 0 10 ok -", "fail"),
+    ])  # fmt: skip
+    def test_a_session_that_the_client_could_not_open_is_no_try_of_its_call(
+        self, op: str, opens: str, status: str
+    ) -> None:
+        """Ten of sixty calls made one request, which the witness saw."""
+        tables = self.storm()
+        arrivals = [f"{call} 1 {op if call <= 10 else 'predict'} {call + 301} 503" for call in range(1, 61)]
+        tables["arrivals"] = "\n".join(["call attempt op arrive_ms status", *arrivals])
+        tables["calls"] += opens
+        assert said("R12", self.on("503"), **tables).status == status
+
+    def test_nobody_knows_what_never_arrived_of_a_client_that_opens_sessions_itself(self) -> None:
+        """The ten made one attempt each, of which the witness saw nothing."""
+        tables = self.storm()
+        arrivals = [f"{call} 1 predict {call + 301} 503" for call in range(11, 61)]
+        tables["arrivals"] = "\n".join(["call attempt op arrive_ms status", *arrivals])
+        for opens, status in (("", "pass"), ("\n99 open_session 0 10 ok -", "fail")):
+            assert said("R12", self.on("503"), **{**tables, "calls": tables["calls"] + opens}).status == status
+
     def test_names_those_that_made_another_number(self) -> None:
         """Ten of sixty; of fifty at once none."""
         found = whole("R12", self.on("503"), **self.storm())

@@ -51,6 +51,24 @@ class TestR3:
         found = said("R3", full, **history([tries(503, 503, 200, gaps=[0, 0])] * 10))
         assert (found.status, found.measured) == ("fail", "10 of 10 hasty")
 
+    @pytest.mark.parametrize(
+        ("via", "how", "status"),
+        [
+            ("httpx", 503, "fail"), ("aiohttp", "read_timeout", "fail"), ("httpx", "reset", "pass"),
+            ("httpx", "connect_error", "pass"), ("urllib3", 503, "pass"),
+        ],
+    )  # fmt: skip
+    def test_nor_to_send_the_first_again_at_once_unless_the_connection_was_lost(
+        self, via: str, how: str | int, status: str
+    ) -> None:
+        """urllib3 does so by itself."""
+        backoff = {"initial": 0.2, "multiplier": 2.0, "jitter": "full"}
+        full = promise({"retry": {"max_attempts": 2, "backoff": backoff}})
+        tables = history([tries(how, 200, gaps=[1])] * 6)
+        head, *rows = tables["attempts"].splitlines()
+        tables["attempts"] = "\n".join([f"{head} via", *(f"{attempt} {via}" for attempt in rows)])
+        assert said("R3", full, **tables).status == status
+
     def test_what_is_added_is_no_full_jitter(self) -> None:
         """urllib3's, read: no wait, then 0.2 s and up to 5 s more. So much jitter never grows, and is hasty beside none
         that did."""
@@ -91,6 +109,25 @@ class TestR4:
     def test_is_inconclusive_below_200_waits(self) -> None:
         """199 of them."""
         assert said("R4", THREE, **self.spread(20, 199)).status == "inconclusive"
+
+    @pytest.mark.parametrize(
+        ("jitter", "width", "count", "status"),
+        [
+            ("full", 20, 20, "fail"), ("equal", 20, 20, "fail"), ("full", 20, 19, "inconclusive"),
+            ("full", 60, 20, "inconclusive"), ("decorrelated", 20, 199, "inconclusive"),
+        ],
+    )  # fmt: skip
+    def test_few_tell_where_jitter_was_promised(self, jitter: str, width: int, count: int, status: str) -> None:
+        """Twenty waits within 20 ms of 220; uniform ones from nothing, or from the half, differ by more than that."""
+        backoff = {"initial": 0.3, "multiplier": 2.0, "jitter": jitter}
+        promised = promise({"retry": {"max_attempts": 3, "backoff": backoff}})
+        assert said("R4", promised, **self.spread(width, count)).status == status
+
+    def test_few_that_stand_out_of_many_short_ones_do_not(self) -> None:
+        """A jitter from nothing on whose most is a little above the lag shows only that little."""
+        promised = promise({"retry": {"max_attempts": 3, "backoff": {"initial": 0.021, "jitter": "full"}}})
+        gaps = [n % 22 for n in range(240)]
+        assert said("R4", promised, **history([tries(503, 200, gaps=[gap]) for gap in gaps])).status == "inconclusive"
 
     def test_waits_that_nobody_declared_are_judged_as_seen(self) -> None:
         """A loop of the client's own."""

@@ -193,6 +193,30 @@ def test_an_answer_that_is_handed_on_may_be_looked_at_there(body: str, tmp_path:
     assert "F2/status-ignored" in rules_of(head + "    def observe(self):\n        self.c.post('/')\n", tmp_path)
 
 
+@pytest.mark.parametrize(("head", "found"), [
+    ("@stamina.retry(on=httpx.HTTPError)", True), ("@stamina.retry(on=httpx.ConnectError)", False),
+    ("@stamina.retry(on=refused)", False), ("@backoff.on_exception(backoff.expo, Exception)", True),
+    ("@backoff.on_exception(backoff.expo, httpx.ConnectError)", False), ("@tenacity.retry", True),
+    ("@tenacity.retry(retry=tenacity.retry_if_exception_type())", True),
+    ("@tenacity.retry(retry=tenacity.retry_if_exception_type(exception_types=httpx.ConnectError))", False),
+    ("@tenacity.retry(retry=tenacity.retry_if_exception(lambda e: refused(e)))", False),
+])  # fmt: skip
+@pytest.mark.parametrize("send", ["c.post('/')", "c.request('POST', '/')", "send(method='POST', path='/')"])
+def test_a_write_is_told_by_its_method_and_a_retry_by_what_it_names(
+    head: str, found: bool, send: str, tmp_path: Path
+) -> None:
+    """Of tenacity, stamina and backoff; what only running it would tell is no finding."""
+    text = f"import backoff, httpx, stamina, tenacity\n{head}\ndef make(c):\n    return {send}\n"
+    assert ("R8/writes-again" in rules_of(text, tmp_path)) is found
+    assert "R8/writes-again" not in rules_of(text.replace("POST", "GET").replace("post", "get"), tmp_path)
+
+
+def test_what_a_callback_gives_in_the_end_is_no_retry_error(tmp_path: Path) -> None:
+    """tenacity raises none then."""
+    text = "import tenacity\n@tenacity.retry(retry_error_callback=last)\ndef read(): ...\n"
+    assert "R9/no-reraise" not in rules_of(text, tmp_path)
+
+
 def test_a_file_that_is_no_python_is_a_finding_with_its_line(tmp_path: Path) -> None:
     """Never a traceback."""
     file = tmp_path / "client.py"

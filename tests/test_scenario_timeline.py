@@ -53,6 +53,15 @@ def test_what_a_client_does_not_promise_is_the_guides_number_scaled() -> None:
     assert counted.faults[0].for_ns == 5 * 10**9
 
 
+def test_only_a_breaker_that_looks_at_a_ratio_has_a_window() -> None:
+    """So that one outage is as long as any of them needs; where a ratio has no window, the guide's is assumed."""
+    ratio = Breaker(failure_ratio=0.5, min_calls=4)
+    seconds = {Breaker(fail_max=5): 1, replace(ratio, window=5.0): 6, ratio: 61, None: 1}
+    for breaker, expected in seconds.items():
+        (fault,) = _resolve("faults: [{kind: refuse, for: 1s + policy.breaker.window}]", Policy(breaker=breaker)).faults
+        assert fault.for_ns == expected * 10**9
+
+
 def test_one_timeout_follows_from_another() -> None:
     """total from the attempts; a read time-out from the total; per call before the rest."""
     three = Policy(timeout=Timeout(pool=1.0, connect=1.0, read=2.0), retry=Retry(max_attempts=3))

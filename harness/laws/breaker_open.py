@@ -84,11 +84,12 @@ def open_is_fast(case: Case) -> Ruling:
 
 
 def _slept(case: Case, rejected: Ints, took: Ints) -> Mask:
-    """The calls of operations that are tried again and slept on a rejection, which is R10's matter: a back-off with
-    jitter is short at times."""
+    """The calls of operations that slept on a rejection, which is R10's matter: a back-off with jitter is short at
+    times. A client that does so where it tries again may do so for its other operations, too."""
     again, op = retrying(case), case.calls["op"]
-    found: Mask = again & op.among(*names_in(op, rejected[again[rejected] & (took[rejected] >= SLEPT_NS)]))
-    return found
+    slow = rejected[took[rejected] >= SLEPT_NS]
+    none = np.zeros(len(case.calls), bool)
+    return none | op.among(*names_in(op, slow)) if again[slow].any() else none
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 Careful on the client's behalf: a run ends at any success of the same worker, at any rejection and at any failure that
 needn't count; what began before that isn't counted (a breaker may well ignore calls of an earlier state); calls that
 began before the run had filled the count are never held against it; a breaker may have counted attempts instead of
-calls, so the first trial may come that much earlier; failures of several operations are added up only where one breaker
-is surely behind them all.
+calls, so the first trial may come that much earlier, if nothing was sent before it for as long as it has to be open;
+failures of several operations are added up only where one breaker is surely behind them all.
 """
 
 from __future__ import annotations
@@ -99,23 +99,24 @@ def _of_op(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, served:
     found: list[Run] = []
     for at, size in zip(starts[sizes >= limit], sizes[sizes >= limit], strict=True):
         since_ns = int(resets[epoch[at] - 1]) if epoch[at] else 0
-        found.append(_run(case, e, mine, op, breaker, fails[at : at + size], since_ns))
+        full_ns = _full_ns(e.end_ns[fails[at : at + size]], breaker, limit)
+        if full_ns is not None:
+            found.append(_run(case, e, mine, op, breaker, fails[at : at + size], since_ns, full_ns))
         if len(found) >= ENOUGH and all(len(run.through) for run in found[-ENOUGH:]):
             break
     return found
 
 
-def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: Ints, since_ns: int) -> Run:
+def _run(case: Case, e: Events, mine: Mask, op: str, breaker: Breaker, fails: Ints, since_ns: int, full_ns: int) -> Run:
     limit = needed(breaker) or 0
-    full_ns = int(e.end_ns[fails[limit - 1]])
-    soon_ns = SOON_NS
-    if breaker.fail_max is None:  # a share may be reached again some calls later
-        soon_ns = ORDER_NS
-        full_ns = max(full_ns, int(e.end_ns[fails[0]] + 1e9 * (breaker.window or 0.0)))
+    soon_ns = SOON_NS if breaker.fail_max else ORDER_NS  # a share may be reached again some calls later
     reset_ns = int(1e9 * breaker.reset_timeout)
     lag_ns = int(case.lag.over(np.array([full_ns]), np.array([full_ns + ORDER_NS]))[0])
-    until_ns = _earliest_open_ns(case, e, since_ns, full_ns, limit) + reset_ns - ORDER_NS - lag_ns
-    first, last = np.searchsorted(e.start_ns, [full_ns - ORDER_NS, full_ns + reset_ns])
+    earliest_ns = _earliest_open_ns(case, e, since_ns, full_ns, limit)
+    begin, first, last = np.searchsorted(e.start_ns, [earliest_ns, full_ns - ORDER_NS, full_ns + reset_ns])
+    near = begin + np.flatnonzero((mine & ~e.rejected)[begin:last])
+    open_ns = reset_ns - ORDER_NS - lag_ns
+    until_ns = _last_opening_ns(case, e, near, earliest_ns, open_ns) + open_ns
     rejected = first + np.flatnonzero(e.rejected[first:last])[:1]
     if len(rejected):
         until_ns = min(until_ns, int(e.start_ns[rejected[0]]))
@@ -128,3 +129,25 @@ def _earliest_open_ns(case: Case, e: Events, since_ns: int, full_ns: int, limit:
     """When the count would have been full if the breaker counted each failed attempt since the last reset."""
     ends = failure_ends(case, e, since_ns, full_ns)
     return int(ends[min(limit, len(ends)) - 1]) if len(ends) else full_ns
+
+
+def _full_ns(ends: Ints, breaker: Breaker, limit: int) -> int | None:
+    """When the count was surely full: a window that rolls, or begins anew at fixed times, may hold what came before
+    the run until it has passed once, and holds enough calls only after that. None where they come too thinly."""
+    if breaker.fail_max or not breaker.window:
+        return int(ends[limit - 1])
+    window_ns = int(1e9 * breaker.window)
+    ends = ends[: int(np.searchsorted(ends, ends[0] + window_ns)) + limit]
+    thin = (ends[limit - 1 :] - ends[: len(ends) - limit + 1] > window_ns).any()
+    return None if thin or ends[-limit] < ends[0] + window_ns else int(ends[-1])
+
+
+def _last_opening_ns(case: Case, e: Events, near: Ints, earliest_ns: int, open_ns: int) -> int:
+    """The latest moment at which it may have opened: where nothing was sent for `open_ns` afterwards. `near` are the
+    calls that count, none of them rejected. Processes that share its state may hear late of an opening."""
+    sent = in_order(e.from_ns[near])
+    sent = np.concatenate([[earliest_ns], sent[sent > earliest_ns]])
+    paused = np.flatnonzero(np.diff(sent) >= open_ns)
+    if len(case.workers) > 1:
+        return earliest_ns
+    return int(sent[paused[0]] if len(paused) else sent[-1])

@@ -159,27 +159,27 @@ class _Reader:
         return int(near[np.argmin(e.from_ns[near])])
 
     def _decided(self, at: int) -> _Step | None:
-        """When the trial ended, and what followed."""
+        """When the trial ended, and what followed: its last attempt, for its call may wait on for a further one."""
         e, successes, decisive = self._e, 0, at
         pending = [at]
         upto = at + 1
         while True:
-            decisive = min(pending, key=lambda one: int(e.end_ns[one]))
-            while upto < len(e) and e.start_ns[upto] <= e.end_ns[decisive]:
+            decisive = min(pending, key=lambda one: int(e.to_ns[one]))
+            while upto < len(e) and e.start_ns[upto] <= e.to_ns[decisive]:
                 if not e.rejected[upto]:
                     pending.append(upto)
-                    decisive = min(decisive, upto, key=lambda one: int(e.end_ns[one]))
+                    decisive = min(decisive, upto, key=lambda one: int(e.to_ns[one]))
                 upto += 1
             pending.remove(decisive)
             successes += bool(e.served[decisive])
             if not e.served[decisive] or successes >= self._breaker.success_threshold:
-                return self._after(int(e.end_ns[decisive]), bool(e.served[decisive]))
+                return self._after(int(e.to_ns[decisive]), bool(e.served[decisive]))
             if not pending:
                 following = self._next(self._tries, upto)
                 if following is None:
                     return None
                 if e.rejected[upto:following].any():
-                    return self._after(int(e.end_ns[decisive]), False)
+                    return self._after(int(e.to_ns[decisive]), False)
                 pending, upto = [following], following + 1
 
     def _after(self, decided_ns: int, served: bool) -> _Step:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.evidence.table import Mask
 from harness.laws.bounds import source
 from harness.laws.breaker_events import breakers
+from harness.laws.breaker_flow import queued_rows
 from harness.laws.breaker_open import SLEPT_NS, rejected_rows, retrying
 from harness.laws.case import Case, Ints, Window, in_order
 from harness.laws.chains import chains_of
@@ -160,7 +162,8 @@ def retry_budget_engages(case: Case) -> Ruling:
     "RetryStopsWhenOpen",
     family="retries",
     rule="a call that an open breaker rejects ends within 50 ms: the rejection is neither re-tried nor slept on",
-    trap="the order of decorators decides: retry(breaker()) burns its waits, breaker(retry()) counts a third",
+    trap="the order of decorators decides: retry(breaker()) burns its waits, breaker(retry()) counts a third; a call "
+    "that queued in the client before it was rejected is B8's matter",
     cure="don't retry the breaker's error: exclude it in retry=, or put the breaker outside",
     example="@retry over @breaker answers an open breaker after 2 + 2 s of sleep",
     needs=frozenset({"refuse", "reset_peer", "timeout", "kill", "status", "drop_before_commit"}),
@@ -172,7 +175,7 @@ def retry_stops_when_open(case: Case) -> Ruling:
     again = retrying(case)
     if not breakers(case) or not again.any():
         return inapplicable("breaker and retry are not both declared, read or seen")
-    calls, rows = case.calls, rejected_rows(case)
+    calls, rows = case.calls, np.setdiff1d(rejected_rows(case), queued_rows(case))
     rows = rows[again[rows]]
     if not len(rows):
         return unexercised(f"no call was rejected; it takes {exercise('R10')}")
@@ -241,12 +244,21 @@ def _surely_retriable(case: Case) -> Ints:
         if retry.calls is None and op != "predict" and source(case, op, "retry.on") != "read":
             continue
         named = case.failures(retry.on)
-        mine = calls["op"].among(op) & (tries.count > 0) & (tries.number(named) == tries.count)
+        mine = calls["op"].among(op) & (tries.count > 0) & (tries.number(named) == tries.count) & ~_opening(case, op)
         chosen |= mine & (tries.count[mine].max(initial=0) >= retry.max_attempts)
         if policy.timeout is not None and policy.timeout.total is not None:
             chosen &= ~calls["op"].among(op) | (calls["end_ns"] - calls["start_ns"] < 5e8 * policy.timeout.total)
     found: Ints = np.flatnonzero(chosen & ~calls["outcome"].among("cancelled", "ok"))
     return found
+
+
+def _opening(case: Case, op: str) -> Mask:
+    """The calls of which something else was sent: a client that opens sessions of its own may fail at that, and try it
+    once only. Of such a client nobody knows what it was that never arrived."""
+    seen = case.arrivals
+    of_op = seen.table["op"].among(op)
+    owner = len(of_op) > 0 and not case.calls["op"].among("open_session").any()
+    return seen.any(~of_op) | (owner & ~seen.any(of_op))
 
 
 def _most_at_once(case: Case, rows: Ints) -> int:

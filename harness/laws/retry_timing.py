@@ -30,6 +30,9 @@ LEAST_JITTER_GAPS = 200
 LEAST_CV = 0.1
 """laws.md, R4."""
 
+FEW_GAPS, FEW_CV = 20, 0.05
+"""Uniform waits, whose spread is 0.19 at least (0.58 from nothing on), never look so much alike, even so few."""
+
 
 def retry_after_ns(case: Case) -> Ints:
     """For each attempt what its answer asked the client to wait (ns), less the tolerance of its form; 0 for nothing.
@@ -68,7 +71,8 @@ def _no_backoff(case: Case) -> Ruling | None:
     "BackoffShape",
     family="retries",
     rule="the wait before re-try i lies within the policy's interval around min(max, initial · multiplier^(i−1)), ± ε; "
-    "under full jitter, which starts at nothing, most waits after the first are more than a tenth of it",
+    "under full jitter, which starts at nothing, most waits are more than a tenth of it, the first one too where no "
+    "library or lost connection explains it",
     trap="measured from the end of the failed attempt; waits that Retry-After asked for are its own matter (R5)",
     cure="set the back-off that you mean: tenacity's wait_exponential(1, min=2, max=10) waits 2 s and 2 s",
     example="retries without any wait triple the load on a server that sheds it",
@@ -107,7 +111,7 @@ def backoff_shape(case: Case) -> Ruling:
         bound = f"{least[picked[0]] / 1e9:.2f} to {most[picked[0]] / 1e9:.2f} s"
         reason = f"{plural(count, 'wait')} of {total} before a re-try lay outside the policy (median {seen:.2f} s)"
         return broken(case, np.unique(rows[picked]), reason, of=total, measured=measured, bound=bound)
-    later = judged & (least == 0) & (chains.nth[retries] > 2)  # urllib3 sends the first re-try at once
+    later = judged & (least == 0) & ((chains.nth[retries] > 2) | _waited_first(case)[retries])
     hasty = later & (gap < most // 10)
     if wilson(int(hasty.sum()), int(later.sum())).above(MOST_HASTY):
         reason = f"{plural(int(hasty.sum()), 'wait')} before a re-try took no tenth of what its full jitter goes up to"
@@ -117,11 +121,21 @@ def backoff_shape(case: Case) -> Ruling:
     return passed(f"{plural(total, 'wait')} before re-tries followed the policy", measured=measured)
 
 
+def _waited_first(case: Case) -> Mask:
+    """The attempts before which even a first re-try is none that a library made at once: urllib3 makes it after any
+    failure, httpcore after a refused connection, and a client may after a stale one."""
+    table = case.attempts.table
+    known = table["result"].among("", "4xx", "5xx", "read_timeout")
+    found = np.append(False, known[:-1])[: len(known)]
+    return found & table["via"].among("httpx", "httpx_async", "aiohttp")  # type: ignore[no-any-return]
+
+
 @law(
     "R4",
     "JitterPresent",
     family="retries",
-    rule="waits before re-tries are spread: their coefficient of variation is at least 0.1 over 200 of them",
+    rule="waits before re-tries are spread: their coefficient of variation is at least 0.1 over 200 of them; where "
+    "full or equal jitter is promised, 20 that are all alike tell enough",
     trap="the natural spread of latencies hides that jitter is missing: waits are compared, not arrivals",
     cure="add jitter: tenacity wait_random_exponential, or a uniform wait up to the back-off",
     example="wait_exponential sends all clients of an outage back in the same instant, again and again",
@@ -144,7 +158,8 @@ def jitter_present(case: Case) -> Ruling:
     lag = case.lag.over(start - gap_ns, start)
     clear = gap >= 20 * np.maximum(lag, 1_000_000)
     gap, nth, kept = gap[clear], chains.nth[retries][clear], retries[clear]
-    if len(gap) < LEAST_JITTER_GAPS:
+    few = _promised_wide(case) and len(gap) >= max(FEW_GAPS, len(clear) / 2) and _pooled_spread(gap, nth) < FEW_CV
+    if len(gap) < LEAST_JITTER_GAPS and not few:
         said = f"{plural(len(gap), 'wait')} that stand out of the lag, {LEAST_JITTER_GAPS} are needed"
         return unexercised(f"{said}; it takes {exercise('R4')}") if not len(gap) else inconclusive(said)
     spread = _pooled_spread(gap, nth)
@@ -159,6 +174,13 @@ def jitter_present(case: Case) -> Ruling:
 def _declared_without(case: Case) -> bool:
     said = {case.promise.declared.get(key) for key in case.promise.declared if key.endswith("retry.backoff.jitter")}
     return said == {"none"}
+
+
+def _promised_wide(case: Case) -> bool:
+    """Whether every back-off is promised to be spread over half of its length at least."""
+    policies = (case.policy, *case.policy.calls.values())
+    backoffs = [policy.retry.backoff for policy in policies if policy.retry and policy.retry.backoff]
+    return bool(backoffs) and all(backoff.jitter in ("full", "equal") for backoff in backoffs)
 
 
 def _pooled_spread(gap: np.ndarray[tuple[int], np.dtype[np.float64]], nth: Ints) -> float:

@@ -107,14 +107,19 @@ def _order(source: Source) -> Iterator[Remark]:
 
 
 def _retries_on(source: Source, node: ast.expr) -> str:
-    """The exception type that a tenacity decorator retries on; "" for all or unknown."""
+    """The exception type that a retry decorator retries on: tenacity's `retry`, stamina's `on`, `backoff`'s second
+    argument; "" where nothing limits it, "?" for what only running it would tell."""
     if not isinstance(node, ast.Call):
         return ""
-    given = next((word.value for word in node.keywords if word.arg == "retry"), None)
-    if not isinstance(given, ast.Call) or not given.args:
+    words = {word.arg: word.value for word in node.keywords}
+    given = words.get("retry", words.get("on"))
+    if given is None and source.name_of(node).startswith("backoff.on_exception") and len(node.args) > 1:
+        given = node.args[1]
+    if isinstance(given, ast.Call):
+        given = next(iter([*given.args, *(word.value for word in given.keywords)]), None)
+    if given is None:
         return ""
-    kind = given.args[0]
-    return source.name_of(kind) or (kind.id if isinstance(kind, ast.Name) else "")
+    return source.name_of(given) or (given.id if isinstance(given, ast.Name) else "?")
 
 
 def _tenacity(source: Source) -> Iterator[Made]:
@@ -124,7 +129,8 @@ def _tenacity(source: Source) -> Iterator[Made]:
 def _no_reraise(source: Source) -> Iterator[Remark]:
     for made in _tenacity(source):
         given = made.argument("reraise")
-        if not made.spread and not (isinstance(given, ast.Constant) and given.value):
+        wrapped = not made.spread and made.argument("retry_error_callback") is None
+        if wrapped and not (isinstance(given, ast.Constant) and given.value):
             why = "without reraise=True callers see tenacity.RetryError in place of the failure"
             yield Remark(source.where(made.call), why, "add reraise=True")
 
@@ -170,7 +176,10 @@ def _writes_again(source: Source) -> Iterator[Remark]:
 
 
 def _is_post(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and call.func.attr == "post"
+    """`client.post(…)`, or whatever is handed the method: `client.request("POST", …)`, `self.send(method="POST")`."""
+    methods = [*call.args[:1], *(word.value for word in call.keywords if word.arg == "method")]
+    told = any(isinstance(method, ast.Constant) and method.value == "POST" for method in methods)
+    return told or (isinstance(call.func, ast.Attribute) and call.func.attr == "post")
 
 
 def of_sources(id: str, title: str, severity: Severity, check: Callable[[Source], Iterator[Remark]]) -> Rule:

@@ -68,9 +68,11 @@ def number_of(policy: Policy, path: str, scale: float) -> tuple[float, bool]:
 
 def _derived(policy: Policy, key: str) -> float | None:
     """What follows from other promises: total from the attempts, one step of an attempt from the total, one attempt
-    where no retry is promised."""
+    where no retry is promised, and no window where no breaker looks at a ratio."""
     if key == "retry.max_attempts" and policy.retry is None:
         return 1.0
+    if key == "breaker.window" and (policy.breaker is None or policy.breaker.failure_ratio is None):
+        return 0.0
     if policy.timeout is None or not key.startswith("timeout."):
         return None
     return longest_call_s(policy) if key == "timeout.total" else policy.timeout.total

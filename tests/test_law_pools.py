@@ -49,6 +49,21 @@ class TestP1:
         """A quarter of them."""
         assert said("P1", NOTHING, phases=PHASES, **self.tables(22, failed=50)).status == "fail"
 
+    def test_leaves_those_that_waited_for_one_attempt_at_a_time_to_b8(self) -> None:
+        """All observes of the stall begin together and are sent one by one, 50 ms each."""
+        tables = self.tables(22)
+        head, *rows = tables["calls"].splitlines()
+        attempts = ["call attempt start_ms end_ms status"]
+        attempts += [f"{n + 1} 1 {50 * n} {50 * n + 20} 200" for n in range(200)]
+        attempts += [f"{1000 + n} 1 {11_000 + 10 * n} {16_000 + 10 * n} 200" for n in range(12)]
+        for n in range(200, 400):
+            begin, at = 10_000 + n, 50 * n
+            rows[n] = f"{n + 1} observe fault:stall {begin} {begin} {begin} {at + 49} ok"
+            attempts.append(f"{n + 1} 1 {at} {at + 49} 200")
+        serial = {**tables, "calls": "\n".join([head, *rows]), "attempts": "\n".join(attempts)}
+        assert said("B8", NOTHING, phases=PHASES, **serial).status == "fail"
+        assert said("P1", NOTHING, phases=PHASES, **serial).status == "not_exercised"
+
     def test_is_not_exercised_by_few_hanging_calls(self) -> None:
         """Nine share no pool to its limit."""
         assert said("P1", NOTHING, phases=PHASES, **self.tables(500, stuck=9)).status == "not_exercised"

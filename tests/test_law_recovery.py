@@ -65,6 +65,12 @@ class TestM1:
         assert said("M1", CLIENT, phases=PHASES, **self.behind(20)).status == "fail"
         assert said("M2", QUICK, phases=PHASES, **self.behind(20)).status == "fail"
 
+    def test_what_the_fault_left_behind_may_be_drained_at_half_the_usual_rate_more(self) -> None:
+        """40 observes of the last 2 s of the outage were put aside beyond it: 4 s more at 10/s are allowed."""
+        for growing, status, bound in ((-6, "pass", "14.0 s"), (-5, "fail", "18.0 s")):
+            found = said("M1", CLIENT, phases=PHASES, **self.behind(growing))
+            assert (found.status, found.bound) == (status, bound), found
+
     def test_is_inconclusive_where_nobody_knows_whose_commits_came_late(self) -> None:
         """From the fault on they belong to no one call, or have never belonged to any."""
         for named_ms in (10_000, 0):

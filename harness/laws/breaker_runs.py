@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.table import Mask
-from harness.laws.breaker_events import Events, background, failure_ends
-from harness.laws.breaker_spells import ORDER_NS
-from harness.laws.breaker_state import events_of, surely_one
+from harness.laws.breaker_events import Events, background, counts, failure_ends, moved_unseen
+from harness.laws.breaker_spells import ORDER_NS, Spell
+from harness.laws.breaker_state import all_spells, breaker_of, events_of, surely_one
 from harness.laws.case import Case, Ints, in_order, once, order_of
 from harness.policy import Breaker
 
@@ -47,7 +47,51 @@ class Run:
 def full_runs(case: Case) -> list[Run]:
     """The runs of all workers and operations behind the breaker, in order of time."""
     found = [run for events in events_of(case) for run in _of_worker(case, events)]
-    return sorted(found, key=lambda run: run.full_ns)
+    return sorted([*found, *_of_attempts(case)], key=lambda run: run.full_ns)
+
+
+def _of_attempts(case: Case) -> list[Run]:
+    """Openings so early that attempts must have filled the count, and not calls: then the calls that began after the
+    attempt that filled it were let through. Other processes may have had a part in it, and what was sent in the
+    background: there nobody can tell."""
+    alone = case.hooked and len(case.workers) == 1
+    return [
+        run
+        for e, states in (all_spells(case) if alone else ())
+        for spell in states
+        if spell.state == "closed" and spell.at >= 0 and (len(e.ops) < 2 or surely_one(case, e.ops))
+        if (run := _by_attempts(case, e, spell)) is not None
+    ]
+
+
+def _by_attempts(case: Case, e: Events, spell: Spell) -> Run | None:
+    limit, shut_ns = breaker_of(case, e).fail_max, int(e.start_ns[spell.at])
+    ended = (
+        ~e.served & ~e.rejected & ~e.denied & (e.end_ns > spell.from_ns - ORDER_NS) & (e.end_ns < shut_ns + ORDER_NS)
+    )
+    if not limit or ended.sum() >= limit or moved_unseen(case, spell.from_ns, shut_ns):
+        return None
+    tries, of_op = case.attempts, case.calls["op"].among(*e.ops)
+    end, start = tries.table["end_ns"], tries.table["start_ns"]
+    mine = np.flatnonzero((end > spell.from_ns) & (end < shut_ns) & of_op[tries.row])
+    mine = mine[order_of(end[mine])]
+    good = np.flatnonzero(~_counted(case, e)[mine])
+    row = mine[good[-1] + 1 :] if len(good) else mine
+    row = row[start[row] > (end[mine[good[-1]]] if len(good) else spell.from_ns)]
+    if len(row) <= limit:
+        return None
+    full_ns = int(end[row[limit - 1]])
+    lag_ns = int(case.lag.over(np.array([full_ns]), np.array([full_ns + ORDER_NS]))[0])
+    through = ~e.rejected & (e.start_ns > full_ns + SOON_NS + lag_ns) & (e.start_ns < shut_ns)
+    return Run(e.ops[0], tries.row[row], full_ns, e.row[through], True)
+
+
+def _counted(case: Case, e: Events) -> Mask:
+    """The attempts that the breaker has to count."""
+    found = np.zeros(len(case.attempts.row), bool)
+    for op in e.ops:
+        found |= case.failures(counts(case, op)) & case.calls["op"].among(op)[case.attempts.row]
+    return found
 
 
 def needed(breaker: Breaker) -> int | None:

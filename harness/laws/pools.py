@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.blame import held_share, integration_holds
+from harness.laws.breaker_flow import queued_rows
 from harness.laws.case import Case, Ints, Window, in_order, names_in
 from harness.laws.gates import MOST_DELAY_NS, MOST_OVERFLOW, judged_calls, saturated
 from harness.laws.generator import health
@@ -26,7 +27,8 @@ SECOND_NS = 1_000_000_000
     "Bulkhead",
     family="pools",
     rule="while one operation is stalled the others go on: 90 % of their baseline's success, p99 at most 1.5 times",
-    trap="a session whose prediction hangs sends no observe: only calls that started are compared",
+    trap="a session whose prediction hangs sends no observe: only calls that started are compared; those that waited "
+    "for one attempt at a time are B8's matter",
     cure="give each operation a pool or a limit of its own, smaller than the whole",
     example="one httpx.Client with 100 connections: 100 hanging predictions leave none for observes",
     needs=frozenset({"delay", "drip"}),
@@ -41,7 +43,7 @@ def bulkhead(case: Case) -> Ruling:
             continue
         others = ~case.calls["op"].among(op, "open_session")
         before = np.flatnonzero(others & case.history.calls_in("baseline"))
-        during = np.flatnonzero(others & _started_in(case, window))
+        during = np.setdiff1d(np.flatnonzero(others & _started_in(case, window)), queued_rows(case))
         if len(before) < LEAST or len(during) < LEAST:
             continue
         ok, took = case.calls["outcome"].among("ok"), case.calls["end_ns"] - case.calls["start_ns"]

@@ -15,9 +15,9 @@ import numpy as np
 
 from harness.evidence.table import Mask
 from harness.laws.breaker_events import Events, background, counts, failure_ends, moved_unseen
-from harness.laws.breaker_spells import ORDER_NS, Spell
+from harness.laws.breaker_spells import LOOK_BACK, ORDER_NS, Spell
 from harness.laws.breaker_state import all_spells, breaker_of, events_of, surely_one
-from harness.laws.case import Case, Ints, in_order, once, order_of
+from harness.laws.case import Case, Ints, in_order, once, order_of, rows_from
 from harness.policy import Breaker
 
 ENOUGH = 100
@@ -66,32 +66,35 @@ def _of_attempts(case: Case) -> list[Run]:
 
 def _by_attempts(case: Case, e: Events, spell: Spell) -> Run | None:
     limit, shut_ns = breaker_of(case, e).fail_max, int(e.start_ns[spell.at])
-    ended = (
-        ~e.served & ~e.rejected & ~e.denied & (e.end_ns > spell.from_ns - ORDER_NS) & (e.end_ns < shut_ns + ORDER_NS)
-    )
+    near = np.arange(max(spell.at - LOOK_BACK, 0), spell.at)
+    near = near[~e.rejected[near]]
+    lost = near[~e.served[near] & ~e.denied[near]]
+    ended = (e.end_ns[lost] > spell.from_ns - ORDER_NS) & (e.end_ns[lost] < shut_ns + ORDER_NS)
     if not limit or ended.sum() >= limit or moved_unseen(case, spell.from_ns, shut_ns):
         return None
-    tries, of_op = case.attempts, case.calls["op"].among(*e.ops)
-    end, start = tries.table["end_ns"], tries.table["start_ns"]
-    mine = np.flatnonzero((end > spell.from_ns) & (end < shut_ns) & of_op[tries.row])
-    mine = mine[order_of(end[mine])]
-    good = np.flatnonzero(~_counted(case, e)[mine])
-    row = mine[good[-1] + 1 :] if len(good) else mine
-    row = row[start[row] > (end[mine[good[-1]]] if len(good) else spell.from_ns)]
-    if len(row) <= limit:
+    failed = _failed_in_a_row(case, e, e.row[near], spell.from_ns, shut_ns)
+    if len(failed) <= limit:
         return None
-    full_ns = int(end[row[limit - 1]])
+    full_ns = int(case.attempts.table["end_ns"][failed[limit - 1]])
     lag_ns = int(case.lag.over(np.array([full_ns]), np.array([full_ns + ORDER_NS]))[0])
-    through = ~e.rejected & (e.start_ns > full_ns + SOON_NS + lag_ns) & (e.start_ns < shut_ns)
-    return Run(e.ops[0], tries.row[row], full_ns, e.row[through], True)
+    through = near[e.start_ns[near] > full_ns + SOON_NS + lag_ns]
+    return Run(e.ops[0], case.attempts.row[failed], full_ns, e.row[through], True)
 
 
-def _counted(case: Case, e: Events) -> Mask:
-    """The attempts that the breaker has to count."""
-    found = np.zeros(len(case.attempts.row), bool)
+def _failed_in_a_row(case: Case, e: Events, rows: Ints, since_ns: int, until_ns: int) -> Ints:
+    """The last attempts (indices, in order of end) of these calls that the breaker has to count, between two moments;
+    each began after the last one that it needn't count had ended."""
+    tries = case.attempts
+    spans = zip(tries.first[rows], tries.count[rows], strict=True)
+    mine = np.concatenate([rows_from([]), *(np.arange(first, first + count) for first, count in spans)])
+    start, end = tries.table["start_ns"][mine], tries.table["end_ns"][mine]
+    counted = np.zeros(len(mine), bool)
     for op in e.ops:
-        found |= case.failures(counts(case, op)) & case.calls["op"].among(op)[case.attempts.row]
-    return found
+        counted |= case.failures(counts(case, op))[mine] & case.calls["op"].among(op)[tries.row[mine]]
+    inside = (end > since_ns) & (end < until_ns)
+    since_ns = max(since_ns, int(end[inside & ~counted].max(initial=0)))
+    found = np.flatnonzero(inside & counted & (start > since_ns))
+    return mine[found[order_of(end[found])]]
 
 
 def needed(breaker: Breaker) -> int | None:

@@ -186,7 +186,7 @@ class Caller:
         CURRENT.set(None)
         frame.over = True
         try:
-            marked = job.planned.op != "open_session" and self._marks(result)  # an id is no answer of KATO's
+            marked = job.op != "open_session" and self._marks(result)  # an id is no answer of KATO's
             detail = self._unlearned(job, result)
         except Exception as error:  # noqa: BLE001 - the client's own code; its error is the call's outcome
             return self._failed(job, frame, error)

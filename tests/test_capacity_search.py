@@ -69,7 +69,7 @@ def test_probes_at_the_boundary_last_longer_only_where_the_objective_asks_for_it
     assert max(probe.longer for probe in long) == 3
 
 
-@pytest.mark.parametrize(("times_over", "longest"), [(50.0, 8.0), (2.0, 1.0)])
+@pytest.mark.parametrize(("times_over", "longest"), [(50.0, 20.0), (2.0, 1.0)])
 def test_probes_last_longer_where_a_server_collapses_rather_than_slows(times_over: float, longest: float) -> None:
     """A third of the bound is left just below 100/s, and 50 times the bound is measured above: no queue does that. One
     that breaks its bound twice over may."""

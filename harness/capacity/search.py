@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.capacity.boundary import Boundary, boundary
+from harness.capacity.collapse import BLUR, NARROW, collapses, tipping
 from harness.capacity.probe import MOST_EXCESS, Probe, ProbeResult
 from harness.stats import Interval
 
 MOST_PROBES = 12
 RETESTS = 3
 """Probes that are kept for the boundary, downwards from above it."""
-NARROW = math.log(1.12)
-"""A bracket (upper over lower rate) as narrow as this is tested again rather than divided."""
 STEPS = (0.04, 0.12)
 """The re-tests are at least and at most this far apart (share of the rate)."""
 AIM = 0.0125
@@ -32,12 +31,6 @@ TRUSTED = 0.05
 calls that are late in crowds comes out up to 0.2 too low, and its error seems half as large as it is."""
 SURE_ENOUGH = 0.02
 """Half of the interval, as a share of the rate, with which the search ends before its probes are used up."""
-PATIENT = 8.0
-"""Times the usual that the re-tests last where the server collapses rather than slows: it stays quick for a while."""
-COLLAPSE = (0.15, 2.0)
-"""Logarithms of the bound over what was to be expected of a failed probe, and of what it measured over the bound."""
-APART = 0.9
-"""The second rate that this is expected from is at most this share of the first: nearer, noise would say it."""
 LASTING = 0.10
 """A rate that fails though one higher by this share held before: the server had not recovered from overload."""
 
@@ -77,7 +70,7 @@ def search(
     seeker.narrow()
     before = seeker.low
     again = seeker.retest()
-    at = boundary(seeker.probes)
+    at = seeker.place()
     return Capacity(at.rate, at.interval, tuple(seeker.probes), "found", _lasting(before, again))
 
 
@@ -109,6 +102,7 @@ class _Seeker:
         self.low: ProbeResult | None = None
         self.high: ProbeResult | None = None
         self.limit = ""
+        self._tips = False
 
     def at(self, rate: float, longer: float = 1.0) -> ProbeResult:
         """Probe there and move the bracket; a probe that something else limited says nothing of the server."""
@@ -157,37 +151,30 @@ class _Seeker:
         """Downwards from above the boundary, each time where it is now believed to be; the probes of that."""
         first, above = len(self.probes), 1
         while self.left():
-            at = boundary(self.probes)
-            if above < -1:
-                if at.interval.high - at.interval.low <= 2 * SURE_ENOUGH * at.rate:
-                    break
-                above = 1
+            at = self.place()
+            enough = SURE_ENOUGH + BLUR if self._tips else SURE_ENOUGH
+            if (self._tips or above < -1) and at.interval.high - at.interval.low <= 2 * enough * at.rate:
+                break
+            if self._tips:
+                self.at(math.sqrt(at.interval.low * at.interval.high), self._longest)
+                continue
+            above = 1 if above < -1 else above
             longer = self._longer(at)
             step = min(max(2 * at.off / math.sqrt(longer), STEPS[0]), STEPS[1]) if at.off > 0 else STEPS[0]
             self.at(at.rate * (1 + step * above), longer)
             above -= 1
         return self.probes[first:]
 
+    def place(self) -> Boundary:
+        """Where the boundary is now believed to be. A server that once collapsed is one that does."""
+        self._tips = self._tips or collapses(self.probes)
+        return tipping(self.probes, self._longest) if self._tips else boundary(self.probes)
+
     def _longer(self, at: Boundary) -> float:
         """How many times the usual each of the probes left must last for a standard error of AIM, and to be TRUSTED."""
-        least = PATIENT if _collapses(self.probes) else 1.0
         missing = 0.0 if math.isnan(at.off) else (at.off / AIM) ** 2 - at.weight
         trusted = 0.0 if math.isnan(at.noise) else (at.noise / TRUSTED) ** 2
-        return min(max(missing / self.left(), trusted, least), self._longest)
-
-
-def _collapses(probes: Sequence[ProbeResult]) -> bool:
-    """Whether the lowest rate that failed did so by far, and nothing below it shows that coming: the reciprocal of a
-    queue's response time falls in a line with the rate. Where no probe lies close below, nothing could show it."""
-    high = min((probe for probe in probes if not probe.held), key=lambda probe: probe.rate)
-    below = [probe for probe in probes if probe.held and probe.rate < high.rate]
-    low = max(below, key=lambda probe: probe.rate, default=high)
-    before = max((probe for probe in below if probe.rate < low.rate * APART), key=lambda probe: probe.rate, default=low)
-    if before is low or not high.excess > COLLAPSE[1]:
-        return False
-    room, steps = math.exp(-low.excess), (high.rate - low.rate) / (low.rate - before.rate)
-    expected = room - (math.exp(-before.excess) - room) * steps
-    return expected > math.exp(COLLAPSE[0]) or math.log(high.rate / low.rate) > NARROW
+        return min(max(missing / self.left(), trusted, 1.0), self._longest)
 
 
 def _below(result: ProbeResult) -> float:

@@ -82,6 +82,12 @@ class TestR3:
         """One of thirty."""
         assert said("R3", THREE, **self.waits(*[200] * 29, 900)).status == "pass"
 
+    @pytest.mark.parametrize(("odd", "status"), [(5, "fail"), (2, "pass")])
+    def test_each_re_try_has_a_wait_of_its_own(self, odd: int, status: str) -> None:
+        """Every second wait 200 ms where 400 are promised, among many first ones that are right."""
+        second = [tries(503, 503, 200, gaps=[200, 200])] * odd + [tries(503, 503, 200)] * (5 - odd)
+        assert said("R3", THREE, **history([tries(503, 200)] * 120 + second)).status == status
+
     def test_is_inconclusive_on_few(self) -> None:
         """Four waits."""
         assert said("R3", THREE, **self.waits(200, 200, 200, 200)).status == "inconclusive"

@@ -23,6 +23,9 @@ LEAST_GAPS = 5
 MOST_OUTSIDE = 0.05
 """Share of gaps that a noisy machine may put outside the interval."""
 
+MOST_OF_ONE = 0.5
+"""Share of the waits before one and the same re-try that it may."""
+
 MOST_HASTY = 0.5
 """A tenth of uniform waits are below a tenth of their most."""
 
@@ -103,9 +106,9 @@ def backoff_shape(case: Case) -> Ruling:
     gap = chains.gap_ns[unasked]
     outside = judged & ((gap < least - EARLY_NS) | (gap > most + case.epsilon_ns[rows]))
     count, total = int(outside.sum()), int(judged.sum())
-    worst = wilson(count, total)
     measured = f"{count} of {total} outside"
-    if total >= LEAST_GAPS and worst.above(MOST_OUTSIDE):
+    many = total >= LEAST_GAPS and wilson(count, total).above(MOST_OUTSIDE)
+    if many or _one_is_another(outside, judged, chains.nth[retries]):
         picked = np.flatnonzero(outside)
         seen = np.median(gap[picked]) / 1e9
         bound = f"{least[picked[0]] / 1e9:.2f} to {most[picked[0]] / 1e9:.2f} s"
@@ -128,6 +131,15 @@ def _waited_first(case: Case) -> Mask:
     known = table["result"].among("", "4xx", "5xx", "read_timeout")
     found = np.append(False, known[:-1])[: len(known)]
     return found & table["via"].among("httpx", "httpx_async", "aiohttp")  # type: ignore[no-any-return]
+
+
+def _one_is_another(outside: Mask, judged: Mask, nth: Ints) -> bool:
+    """Whether most waits before the same re-try lie outside: no lag does that, however few got so far."""
+    for number in ids_in(nth[judged]):
+        mine = judged & (nth == number)
+        if mine.sum() >= LEAST_GAPS and wilson(int((outside & mine).sum()), int(mine.sum())).above(MOST_OF_ONE):
+            return True
+    return False
 
 
 @law(

@@ -129,6 +129,13 @@ class TestR4:
         promised = promise({"retry": {"max_attempts": 3, "backoff": backoff}})
         assert said("R4", promised, **self.spread(width, count)).status == status
 
+    def test_few_that_a_transport_makes_by_itself_tell_nothing(self) -> None:
+        """httpcore tries refused connections again after 0.5 and 1 s, whatever its client promised of its own waits."""
+        backoff = {"initial": 0.3, "multiplier": 2.0, "jitter": "full"}
+        promised = promise({"retry": {"max_attempts": 3, "backoff": backoff}})
+        refused = [tries("connect_error", 200, gaps=[220])] * 100
+        assert said("R4", promised, **history(refused)).status == "inconclusive"
+
     def test_few_that_stand_out_of_many_short_ones_do_not(self) -> None:
         """A jitter from nothing on whose most is a little above the lag shows only that little."""
         promised = promise({"retry": {"max_attempts": 3, "backoff": {"initial": 0.021, "jitter": "full"}}})

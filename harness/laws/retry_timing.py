@@ -126,11 +126,15 @@ def backoff_shape(case: Case) -> Ruling:
 
 def _waited_first(case: Case) -> Mask:
     """The attempts before which even a first re-try is none that a library made at once: urllib3 makes it after any
-    failure, httpcore after a refused connection, and a client may after a stale one."""
-    table = case.attempts.table
-    known = table["result"].among("", "4xx", "5xx", "read_timeout")
-    found = np.append(False, known[:-1])[: len(known)]
-    return found & table["via"].among("httpx", "httpx_async", "aiohttp")  # type: ignore[no-any-return]
+    failure, and a client may after a stale connection."""
+    return _had_arrived(case) & case.attempts.table["via"].among("httpx", "httpx_async", "aiohttp")  # type: ignore[no-any-return]
+
+
+def _had_arrived(case: Case) -> Mask:
+    """The attempts whose last one got an answer or waited for one: httpcore tries again what found no connection."""
+    known = case.attempts.table["result"].among("", "4xx", "5xx", "read_timeout")
+    found: Mask = np.append(False, known[:-1])[: len(known)]
+    return found
 
 
 def _one_is_another(outside: Mask, judged: Mask, nth: Ints) -> bool:
@@ -147,7 +151,7 @@ def _one_is_another(outside: Mask, judged: Mask, nth: Ints) -> bool:
     "JitterPresent",
     family="retries",
     rule="waits before re-tries are spread: their coefficient of variation is at least 0.1 over 200 of them; where "
-    "full or equal jitter is promised, 20 that are all alike tell enough",
+    "full or equal jitter is promised, 20 that are all alike tell enough, if no transport may have made them",
     trap="the natural spread of latencies hides that jitter is missing: waits are compared, not arrivals",
     cure="add jitter: tenacity wait_random_exponential, or a uniform wait up to the back-off",
     example="wait_exponential sends all clients of an outage back in the same instant, again and again",
@@ -170,8 +174,11 @@ def jitter_present(case: Case) -> Ruling:
     lag = case.lag.over(start - gap_ns, start)
     clear = gap >= 20 * np.maximum(lag, 1_000_000)
     gap, nth, kept = gap[clear], chains.nth[retries][clear], retries[clear]
-    few = _promised_wide(case) and len(gap) >= max(FEW_GAPS, len(clear) / 2) and _pooled_spread(gap, nth) < FEW_CV
-    if len(gap) < LEAST_JITTER_GAPS and not few:
+    own = _had_arrived(case)[kept]
+    few = _promised_wide(case) and own.sum() >= max(FEW_GAPS, len(clear) / 2)
+    if few and len(gap) < LEAST_JITTER_GAPS and _pooled_spread(gap[own], nth[own]) < FEW_CV:
+        gap, nth, kept = gap[own], nth[own], kept[own]
+    elif len(gap) < LEAST_JITTER_GAPS:
         said = f"{plural(len(gap), 'wait')} that stand out of the lag, {LEAST_JITTER_GAPS} are needed"
         return unexercised(f"{said}; it takes {exercise('R4')}") if not len(gap) else inconclusive(said)
     spread = _pooled_spread(gap, nth)

@@ -54,6 +54,8 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.virtual_s = clocks.START_S
+        self.stalled: Callable[[float], None] = lambda seconds: None
+        """Told of each stall (s)."""
         self._polls = VirtualSelector()
         self._polls.loop = self
         super().__init__(self._polls)
@@ -69,6 +71,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def stall(self, seconds: SupportsIndex | float, /) -> None:
         """Time passes and the loop doesn't turn."""
         self.virtual_s += float(seconds)
+        self.stalled(float(seconds))
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         """Run it here and now: a thread would have a clock of its own."""

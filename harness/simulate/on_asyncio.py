@@ -15,7 +15,9 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
     """Obey the control channel; the exit code. `patch` has been called."""
     loop = asyncio_loop.begin()
     # after the clocks are replaced, so that nothing holds on to a real one
+    from harness.load.recorder import Recorder
     from harness.simulate.play import Play
+    from harness.simulate.stalls import Stalls
     from harness.twin.drivers import Listener, LoopTimers
 
     play = Play(channel, order, LoopTimers(loop))
@@ -28,7 +30,9 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
         else:
             listener.close()
 
+    def watch(recorder: Recorder) -> None:
+        standstill.watch(loop.time, lambda: loop.turns + recorder.attempts_seen)
+        loop.stalled = Stalls(recorder)
+
     play.world.proxy.listening = listening
-    return play.run(
-        listener.port, lambda attempts: standstill.watch(loop.time, lambda: loop.turns + attempts()), lambda: loop
-    )
+    return play.run(listener.port, watch, lambda: loop)

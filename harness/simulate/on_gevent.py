@@ -22,4 +22,4 @@ def serve(channel: Channel, order: Mapping[str, Any]) -> int:
     listener = HubListener(play.world.proxy.connect)
     play.world.proxy.listening = listener.listen
     listener.listen(True)
-    return play.run(listener.port, lambda attempts: standstill.watch(loop.now, lambda: loop.iteration + attempts()))
+    return play.run(listener.port, lambda seen: standstill.watch(loop.now, lambda: loop.iteration + seen.attempts_seen))

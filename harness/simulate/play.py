@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.channel import Channel
 from harness.errors import HarnessError
+from harness.load.recorder import Recorder
 from harness.load.session import Session
 from harness.model import Fault
 from harness.simulate import chance, clocks, ending
@@ -24,7 +25,7 @@ LEAD_NS = 100_000_000
 FLUSH_NS = 10_000_000_000
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
-Watch = Callable[[Callable[[], int]], None]
+Watch = Callable[[Recorder], None]
 
 
 class Play:
@@ -44,7 +45,7 @@ class Play:
     def run(self, port: int, watch: Watch, loop_factory: LoopFactory | None = None) -> int:
         """prepare → ready → start → done over the channel; the exit code.
 
-        `watch` begins to look for a standstill, told how to count the client's attempts. An async client needs a
+        `watch` begins to look for a standstill, told who counts the client's attempts. An async client needs a
         `loop_factory`.
         """
         try:
@@ -57,7 +58,7 @@ class Play:
             start = self._channel.receive()
             if start is None:
                 return 0
-            watch(lambda: session.recorder.attempts_seen)
+            watch(session.recorder)
             self._channel.send(self._drive(session, start))
         except HarnessError as error:
             words = {"what": error.what, "cure": error.cure, "exit_code": error.exit_code}

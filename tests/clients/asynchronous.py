@@ -1,15 +1,17 @@
-"""Asynchronous clients with one defect: B9, D2, D4, T1."""
+"""Asynchronous clients with one defect: B9, D2, D4, P5, T1."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import httpx
 import pybreaker
 
-from tests.clients.base import EVERYTHING, READ_S, RESET_S, Substitute, breaks, timeouts
+from tests.clients.base import EVERYTHING, READ_S, RESET_S, Substitute, breaks, retries, timeouts
 
 
 class AsyncClient:
@@ -59,6 +61,22 @@ class SyncBreakerOnAsync(AsyncClient):
 
     async def call(self, op: str, method: str, path: str, body: Any = None) -> Any:
         return await self.guarded(method, path, body)
+
+
+class SleepsInItsLoop(AsyncClient):
+    """Its back-off is a time.sleep: until it ends nobody else's call begins, and no answer is read."""
+
+    runs_in, law = ("refuse",), "P5"
+    also = dict.fromkeys(("T1", "T3"), "no time-out fires while the loop sleeps")
+    policy = retries()
+
+    async def call(self, op: str, method: str, path: str, body: Any = None) -> Any:
+        for attempt in (1, 2):
+            try:
+                return await self.send(method, path, body)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                time.sleep(random.uniform(0.0, 0.2 * attempt))
+        return await self.send(method, path, body)
 
 
 class NoAsyncTimeout(AsyncClient):

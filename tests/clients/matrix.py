@@ -20,7 +20,6 @@ BARE: Mapping[str, str] = {
     "B10": "it takes a step of the wall clock; a literal history fails it (test_law_breaker_open)",
     "P2": "descriptors are sampled in real time only; a literal history fails it (test_law_leaks)",
     "P4": "the shedding is KATO's; a literal history fails it (test_law_pools)",
-    "P5": "processor time is sampled in real time only; a literal history fails it (test_law_pools)",
     "P6": "threads and memory of a service are sampled in real time; a literal history fails it (test_law_leaks)",
     "M2": "it is judged over a map of runs, with a metastable client of its own",
     "D1": "the loss is KATO's or its stores'; a literal history fails it (test_law_data)",

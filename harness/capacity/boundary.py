@@ -78,9 +78,14 @@ def _stated(probes: Sequence[ProbeResult], kernel: Floats) -> float:
 def _threshold(x: Floats, y: Floats) -> float:
     """The threshold that contradicts the probes least (the middle of all such)."""
     edges = np.unique(x)
-    cuts = (edges[1:] + edges[:-1]) / 2
-    cost = np.array([float(np.sum(np.abs(y[(x < cut) == (y > 0)]))) for cut in cuts])
-    return float(np.mean(cuts[cost <= cost.min() + 1e-12]))
+    return float(np.mean(least_contradicted(x, y, (edges[1:] + edges[:-1]) / 2)))
+
+
+def least_contradicted(x: Floats, y: Floats, cuts: Floats) -> Floats:
+    """Those of the thresholds `cuts` that `y` (negative: it held there) contradicts least."""
+    cost = np.array([float(np.abs(y[((x < cut) & (y > 0)) | ((x > cut) & (y < 0))]).sum()) for cut in cuts])
+    best: Floats = cuts[cost <= cost.min() + 1e-12]
+    return best
 
 
 def _line(x: Floats, y: Floats, kernel: Floats, longer: Floats, stated: float) -> _Line:

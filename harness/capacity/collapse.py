@@ -9,13 +9,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.capacity.boundary import Boundary
+from harness.capacity.boundary import Boundary, Floats, least_contradicted
 from harness.capacity.probe import ProbeResult
 from harness.stats import Interval
-
-Floats = NDArray[np.float64]
 
 NARROW = math.log(1.12)
 """A bracket (upper over lower rate) as narrow as this is tested again rather than divided."""
@@ -59,7 +56,7 @@ def tipping(probes: Sequence[ProbeResult], longest: float) -> Boundary:
     signed = np.array([probe.signed for probe in probes])
     early = np.array([probe.held and probe.longer < longest for probe in probes]) & (x > failed - EARLY)
     x[early], signed[early] = failed - EARLY, np.minimum(signed[early], -CHANCE)
-    root = _least_contradicted(x, np.clip(signed, -CHANCE, CHANCE) * [probe.longer for probe in probes])
+    root = _middle(x, np.clip(signed, -CHANCE, CHANCE) * [probe.longer for probe in probes])
     low, high = float(x[x <= root].max()), float(x[x >= root].min())
     if low < high:
         held, broken = -float(signed[x == low].max()), float(signed[x == high].min())
@@ -68,10 +65,8 @@ def tipping(probes: Sequence[ProbeResult], longest: float) -> Boundary:
     return Boundary(math.exp(root), interval, math.inf, float(sum(probe.longer for probe in probes)), math.nan)
 
 
-def _least_contradicted(x: Floats, y: Floats) -> float:
-    """The threshold, at a probe or between two, that `y` (negative: it held) contradicts least; the middle of such."""
+def _middle(x: Floats, y: Floats) -> float:
+    """The threshold, at a probe or between two, that is contradicted least; the middle of such."""
     edges = np.unique(x)
-    cuts = np.concatenate([edges, (edges[1:] + edges[:-1]) / 2])
-    cost = np.array([float(np.abs(y[((x < cut) & (y > 0)) | ((x > cut) & (y < 0))]).sum()) for cut in cuts])
-    best = cuts[cost <= cost.min() + 1e-12]
+    best = least_contradicted(x, y, np.concatenate([edges, (edges[1:] + edges[:-1]) / 2]))
     return float(best.min() + best.max()) / 2

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from report_runs import demo_run
 
-from harness.cli import kato_harness
+from harness.cli.verbs import kato_harness
 from harness.errors import InvalidRun, UsageError
 from harness.evidence import Run
 from harness.evidence.history import SCHEMA

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import kato_harness
+from harness.cli.verbs import kato_harness
 from harness.manifests import audit_command
 from harness.manifests.audit import audit
 from harness.manifests.source import read_source

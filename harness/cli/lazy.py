@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from harness.cli.page import page
+
 
 class LazyGroup(click.Group):
     """`verbs` maps a name to ("module:attribute", one line of help)."""
@@ -33,6 +35,5 @@ class LazyGroup(click.Group):
             ctx.fail(f"there is no verb {args[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in self._verbs.items()])
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write(page(ctx.command_path, formatter.width))

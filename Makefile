@@ -25,9 +25,10 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@awk '/^[^ ]/ {wanted = /^uv==/} wanted' requirements.lock > $(VENV)/installer.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/installer.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q harness tests  # where PYTHONDONTWRITEBYTECODE is set each process would compile anew
 	@touch $@
 
 demo: setup  ## two clients under the same faults, their verdicts side by side (90 s)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, ClassVar
 
 import httpx
@@ -34,10 +34,14 @@ class ReplaysInOrder(AsyncClient):
         try:
             return {"queued": False, "answer": await AsyncClient.observe(self, session_id, observation)}
         except httpx.ConnectError:
-            task = asyncio.create_task(self.replay(session_id))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            self.start(self.replay(session_id))
             return self.put_aside(session_id, observation)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have it done outside any call, until the client closes."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def put_aside(self, session_id: str, observation: Mapping[str, Any]) -> dict[str, Any]:
         self.aside[session_id].append(dict(observation))
@@ -61,26 +65,27 @@ class ReplaysInOrder(AsyncClient):
 
 
 class ReplaysTwice(ReplaysInOrder):
-    """Replays what was put aside, and the first of it once more."""
+    """Replays what was put aside, and the first of it once more some seconds later."""
 
     runs_in, law = ("refuse",), "D2"
 
     async def replay(self, session_id: str) -> None:
         first = self.aside[session_id][0]
         await super().replay(session_id)
+        await asyncio.sleep(random.uniform(2.0, 5.0))
         await AsyncClient.observe(self, session_id, first)
 
 
 class FlushesTwice(ReplaysInOrder):
-    """The next observe that goes well has two flushers replay what all users put aside, and waits for them."""
+    """The next observe that goes well has two flushers replay what all users put aside, each of them ten a second."""
 
     runs_in, law = ("refuse",), "D2"
-    also = {"M3": "everything that was put aside comes within one call"}
 
     async def observe(self, session_id: str, observation: Mapping[str, Any]) -> Any:
         answer = await self.send_or_put_aside(session_id, observation)
-        if not answer["queued"]:
-            await asyncio.gather(self.flush(), self.flush())
+        if not answer["queued"] and not self.tasks:
+            self.start(self.flush())
+            self.start(self.flush())
         return answer
 
     async def flush(self) -> None:
@@ -89,6 +94,7 @@ class FlushesTwice(ReplaysInOrder):
                 await AsyncClient.observe(self, session_id, observation)
                 if observation in observations:
                     observations.remove(observation)
+                await asyncio.sleep(0.1)
 
     async def replay(self, session_id: str) -> None:
         pass
@@ -203,16 +209,20 @@ class WorkersOfTheFirstCall(AsyncClient):
 
 
 class ReleasesAllAtOnce(AsyncClient):
-    """Holds every call back while KATO is away, and lets them all go when a probe is answered."""
+    """Holds calls back while KATO is away, eight seconds at most, and lets them all go when a probe is answered."""
 
     runs_in, law = ("refuse",), "M3"
-    also = {"T1": "a call waits for as long as KATO is away"}
+    policy = timeouts(total=8.0)
 
     def __init__(self, base_url: str) -> None:
         super().__init__(base_url)
         self.away: asyncio.Task[None] | None = None
 
     async def call(self, op: str, method: str, path: str, body: Any = None) -> Any:
+        return await asyncio.wait_for(self.once_there(method, path, body), 8.0)
+
+    async def once_there(self, method: str, path: str, body: Any) -> Any:
+        """One attempt, and another each time that KATO turned out to be away and came back."""
         while True:
             if self.away is not None:
                 await asyncio.shield(self.away)

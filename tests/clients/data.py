@@ -26,7 +26,6 @@ class RetriesUntilLost(Retrying):
     """Sends an observe again after each lost answer, until it gives up: one failed call, three commits."""
 
     runs_in, law = ("lost_replies",), "D3"
-    also = {"R8": "it is the re-try of a write that did this"}
     policy = {**retries(), "calls": {}}
 
     def worth(self, op: str, error: Exception) -> bool:

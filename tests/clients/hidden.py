@@ -61,19 +61,17 @@ class OneLayer(Client):
 
 
 class TwoLayers(OneLayer):
-    """The adapter below connects twice more by itself, each time: nine attempts where three are declared."""
+    """Declares its adapter's three attempts, and predictions are tried three times by hand above it: nine."""
 
     runs_in, law = ("refuse",), "R1"
-    also = {"K2": "the layers are read from the adapter, and are not what is declared"}
+    policy = {**REQUESTS, "retry": {"max_attempts": 3, "on": ["connect_error", "connect_timeout"], "reraise": True}}
     below = 2
 
 
 class PatientReader(OneLayer):
-    """Observes carry a time-out, predictions none: they may take long, somebody thought."""
+    """Observes carry the time-out that is promised, predictions none: they may take long, somebody thought."""
 
     runs_in, law = ("hole",), "T1"
-    policy = {"sessions": "one_per_user"}
-    also = {"K1": "no time-out of predictions is declared, and none goes with them"}
 
     def waits(self, method: str) -> Any:
         return None if method == "GET" else (READ_S, READ_S)

@@ -42,8 +42,7 @@ class LayeredRetries(Retrying):
 class TriesUntilItWorks(Retrying):
     """Promises three attempts, and makes thirty."""
 
-    runs_in, law = ("refuse",), "R1"
-    also = {"M3": "all calls of the outage are still at it when it ends"}
+    runs_in, law = ("mostly",), "R1"
     attempts = 30
 
 
@@ -90,7 +89,6 @@ class LongBackoff(Retrying):
     """Waits up to six times as long as promised."""
 
     runs_in, law = ("refuse",), "R3"
-    also = {"T1": "with longer waits the whole call lasts longer than promised"}
 
     def wait(self, attempt: int) -> float:
         return 6 * super().wait(attempt)
@@ -208,15 +206,11 @@ class BudgetRefilledInTime(Budgeted):
     most = 20.0
 
 
-_DOUBLED = {"D2": "what was sent again had been committed", "D3": "and some of them failed in the end"}
-
-
 class RetriesLostWrites(Retrying):
-    """Sends an observe again whose answer was lost."""
+    """Sends an observe again whose connection ended before an answer came: nobody can say whether it was done."""
 
-    runs_in, law = ("lost_reply",), "R8"
+    runs_in, law = ("lost_request",), "R8"
     policy = {**retries(), "calls": {}, "retry": {**retries()["retry"], "calls": ["predict"]}}
-    also = _DOUBLED
 
     def worth(self, op: str, error: Exception) -> bool:
         return isinstance(error, httpx.RemoteProtocolError) or super().worth(op, error)
@@ -225,18 +219,16 @@ class RetriesLostWrites(Retrying):
 class RetriesTimedOutWrites(Retrying):
     """Sends an observe again that timed out (finding 9)."""
 
-    runs_in, law = ("hole",), "R8"
-    also = {**_DOUBLED, "D6": "sessions are writes, too"}
+    runs_in, law = ("swallowed",), "R8"
 
     def worth(self, op: str, error: Exception) -> bool:
         return isinstance(error, httpx.ReadTimeout) or super().worth(op, error)
 
 
 class RetriesCreateSession(Retrying):
-    """Sends create_session again whose answer was lost: orphans (finding 9)."""
+    """Sends create_session again whose connection ended before an answer came: orphans, if it was done (finding 9)."""
 
-    runs_in, law = ("lost_session",), "R8"
-    also = {"D2": "two sessions for one call", "D6": "one of them is an orphan"}
+    runs_in, law = ("unmade_session",), "R8"
 
     def worth(self, op: str, error: Exception) -> bool:
         return (op == "open_session" and isinstance(error, httpx.RemoteProtocolError)) or super().worth(op, error)
@@ -294,7 +286,6 @@ class OvershootsDeadline(Retrying):
     policy = retries(
         total=2.0, max_attempts=5, backoff={"initial": 1.5, "multiplier": 1.0, "max": 1.5, "jitter": "equal"}
     )
-    also = {"T1": "the call ends after its total"}
     attempts = 5
 
     def call(self, op: str, method: str, path: str, body: Any = None) -> Any:

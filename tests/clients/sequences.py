@@ -42,10 +42,13 @@ class EventsApart(Client):
 
 
 class ResendsSequences(SendsSequences):
-    """A sequence whose answer was lost is sent again."""
+    """A sequence whose answer was lost is sent again, as it says."""
 
     runs_in, law = ("lost_reply",), "D2"
-    also = {"R8": "it sends again what may have been committed, which it never promised"}
+    policy = {
+        **timeouts(),
+        "retry": {"max_attempts": 2, "on": ["reset", "protocol_error"], "calls": ["observe"], "reraise": True},
+    }
 
     def send_all(self, session_id: str, observations: list[dict[str, Any]]) -> Any:
         try:
@@ -95,11 +98,7 @@ class Batches(SendsSequences):
 class BatchesAgain(Batches):
     """What waited goes on waiting where the answer was lost."""
 
-    runs_in, law = ("lost_reply",), "D2"
-    also = {
-        "R8": "it sends again what may have been committed, which it never promised",
-        "M3": "what waited under the fault comes with whatever is asked next",
-    }
+    runs_in, law = ("lost_then_quiet",), "D2"
     unsent = (httpx.TransportError,)
 
 

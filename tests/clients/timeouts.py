@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 import requests
+from requests.adapters import HTTPAdapter
 
-from tests.clients.base import READ_S, Breaking, Circuit, Client, Retrying, breaks, retries, timeouts
+from tests.clients.base import READ_S, RETRY, Breaking, Circuit, Client, Retrying, breaks, timeouts
 
 
 class NoTimeoutRequests(Client):
@@ -35,10 +36,10 @@ class TimeoutSwitchedOff(Client):
 
 
 class LongerThanPromised(Client):
-    """Promises a second for reading, and waits six."""
+    """Promises that each call is over in a second, and waits six for an answer."""
 
     runs_in, law = ("hole",), "T1"
-    also = {"K2": "the client's own time-outs say six seconds, too"}
+    policy = {"timeout": {"total": READ_S}, "sessions": "one_per_user"}
     timeout = httpx.Timeout(READ_S, read=6.0)
 
 
@@ -70,11 +71,11 @@ POOL_S = 0.3
 
 
 class RetriesFullPool(Retrying):
-    """Takes PoolTimeout, which is a RequestError, for a failure of KATO's and asks again."""
+    """Takes PoolTimeout, which is a RequestError, for a failure of KATO's and asks again; it says how often it does so,
+    and not after what."""
 
     runs_in, law = ("narrow",), "T7"
-    also = {"R2": "the declared policy does not name pool time-outs, either"}
-    policy = {**retries(), **timeouts(pool=POOL_S)}
+    policy = {**timeouts(pool=POOL_S), "retry": {name: said for name, said in RETRY.items() if name != "on"}}
     timeout = httpx.Timeout(READ_S, pool=POOL_S)
     connections = 4
 
@@ -86,7 +87,6 @@ class CountsFullPool(Breaking):
     """A breaker that takes its own full pool for a dead KATO."""
 
     runs_in, law = ("narrow",), "T7"
-    also = {"B2": "it opens though nothing failed"}
     policy = {**breaks(), **timeouts(pool=POOL_S)}
     timeout = httpx.Timeout(READ_S, pool=POOL_S)
     connections = 4
@@ -99,13 +99,20 @@ class CountsFullPool(Breaking):
 
 
 class WaitsLongForPool(Client):
-    """Promises to wait 0.3 s for a connection, and waits 0.8."""
+    """Promises to wait 0.3 s for a connection: requests' pool, told to block, waits until one comes back."""
 
     runs_in, law = ("narrow",), "T7"
-    also = {"K2": "the client's own time-outs say so, too"}
     policy = timeouts(pool=POOL_S)
-    timeout = httpx.Timeout(READ_S, pool=0.8)
-    connections = 4
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.http: Any = requests.Session()
+        self.http.mount("http://", HTTPAdapter(pool_maxsize=14, pool_block=True))
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        response = self.http.request(method, self.base_url + path, json=body, timeout=READ_S)
+        response.raise_for_status()
+        return response.json()
 
 
 class LooksAroundItsWrites(Client):

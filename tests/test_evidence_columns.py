@@ -18,18 +18,41 @@ from harness.laws.case import Case, Picked, Tries
 from harness.policy import merge
 
 
-def test_a_shelf_lets_go_what_was_not_asked_for_longest_and_makes_it_again() -> None:
-    """Three columns on a shelf for two."""
-    made: list[str] = []
-    shelf = Shelf(2 * 80)
+class Columns:
+    """Ten numbers by name, each of which takes a second to make, `slow` ten; `made` is what was made."""
 
-    def make(name: str) -> NDArray[np.float64]:
-        made.append(name)
-        return np.zeros(10)
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self.now_s = 0.0
+        self.shelf = Shelf(2 * 80, lambda: self.now_s)
 
-    for name in ("a", "b", "a", "c", "a", "b"):
-        shelf.get(name, partial(make, name))
-    assert made == ["a", "b", "c", "b"]
+    def ask(self, *names: str) -> list[str]:
+        for name in names:
+            self.shelf.get(name, partial(self._make, name))
+        return self.made
+
+    def _make(self, name: str) -> NDArray[np.float64]:
+        self.made.append(name)
+        self.now_s += 10 if name == "slow" else 1
+        return np.zeros(0 if name == "empty" else 10)
+
+
+def test_a_shelf_lets_go_what_was_asked_for_longest_ago_and_makes_it_again() -> None:
+    """Three columns on a shelf for two, all of which take as long to make."""
+    assert Columns().ask("a", "b", "c", "b", "a", "b") == ["a", "b", "c", "a"]
+
+
+def test_what_takes_long_to_make_stays_though_others_were_asked_for_since() -> None:
+    """It leaves once ten times its share was made beside it."""
+    columns = Columns()
+    assert columns.ask("slow", "a", "b", "a", "slow") == ["slow", "a", "b", "a"]
+    columns.made.clear()
+    assert columns.ask(*"cdefghijklm", "slow")[-1] == "slow"
+
+
+def test_what_takes_no_room_stays() -> None:
+    """However little it took to make."""
+    assert Columns().ask("empty", "a", "b", "c", "d", "empty") == ["empty", "a", "b", "c", "d"]
 
 
 def test_a_value_takes_what_its_arrays_do() -> None:

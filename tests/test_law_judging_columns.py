@@ -66,11 +66,12 @@ class TestTimes:
         assert Case(History.literal(phases), promise()).end_ns == 9 * MS
         assert Case(History.literal(), promise()).end_ns == 0
 
-    def test_lag_of_a_second_is_the_worst_within_it(self) -> None:
+    def test_lag_within_a_stretch_is_the_worst_of_it(self) -> None:
         """Three samples, of which each tells of the second that it ends."""
         rows = "\n".join(["process time_ms lag_ms", "generator 1500 1", "generator 3500 30", "generator 5500 500"])
         found = case(calls=f"{CALLS}\n3 observe 9000 9001 ok", samples=rows)
-        assert [found.lag_in(1_600 * MS, second) // MS for second in range(4)] == [30, 30, 500, 500]
+        starts = MS * np.array([1_600, 2_600, 3_600, 4_600])
+        assert (found.lag.over(starts, starts + 1_000 * MS) // MS).tolist() == [30, 30, 500, 500]
 
     def test_two_faults_of_a_kind_are_both_one(self) -> None:
         """The first call met the one, the second the other, the third neither."""

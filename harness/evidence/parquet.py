@@ -93,11 +93,10 @@ def _numbers(path: Path, key: str, size: int) -> Column:
 def _words(path: Path, key: str, size: int) -> Words:
     import pyarrow as pa
 
-    names: dict[str, int] = {}
-    codes, at = np.empty(size, np.int32), 0
-    for part in _parts(path, key):
-        chunk = part if pa.types.is_dictionary(part.type) else part.dictionary_encode()
-        own = [names.setdefault(text, len(names)) for text in chunk.dictionary.to_pylist()]
-        codes[at : at + len(chunk)] = np.array(own, np.int32)[np.from_dlpack(chunk.indices)]
-        at += len(chunk)
-    return Words(codes.astype(np.min_scalar_type(len(names))), tuple(names) or ("",))
+    if not size:
+        return Words(np.zeros(0, np.uint8), ("",))
+    parts = [part if pa.types.is_dictionary(part.type) else part.dictionary_encode() for part in _parts(path, key)]
+    parts = pa.chunked_array(parts).unify_dictionaries().chunks
+    names = tuple(parts[0].dictionary.to_pylist())
+    narrow = np.min_scalar_type(len(names))
+    return Words(np.concatenate([np.from_dlpack(part.indices).astype(narrow) for part in parts]), names)

@@ -152,13 +152,13 @@ def events_under(case: Case, scope: tuple[str, ...]) -> list[Events]:
     served, failed = outcomes(case)
     known = (rejected | tried) if case.hooked else ~calls["outcome"].among("overflow", "cancelled")
     mine, start, end = known & calls["op"].among(*scope), calls["start_ns"], calls["end_ns"]
-    found = []
+    first, last, found = tries.first, tries.last, []
     for worker in case.workers:
         row = np.flatnonzero(mine & (calls["worker"] == worker)).astype(np.int32)
         if len(row):
             row = row[order_of(start[row])]
-            from_ns = tries.pick("start_ns", tries.first[row], start[row], tried[row])
-            to_ns = tries.pick("end_ns", tries.last[row], end[row], tried[row])
+            from_ns = tries.pick("start_ns", first[row], start[row], tried[row])
+            to_ns = tries.pick("end_ns", last[row], end[row], tried[row])
             masks = [mask[row] for mask in (rejected, served, failed, denied & tried)]
             found.append(Events(int(worker), scope, row, start[row], end[row], from_ns, to_ns, *masks))
     return found

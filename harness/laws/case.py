@@ -240,11 +240,6 @@ class Case:
         """How late the harness was, when."""
         return LagProfile(self.history)
 
-    def lag_in(self, begin_ns: int, second: int) -> int:
-        """The worst lag in the `second`-th second after `begin_ns` (ns)."""
-        start = np.array([begin_ns + second * 1_000_000_000])
-        return int(self.lag.over(start, start + 1_000_000_000)[0])
-
     @property
     @once
     def epsilon_ns(self) -> Ints:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.table import Mask, Table
-from harness.laws.case import Case, Ints, in_order, names_in
+from harness.laws.case import Case, Ints, in_order, names_in, order_of
 from harness.laws.registry import Ruling, broken, inconclusive, law, passed, plural, unexercised
 
 LEAK = 0.01
@@ -152,9 +152,10 @@ def _settled(case: Case, column: str) -> Iterator[tuple[Ints, Ints]]:
 
 def _first_calls(case: Case) -> Ints:
     """When each user's first call began (ns)."""
-    users = case.calls["user"]
+    users, starts = case.calls["user"], case.calls["start_ns"]
+    latest_first = order_of(starts)[::-1]
     first = np.full(len(users.names), np.iinfo(np.int64).max)
-    np.minimum.at(first, users.codes, case.calls["start_ns"])
+    first[users.codes[latest_first]] = starts[latest_first]  # of equal indices the last one counts
     return first[[bool(name) for name in users.names]]
 
 

@@ -57,7 +57,11 @@ class Return:
 
 def returns(case: Case, band: Band) -> list[Return]:
     """One Return for each stretch without faults that is long enough to tell."""
-    return [found for quiet in quiet_stretches(case) if (found := return_of(case, band, quiet)) is not None]
+    stretches = quiet_stretches(case)
+    found: list[Return | None] = case.memo.get(
+        ("returns", band), lambda: [return_of(case, band, quiet) for quiet in stretches]
+    )
+    return [each for each in found if each is not None]
 
 
 def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
@@ -70,10 +74,12 @@ def return_of(case: Case, band: Band, quiet: Quiet) -> Return | None:
         return None
     rows = rows[np.argsort(calls["start_ns"][rows], kind="stable")]
     edges = np.searchsorted(calls["start_ns"][rows], begin + SECOND_NS * np.arange(seconds + 1))
+    starts = begin + SECOND_NS * np.arange(seconds)
+    lags = case.lag.over(starts, starts + SECOND_NS).tolist()
     good = np.zeros(seconds, bool)
     for second in range(seconds):
         mine = rows[edges[second] : edges[second + 1]]
-        good[second] = len(mine) < LEAST_A_WINDOW or within(band, case, mine, case.lag_in(begin, second))
+        good[second] = len(mine) < LEAST_A_WINDOW or within(band, case, mine, lags[second])
     back = -1
     for second in range(seconds - IN_A_ROW + 1):
         together = rows[edges[second] : edges[second + IN_A_ROW]]

@@ -26,7 +26,7 @@ from machine import described
 from responder import responder
 
 from harness.model import Load, Stage
-from harness.stack.process import start, stop
+from harness.stack.process import prefer, start, stop
 
 RATE, SLOW_RATE = 1000, 200
 BAR_MS, OVER_SLEEP_MS, BAR_SCALE = 5.0, 3.0, 1.8
@@ -49,7 +49,8 @@ def sleeper(core: int, rate: int, seconds: float) -> float:
     """`slept` in a process of its own on `core`, started as a generator is."""
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, __file__, "--sleep", str(rate), "--seconds", str(seconds)]
-        child = start("the sleep loop", ["taskset", "-c", str(core), *words], Path(folder) / "log", measuring=True)
+        child = start("the sleep loop", ["taskset", "-c", str(core), *words], Path(folder) / "log")
+        prefer(child)
         try:
             child.process.wait(seconds + 30)
             return float((Path(folder) / "log").read_text())

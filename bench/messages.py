@@ -107,7 +107,8 @@ def _with_priority() -> int:
     """In a process that measures, like the generators of a run."""
     with tempfile.TemporaryDirectory(prefix="kato-harness-") as folder:
         log = Path(folder) / "log"
-        child = process.start("the bench", [sys.executable, *sys.argv, INSIDE], log, measuring=True)
+        child = process.start("the bench", [sys.executable, *sys.argv, INSIDE], log)
+        process.prefer(child)
         code = child.process.wait()
         sys.stdout.write(log.read_text())
     return code

@@ -29,7 +29,7 @@ from peer_tools import PEERS, USERS, command_of, program
 from responder import Responder, responder
 
 from harness.model import Load, Stage
-from harness.stack.process import start, stop
+from harness.stack.process import prefer, start, stop
 
 SETTLE_S, WINDOW_S, REST_S = 1.0, 3.0, 0.3
 BEGUN = 200
@@ -74,7 +74,8 @@ def theirs(name: str, kato: Responder, core: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         command = command_of(name, Path(folder), url, SETTLE_S + WINDOW_S + 20)
         # as our generator is started: the same priority for everybody
-        child = start(name, ["taskset", "-c", str(core), *command], Path(folder) / "log", measuring=True)
+        child = start(name, ["taskset", "-c", str(core), *command], Path(folder) / "log")
+        prefer(child)
         try:
             return window(kato, lambda: child.alive)
         finally:

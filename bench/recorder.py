@@ -40,7 +40,7 @@ from harness.load.caller import Caller
 from harness.load.recorder import Recorder
 from harness.model import Load, PlannedCall, Stage
 from harness.plan import Plan
-from harness.stack.process import start
+from harness.stack.process import prefer, start
 
 CALLS, BLOCK, BLOCKS = 50, 1000, 51
 RECORDER_US, SHARE = 3.0, 0.05
@@ -140,7 +140,8 @@ def main(rounds: int, out: Path | None) -> int:
     """Have it measured, print and keep it."""
     with tempfile.TemporaryDirectory() as place:
         log = Path(place) / "log"
-        child = start("recorder", [sys.executable, __file__, "--rounds", str(rounds), "--here"], log, measuring=True)
+        child = start("recorder", [sys.executable, __file__, "--rounds", str(rounds), "--here"], log)
+        prefer(child)
         code = child.process.wait()
         text = log.read_text()
     sys.stdout.write(text)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.stack.ports import free_port
-from harness.stack.process import start, stop
+from harness.stack.process import prefer, start, stop
 
 CONFIGURATION = """
 worker_processes 1;
@@ -68,7 +68,8 @@ def responder(core: int) -> Iterator[Responder]:
         (Path(place) / "nginx.conf").write_text(CONFIGURATION.format(folder=place, port=port))
         Path(place).chmod(0o777)  # its worker is another user
         command = ["taskset", "-c", str(core), program, "-p", place, "-c", f"{place}/nginx.conf"]
-        child = start("nginx", [*command, "-e", f"{place}/error.log"], Path(place) / "log", measuring=True)
+        child = start("nginx", [*command, "-e", f"{place}/error.log"], Path(place) / "log")
+        prefer(child)
         try:
             yield _up(port, child.process.pid)
         finally:

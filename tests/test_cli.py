@@ -31,7 +31,7 @@ def test_an_error_of_the_harness_itself_is_exit_code_3(
 @pytest.mark.parametrize("needless", ["numpy", "pyarrow", "harness.laws", "harness.evidence"])
 def test_nothing_that_only_judges_delays_the_first_request(needless: str) -> None:
     """What is imported before a run's children have started is imported while nobody sends anything."""
-    code = f"import sys, harness.run.batch; sys.exit({needless!r} in sys.modules)"
+    code = f"import sys, harness.run.batch, harness.run.perform; sys.exit({needless!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -90,6 +90,16 @@ def test_a_program_that_is_not_there_is_told_by_its_log(tmp_path: Path) -> None:
         process.wait_until(child, lambda: False, LIMIT_S)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may raise a priority")
+def test_what_a_preferred_child_started_is_preferred_too(tmp_path: Path) -> None:
+    child = process.start("family", FAMILY, tmp_path / "log")
+    process.wait_until(child, lambda: said(child).endswith("\n"), LIMIT_S)
+    process.prefer(child)
+    family = [child.process.pid, int(said(child))]
+    assert [os.getpriority(os.PRIO_PROCESS, pid) for pid in family] == [process.PRIORITY, process.PRIORITY]
+    process.stop(child)
+
+
 def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
     started: list[process.Child] = []
     thread = threading.Thread(target=lambda: started.append(process.start("kept", SLEEPER, tmp_path / "log")))

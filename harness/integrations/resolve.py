@@ -10,7 +10,6 @@ import ast
 import importlib.util
 from collections.abc import Iterable
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from harness.errors import UsageError
@@ -37,9 +36,11 @@ def resolve(use: str) -> Entry:
 
 
 def _from_entry_point(use: str) -> Entry:
+    from importlib.metadata import entry_points  # late: it takes as long to import as all else here
+
     points = {point.name: point for point in entry_points(group=GROUP)}
     if use in points:
-        point: EntryPoint = points[use]
+        point = points[use]
         return Entry(use, point.module, point.attr, doc=f"from {point.dist.name}" if point.dist else "")
     names = [*REGISTRY, *points]
     raise UsageError(

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import sys
 
-from gevent import monkey
+from gevent import events, monkey
 
-monkey.patch_all()  # before anything is made that waits, as Locust itself does it
+# before anything is made that waits, as Locust itself does it; gevent would look through all that is installed a dozen
+# times for somebody who wants to be told of it
+events.notify_and_call_entry_points = events.notify
+monkey.patch_all()
 
 from harness.channel import inherited  # noqa: E402
+from harness.load.lean import without_command_lines  # noqa: E402
 from harness.load.outside import Host  # noqa: E402
 
 
 def main(python: str, module: str, descriptor: int) -> int:
     """Serve the control channel; the exit code."""
     host = Host(python, module) if python else None
+    without_command_lines()
     from harness.load.locust import serve
 
     return serve(inherited(descriptor), host)

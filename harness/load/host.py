@@ -33,8 +33,10 @@ def serve(descriptor: int, module: str) -> int:
     """
     from harness.channel import inherited
     from harness.errors import HarnessError
-    from harness.load.session import Session
+    from harness.load.lean import without_command_lines
+    from harness.load.session import Session, settle
 
+    without_command_lines()
     if module:
         importlib.import_module(module)
     channel = inherited(descriptor)
@@ -47,6 +49,7 @@ def serve(descriptor: int, module: str) -> int:
         channel.send({"event": "failed", "what": error.what, "cure": error.cure, "exit_code": error.exit_code})
         return error.exit_code
     channel.send(session.ready())
+    settle()
     order = channel.receive()
     if order is None or order["do"] != "start":
         return 0

@@ -39,7 +39,7 @@ from harness.integrations.build import without_descriptors
 from harness.load.away import Guest
 from harness.load.gateway import Gateway
 from harness.load.outside import Host, HostProcess
-from harness.load.session import Session
+from harness.load.session import Session, settle
 
 Message = Mapping[str, Any]
 
@@ -112,6 +112,7 @@ def serve(channel: Channel, host: Host | None = None) -> int:
         channel.send({"event": "failed", "what": told.what, "cure": told.cure, "exit_code": told.exit_code})
         return told.exit_code
     channel.send(part.ready())
+    settle()
     start = channel.receive()
     if start is None or start["do"] != "start":
         return 0
@@ -162,6 +163,7 @@ def follow(host: str, port: int, folder: Path) -> int:
         guest.say({key: value for key, value in message.items() if key != "tally"})
 
     def begin(part: Session | HostProcess, order: Message) -> None:
+        settle()
         ArrivalClock.part, ArrivalClock.order, ArrivalClock.over = part, order, guest.over
 
     guest = Guest(runner, folder, lambda order: made(order, send), begin)

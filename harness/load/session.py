@@ -45,6 +45,13 @@ PROGRESS_S = 1.0
 Send = Callable[[Mapping[str, Any]], None]
 
 
+def settle() -> None:
+    """Exempt what is loaded by now from garbage collection: a full one over all modules would stall the clock for tens
+    of ms. For a process that has told that it is ready, while its parent plans the load."""
+    gc.collect()
+    gc.freeze()
+
+
 def _discovery(order: Mapping[str, Any]) -> dict[str, Any]:
     """What a client that finds KATO by itself or exports its spans is given besides; with the hooks that it takes."""
     if "names" in order:
@@ -126,9 +133,6 @@ class Session:
 
     def run(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """`drive` with what a process in real time does beside it: flush, measure its lag, report progress."""
-        # what is loaded by now stays: a full collection over all modules would stall the clock for tens of ms
-        gc.collect()
-        gc.freeze()
         sampler = Sampler()
         sampler.start()
         for loop in (self._flush, lambda: self._probe(sampler), lambda: self._progress(sampler)):

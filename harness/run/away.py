@@ -67,7 +67,7 @@ def invite(bind: Bind, orders: Sequence[Mapping[str, Any]], logs: Path, undo: Ex
     pairs = [pair() for _ in orders]
     numbers = [theirs.fileno() for _, theirs in pairs]
     command = [sys.executable, "-m", "harness.load.locust", "master", bind.host, str(bind.port), *map(str, numbers)]
-    child = process.start("Locust's master", command, logs / "master.log", pass_fds=numbers, measuring=True)
+    child = process.start("Locust's master", command, logs / "master.log", pass_fds=numbers)
     undo.callback(process.stop, child)
     for _, theirs in pairs:
         theirs.close()

@@ -16,8 +16,8 @@ from harness.run.away import AwayPart
 from harness.run.parts import Part, failure
 from harness.run.stage import Stage
 
-START_IN_NS = 300_000_000
-"""From the word `start` to the first call: the children have read their orders by then."""
+START_IN_NS = 100_000_000
+"""From the word `start` to the first call: the children have read their orders by then, and settled before them."""
 AWAY_START_IN_NS = 2_000_000_000
 """On other machines orders and Locust's own word to spawn take their time."""
 MIN_DRAIN_NS = 5_000_000_000

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,9 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     beside.replace(path)
 
 
-def machine() -> dict[str, Any]:
-    """Fingerprint of machine and versions, for honest comparison."""
+@cache
+def machine() -> Mapping[str, Any]:
+    """Fingerprint of machine and versions, for honest comparison. The same as long as this process lives."""
     installed = {}
     for package in PACKAGES:
         try:

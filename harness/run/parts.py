@@ -40,6 +40,9 @@ class Part:
         if message["event"] not in events:
             what = f"{self.child.name} said {message['event']}, not {' or '.join(events)}"
             raise HarnessError(what, f"read {self.child.log}")
+        if message["event"] == "ready":
+            # not before: while it imports, this process has as much to do before load can start
+            process.prefer(self.child)
         return message
 
     def stop(self) -> None:
@@ -61,7 +64,7 @@ def start_part(name: str, module: str, arguments: list[str], log: Path, *, flag:
     with theirs:
         tail = [flag, str(theirs.fileno())] if flag else [str(theirs.fileno())]
         command = [sys.executable, "-m", module, *arguments, *tail]
-        child = process.start(name, command, log, pass_fds=[theirs.fileno()], measuring=True)
+        child = process.start(name, command, log, pass_fds=[theirs.fileno()])
     return Part(child, channel)
 
 

@@ -47,6 +47,11 @@ class Prepared:
         return "" if target.embedded else str(reveal(target.origin))
 
     @property
+    def beside(self) -> Path:
+        """The scenario file's folder, in which commands of its are run."""
+        return Path(self.scenario.path).resolve().parent
+
+    @property
     def own_workers(self) -> int:
         """The generators on this machine: none unless asked for, where others are expected."""
         least = 0 if self.options.expect_workers else 1

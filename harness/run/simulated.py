@@ -10,11 +10,12 @@ from typing import Any
 from harness.errors import HarnessError, UsageError
 from harness.faults import KINDS
 from harness.run.conduct import Conducted
-from harness.run.execute import Executed, drain_for_ns
+from harness.run.execute import Executed
 from harness.run.facts import tracing_facts
 from harness.run.folder import make_folder, write_json
 from harness.run.manifest import finished, unfinished
 from harness.run.options import Change
+from harness.run.perform import drain_for_ns
 from harness.run.prepare import Prepared, promise_of, timeline_of
 from harness.run.simulation import Simulation, Start, start_fresh
 from harness.simulate.world import MODELLED

@@ -1,5 +1,5 @@
-"""Sets the stage of one run: witness, Toxiproxy with our listeners, what leads to them, generator; each taken down
-whatever happens."""
+"""Sets the stage of one run around the children that have begun: Toxiproxy with our listeners, what leads to them, the
+generators' orders; each part taken down whatever happens."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from harness.inject.stores import StorePlane
 from harness.inject.tcp import ToxiproxyPlane
 from harness.inject.toxiproxy import Api
 from harness.model import Fault
-from harness.run.away import Bind, invite
+from harness.run.begin import Begun
 from harness.run.broker import Messaging, bring_up
 from harness.run.collector import COLLECTOR, Collector, start_collector
+from harness.run.folder import machine
 from harness.run.front import Address, Front, at
 from harness.run.lead import lead_to
-from harness.run.parts import Part, start_generator, start_part
+from harness.run.parts import Part
+from harness.run.prepare import Prepared
 from harness.run.subject import Service, up
 from harness.run.topology import Layout
-from harness.scenario.subject import Subject
-from harness.scenario.topology import Broker
 from harness.stack import toxiproxy
 from harness.stack.ports import free_port, own_addresses
 
@@ -76,42 +76,19 @@ class Stage:
         return self.listeners[fault.only.get("instance", 0)]
 
 
-def set_stage(
-    folder: Path,
-    undo: ExitStack,
-    *,
-    profile: str,
-    target: Sequence[str],
-    seed: int,
-    orders: list[dict[str, Any]],
-    away: int,
-    bind: Bind | None,
-    layout: Layout,
-    subject: Subject,
-    beside: Path,
-    broker: Broker,
-) -> Stage:
-    """Start everything; `undo` takes it down in reverse. A subject runs in the folder `beside`.
-
-    The last `away` of the orders are for workers on other machines, which find a master at `bind`.
-    `target`: what tells the witness of a KATO at a URL; empty: it has one of its own.
+def set_stage(prepared: Prepared, begun: Begun, folder: Path, undo: ExitStack) -> Stage:
+    """Start everything else, and tell the generators; `undo` takes it down in reverse.
 
     Raises PartMissing or what the integration's import says.
     """
     spool, logs = folder / "spool", folder / "logs"
-    # importing Locust takes longest of all, so it begins first
-    waiting = [_begun(order, logs, undo) for order in orders[: len(orders) - away]]
-    waiting += invite(bind, orders[len(orders) - away :], logs, undo) if bind else []
-    arguments = ["--spool", str(spool / "witness.raw"), "--profile", profile, "--seed", str(seed)]
-    arguments += target or ["--replicas", str(layout.replicas)]
-    witness = start_part("the witness", "harness.twin", arguments, logs / "witness.log", flag="--control-fd")
-    undo.callback(witness.stop)
+    scenario, layout, witness, bind = prepared.scenario, prepared.layout, begun.witness, begun.bind
     server = toxiproxy.start(logs / "toxiproxy.log")
     undo.callback(server.stop)
     leases = Leases(folder / "leases.jsonl")
     undo.callback(leases.close)
     prefix = f"kato-harness-{os.getpid()}-{time.time_ns():x}"
-    control = WitnessPlane(WitnessControl(witness.channel), seed)
+    control = WitnessPlane(WitnessControl(witness.channel), scenario.seed)
     api, restart = Api(server.url), server.restart if server.child else None
     plane = ToxiproxyPlane(api, leases, prefix, restart, control.keep_idle)
     stores = _before_stores(layout, plane) if layout.stores else None
@@ -119,18 +96,32 @@ def set_stage(
     host = bind.host if bind and host == "127.0.0.1" else host
     listeners = _listen(plane, host, witness.expect("ready")["ports"], layout)
     front = lead_to(layout, listeners, folder, plane, undo)
-    messaging = bring_up(broker, folder, plane, undo)
+    messaging = bring_up(scenario.topology.broker, folder, plane, undo)
     has_consumer = messaging.has_consumer if messaging else None
     collector = start_collector(spool, host, plane, undo) if layout.collector != "none" else None
     besides = {**front.orders, **(collector.orders if collector else {})}
     environment = _environment(front.base_url, besides, messaging, folder)
-    service = up(subject, environment, folder, beside, undo, has_consumer) if subject.asked else None
+    subject = scenario.subject
+    service = up(subject, environment, folder, prepared.beside, undo, has_consumer) if subject.asked else None
     told = {"base_url": (service and service.base_url) or front.base_url, **besides}
     told |= messaging.order() if messaging else {}
-    generators = tuple(_told(part, order | told, undo) for part, order in zip(waiting, orders, strict=True))
-    ready = tuple(part.expect("ready") for part in generators)
+    for part, order in zip(begun.generators, begun.orders, strict=True):
+        _tell(part, {**order, **told}, undo)
+    machine()  # now, while the clients are made, not before the manifest is written
+    ready = tuple(part.expect("ready") for part in begun.generators)
     return Stage(
-        front, listeners, witness, generators, ready, plane, control, leases, service, stores, messaging, collector
+        front,
+        listeners,
+        witness,
+        begun.generators,
+        ready,
+        plane,
+        control,
+        leases,
+        service,
+        stores,
+        messaging,
+        collector,
     )
 
 
@@ -169,16 +160,7 @@ def _listen(plane: ToxiproxyPlane, host: str, ports: Sequence[int], layout: Layo
     return tuple(addresses)
 
 
-def _begun(order: Mapping[str, Any], logs: Path, undo: ExitStack) -> Part:
-    """A generator that imports what it needs while the rest of the stage is set."""
-    name = str(order["process"])
-    part = start_generator(f"the generator {name}", order, logs / f"{name}.log")
-    undo.callback(part.stop)
-    return part
-
-
-def _told(part: Part, order: Mapping[str, Any], undo: ExitStack) -> Part:
+def _tell(part: Part, order: Mapping[str, Any], undo: ExitStack) -> None:
     """It has its order; from here on it ends before what it calls does."""
     undo.callback(part.stop)
     part.channel.send(order)
-    return part

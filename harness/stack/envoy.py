@@ -67,9 +67,8 @@ def start(program: Path, config: Mapping[str, Any], port: int, admin_port: int, 
     path = folder / "envoy.json"
     path.write_text(json.dumps(config, indent=1))
     command = [str(program), "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]
-    child = process.start(
-        "Envoy", [*command, "--file-flush-interval-msec", str(FLUSH_MS)], folder / "envoy.log", measuring=True
-    )
+    child = process.start("Envoy", [*command, "--file-flush-interval-msec", str(FLUSH_MS)], folder / "envoy.log")
+    process.prefer(child)
     admin_url = f"http://127.0.0.1:{admin_port}"
     try:
         process.wait_until(child, lambda: _is_ready(admin_url), READY_WITHIN_S)

@@ -18,6 +18,7 @@ from harness.errors import PartMissing
 TETHER = str(Path(__file__).with_name("tether.py"))
 POLL_S = 0.005
 LOG_TAIL_LINES = 8
+PRIORITY = -15
 
 STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
 """The thread that starts children. It lives as long as the process, and a tie to the parent is one to its thread."""
@@ -50,15 +51,13 @@ def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
-    measuring: bool = False,
 ) -> Child:
     """Start `command` in its own session; on Linux it dies when this process does, however that ends.
 
-    `env` is added to this process's environment; a `measuring` process asks for a higher priority. Raises PartMissing
-    when the program can't be executed.
+    `env` is added to this process's environment. Raises PartMissing when the program can't be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    tied = [sys.executable, "-I", "-S", TETHER, str(os.getpid()), "measuring" if measuring else "plain", *command]
+    tied = [sys.executable, "-I", "-S", TETHER, str(os.getpid()), *command]
     with log.open("ab") as words:
         process = STARTER.submit(
             subprocess.Popen,
@@ -72,6 +71,18 @@ def start(
             start_new_session=True,
         ).result()
     return Child(name, process, log)
+
+
+def prefer(child: Child) -> None:
+    """Raise the priority of a child that measures, where this is allowed (root): a busy neighbour then delays its own
+    work, not the measuring.
+
+    Of its processes within their session, and of the session among others (sched(7), "The autogroup feature").
+    """
+    with contextlib.suppress(PermissionError, ProcessLookupError):
+        os.setpriority(os.PRIO_PGRP, child.process.pid, PRIORITY)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{child.process.pid}/autogroup").write_text(str(PRIORITY))
 
 
 def wait_until(child: Child, ready: Callable[[], bool], within_s: float) -> None:

@@ -108,7 +108,9 @@ def answers(port: int) -> bool:
 
 
 def _launch(program: Path, environment: Mapping[str, str], log: Path) -> process.Child:
-    return process.start("RabbitMQ", [str(program)], log, env=environment, cwd=log.parent, measuring=True)
+    child = process.start("RabbitMQ", [str(program)], log, env=environment, cwd=log.parent)
+    process.prefer(child)
+    return child
 
 
 def _environment(folder: Path, port: int, names: int, heartbeat_s: int) -> dict[str, str]:

@@ -80,7 +80,8 @@ def _start_once(program: Path, log: Path) -> Server:
 
 def _start_at(program: Path, url: str, log: Path) -> process.Child:
     host, _, port = url.removeprefix("http://").partition(":")
-    child = process.start("Toxiproxy", [str(program), "-host", host, "-port", port], log, measuring=True)
+    child = process.start("Toxiproxy", [str(program), "-host", host, "-port", port], log)
+    process.prefer(child)
     try:
         process.wait_until(child, lambda: version_at(url) is not None, READY_WITHIN_S)
     except PartMissing:

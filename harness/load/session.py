@@ -31,6 +31,7 @@ from harness.load.driver_async import AsyncDriver
 from harness.load.exchange import Direct
 from harness.load.hooks import names
 from harness.load.hooks.attempt import WATCH
+from harness.load.lean import import_the_rest
 from harness.load.recorder import FLUSH_S, Recorder
 from harness.load.sampler import Sampler
 from harness.load.sources import own_files
@@ -46,8 +47,9 @@ Send = Callable[[Mapping[str, Any]], None]
 
 
 def settle() -> None:
-    """Exempt what is loaded by now from garbage collection: a full one over all modules would stall the clock for tens
-    of ms. For a process that has told that it is ready, while its parent plans the load."""
+    """Load what would be loaded with the first request, and exempt what is loaded from garbage collection: both would
+    stall the clock for tens of ms. For a process that has told that it is ready, while its parent plans the load."""
+    import_the_rest()
     gc.collect()
     gc.freeze()
 

@@ -73,7 +73,8 @@ def read_run(folder: Path) -> Run:
 
 
 def _lay_apart() -> None:
-    """Fix glibc's thresholds (mallopt(3)): they grow with each array let go, and then columns leave holes in the heap."""
+    """Fix glibc's thresholds (mallopt(3)): else they grow with each array let go, and columns leave holes in the
+    heap."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, APART_BYTES)

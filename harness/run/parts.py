@@ -41,7 +41,7 @@ class Part:
             what = f"{self.child.name} said {message['event']}, not {' or '.join(events)}"
             raise HarnessError(what, f"read {self.child.log}")
         if message["event"] == "ready":
-            # not before: while it imports, this process has as much to do before load can start
+            # the witness not before: while it imports, this process has as much to do before load can start
             process.prefer(self.child)
         return message
 
@@ -73,4 +73,6 @@ def start_generator(name: str, order: Mapping[str, Any], log: Path) -> Part:
     use = str(order["use"])
     module = REGISTRY[use].module if use in REGISTRY else ""
     python = "" if order["runtime"] == "gevent" else order["python"] or sys.executable
-    return start_part(name, "harness.load.generator", [python, module], log)
+    part = start_part(name, "harness.load.generator", [python, module], log)
+    process.prefer(part.child)  # at once: nothing else takes as long to import
+    return part

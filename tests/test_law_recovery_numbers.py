@@ -131,6 +131,19 @@ class TestReturn:
         """After the first one: two a second."""
         assert (self.back(*seconds, end_s=end_s) is not None) is told
 
+    @pytest.mark.parametrize(("sampled_ms", "out"), [(16_800, (2,)), (17_300, ()), (18_800, ()), (19_300, (2,))])
+    def test_a_second_is_allowed_the_lag_within_it_and_no_other(self, sampled_ms: int, out: tuple[int, ...]) -> None:
+        """The second from 17 s on took 60 ms where 50 are allowed; a sample tells of the second that it ends."""
+        slow = [row for second in range(14, 20) for row in after(second, "oooo", 60 if second == 17 else 20)]
+        lines = [f"{n} observe {p} {at} {at} {at} {end} {how}" for n, (p, at, end, how) in enumerate([*peace(), *slow])]
+        lag = f"process time_ms lag_ms\ngenerator {sampled_ms} 30"
+        found = Case(History.literal(PHASES, calls="\n".join([HEAD, *lines]), samples=lag), CLIENT)
+        band = band_of(found)
+        assert band is not None
+        back = return_of(found, band, Quiet(14 * S, 20 * S))
+        assert back is not None
+        assert back.out == out
+
 
 class TestM1:
     """What is said of a return."""

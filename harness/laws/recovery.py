@@ -136,13 +136,13 @@ def mean_time_to_recover(case: Case) -> Ruling:
 
 def backlog_ns(case: Case, quiet: Quiet) -> int:
     """How long it takes to make up for the writes that were put aside before a fault was gone, and sent after it: half
-    the baseline's rate may come on top of it (M3)."""
+    the baseline's rate may come on top of it (M3). There is a baseline where there is a band."""
     spans = case.history.phase("baseline")
     peace_ns = sum(span.end_ns - span.start_ns for span in spans)
     usual = int(case.history.calls_in("baseline").sum())
     seen = case.replays
     owed = (case.calls["start_ns"][seen.row] < quiet.start_ns) & (seen.table["arrive_ns"] >= quiet.start_ns)
-    return len(np.unique(seen.row[owed])) * peace_ns * 2 // usual if usual else 0
+    return len(np.unique(seen.row[owed])) * peace_ns * 2 // usual
 
 
 def _is_late(each: Return, bound: int) -> bool:

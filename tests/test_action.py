@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from harness.cli import VERBS
+from harness.cli.page import VERBS
 from harness.report import FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent

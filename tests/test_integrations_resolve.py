@@ -103,7 +103,7 @@ def test_a_module_is_resolved_by_name(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_entry_point_is_resolved_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other packages bring integrations by the entry-point group."""
     point = EntryPoint("acme", "acme.kato:make", "kato_harness.integrations")
-    monkeypatch.setitem(sys.modules["harness.integrations.resolve"].__dict__, "entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     entry = resolve("acme")
     assert (entry.module, entry.factory) == ("acme.kato", "make")
 

@@ -93,7 +93,7 @@ class Tries:
         total: Ints = np.bincount(self.row, weights=values, minlength=len(self.count)).astype(np.int64)
         return total
 
-    def pick(self, name: str, at: Ints, otherwise: Ints, known: Mask) -> Ints:
+    def pick(self, name: str, at: NDArray[Any], otherwise: Ints, known: Mask) -> Ints:
         """Column `name` of the rows `at` (of some calls their `first` or `last`), `otherwise` where not `known`: of
         calls without rows."""
         column = self.table[name]
@@ -105,11 +105,17 @@ class Tries:
         )
 
     @property
+    def _past(self) -> NDArray[np.int32]:
+        """For each call the index past its last row; four bytes hold it."""
+        past: NDArray[np.int32] = self.table.shelf.get(
+            (self.table.own, "past"), lambda: np.cumsum(self.count, dtype=np.int32)
+        )
+        return past
+
+    @property
     def first(self) -> Ints:
         """For each call the index of its first row; meaningless where `count` is 0."""
-        first: Ints = np.cumsum(self.count)
-        first -= self.count
-        return first
+        return self._past - self.count
 
     @property
     def opens(self) -> Mask:
@@ -118,10 +124,9 @@ class Tries:
         return opens
 
     @property
-    def last(self) -> Ints:
+    def last(self) -> NDArray[np.int32]:
         """For each call the index of its last row; meaningless where `count` is 0."""
-        last: Ints = np.cumsum(self.count)
-        last -= 1
+        last: NDArray[np.int32] = self._past - np.int32(1)
         return np.maximum(last, 0, out=last)
 
 

@@ -67,6 +67,20 @@ class TestP2:
         found = said("P2", NOTHING, phases=PHASES, calls="\n".join(named), samples=samples)
         assert found.status == status
 
+    @pytest.mark.parametrize("turn", [0, 1])
+    def test_every_second_call_may_be_a_new_users(self, turn: int) -> None:
+        """The others are all of one user who came long ago; 25 users come a second, to the end: nothing has settled."""
+        tables = self.tables(0)
+        head, *rows = tables["calls"].split("\n")
+        named = [
+            f"{head} user",
+            *(f"{row} {f'u{n // 2}' if n % 2 == turn else 'old'}" for n, row in enumerate(rows)),
+        ]
+        held = [f"generator-0 {1000 * s} {40 + 25 * s}" for s in range(1, 40)]
+        samples = "\n".join(["process time_ms descriptors", *held])
+        found = said("P2", NOTHING, phases=PHASES, calls="\n".join(named), samples=samples)
+        assert found.status == "not_exercised"
+
     def test_growth_under_a_fault_is_no_leak(self) -> None:
         """A pool that filled while calls hung stays as it is."""
         tables = self.tables(0)

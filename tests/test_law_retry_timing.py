@@ -55,7 +55,8 @@ class TestR3:
         ("via", "how", "status"),
         [
             ("httpx", 503, "fail"), ("aiohttp", "read_timeout", "fail"), ("httpx", "reset", "pass"),
-            ("httpx", "connect_error", "pass"), ("urllib3", 503, "pass"),
+            ("httpx", "connect_error", "pass"), ("urllib3", 503, "pass"), ("httpx_async", 503, "fail"),
+            ("httpx", "5xx", "fail"), ("httpx", "4xx", "fail"),
         ],
     )  # fmt: skip
     def test_nor_to_send_the_first_again_at_once_unless_the_connection_was_lost(
